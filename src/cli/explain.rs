@@ -1,0 +1,104 @@
+//! `grantor explain`: the lifetime policy's answer in words, from the store alone.
+
+use std::io::Write;
+
+use clap::Args;
+
+use super::Failure;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::grants::explain::{Explanation, Flow, Question, explain};
+use crate::lifetime;
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+use crate::store::{self, Conn, Store};
+
+/// What to explain.
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// The API's identifier; several for one token of several APIs
+    #[arg(long, required = true, value_name = "IDENTIFIER")]
+    api: Vec<String>,
+    /// The application
+    #[arg(long, value_name = "CLIENT_ID")]
+    client: Option<String>,
+    /// Its secret, by id [default: the one that lives longest]
+    #[arg(long, value_name = "SECRET_ID")]
+    secret: Option<String>,
+    /// How the token is come by
+    #[arg(long, default_value = "client_credentials", value_parser = parse_flow)]
+    flow: Flow,
+    /// Seconds that the request asks for; negative: a token that never expires
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    validity_period: Option<String>,
+    /// The authorization request is pushed
+    #[arg(long)]
+    pushed: bool,
+}
+
+fn parse_flow(text: &str) -> Result<Flow, String> {
+    Flow::parse(text).ok_or_else(|| format!("one of {}", Flow::ALL.map(Flow::as_str).join(", ")))
+}
+
+pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failure> {
+    let store = Store::open(&config.store, &Issuer::new(config.issuer.clone()))?;
+    let mut conn = store.read().await?;
+    let question = asked.question(&mut conn).await?;
+    let explanation = explain(&question, &config.lifetimes, &mut conn, Clock::real().now()).await?;
+    drop(conn);
+    store.close().await;
+    print(&explanation)?;
+    Ok(())
+}
+
+impl Arguments {
+    async fn question(&self, conn: &mut Conn) -> Result<Question, Failure> {
+        let wrong = |text: String| Failure::Fault(Fault::internal(text));
+        let mut apis = Vec::new();
+        for identifier in &self.api {
+            let api = store::apis::by_identifier(conn, identifier).await?;
+            apis.push(api.ok_or_else(|| wrong(format!("there is no API '{identifier}'")))?);
+        }
+        let application = match &self.client {
+            None => None,
+            Some(client_id) => {
+                let found = store::applications::get(conn, client_id).await?;
+                Some(found.ok_or_else(|| wrong(format!("there is no application '{client_id}'")))?)
+            }
+        };
+        let validity_period = match &self.validity_period {
+            None => None,
+            Some(text) => Some(
+                lifetime::parse_seconds(text)
+                    .map_err(|why| wrong(format!("--validity-period: {why}")))?,
+            ),
+        };
+        let (secret_id, flow, pushed) = (self.secret.clone(), self.flow, self.pushed);
+        Ok(Question {
+            apis,
+            application,
+            secret_id,
+            flow,
+            validity_period,
+            pushed,
+        })
+    }
+}
+
+fn print(explanation: &Explanation) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    let decision = &explanation.decision;
+    for (step, text) in decision.trace.iter().zip(&explanation.texts) {
+        writeln!(out, "  {:<22} {text}", step.rule.as_str())?;
+    }
+    writeln!(
+        out,
+        "lifetime: {} (rule: {})",
+        decision.lifetime,
+        decision.rule.as_str()
+    )?;
+    if let Some(refused) = explanation.refused {
+        writeln!(out, "but a token request would be refused: {refused}")?;
+    }
+    Ok(())
+}

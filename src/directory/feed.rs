@@ -1,0 +1,327 @@
+//! Following the feed: read in order several times a second, apply each change, then publish its
+//! number as this node's position.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Directory;
+use crate::clock::Clock;
+use crate::model::change::Change;
+use crate::model::fault::Fault;
+use crate::store::feed::{self, Entry, Reading};
+use crate::store::{Conn, Store};
+
+/// The feed is read at least this often.
+const POLL: Duration = Duration::from_millis(200);
+/// A reading that takes longer has failed; loading all revocations may take [`LOAD_MAX`].
+const READING_MAX: Duration = Duration::from_secs(2);
+const LOAD_MAX: Duration = Duration::from_secs(60);
+/// How long a request waits for a reading.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+/// Between attempts to listen for other nodes' commits.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// How far this node has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// The number up to which every change is applied.
+    position: i64,
+    /// When the last successful reading began.
+    read_at: Option<Instant>,
+    /// Revocations are loaded.
+    is_ready: bool,
+}
+
+/// This node's place in the feed.
+#[derive(Default)]
+pub(super) struct Feed {
+    progress: watch::Sender<Progress>,
+    wake: Notify,
+}
+
+impl Feed {
+    pub(super) fn position(&self) -> i64 {
+        self.progress.borrow().position
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.progress.borrow().is_ready
+    }
+
+    /// Time since the start of the last successful reading.
+    pub(super) fn age(&self) -> Duration {
+        self.progress
+            .borrow()
+            .read_at
+            .map_or(Duration::MAX, |at| at.elapsed())
+    }
+
+    /// Waits for the position to reach `number`, or for a reading that began after this call. True
+    /// where the position has reached it and the reading succeeded.
+    pub(super) async fn read_up_to(&self, number: i64) -> bool {
+        let asked_at = Instant::now();
+        let mut progress = self.progress.subscribe();
+        self.wake.notify_one();
+        let has_read = progress.wait_for(|progress| {
+            let is_fresh = progress
+                .read_at
+                .is_some_and(|at| at.elapsed() <= super::FRESH_MAX);
+            (is_fresh && progress.position >= number)
+                || progress.read_at.is_some_and(|at| at >= asked_at)
+        });
+        match timeout(WAIT_MAX, has_read).await {
+            Ok(Ok(progress)) => progress.position >= number,
+            _ => false,
+        }
+    }
+}
+
+/// Loads what is revoked and starts to follow.
+pub(super) async fn follow(
+    directory: &Arc<Directory>,
+    clock: Clock,
+    (tasks, stop): (&TaskTracker, CancellationToken),
+) -> Result<(), Fault> {
+    let mut follower = Follower {
+        directory: Arc::clone(directory),
+        clock,
+        conn: None,
+        mark: String::new(),
+    };
+    follower.step().await?;
+    tasks.spawn(listen(Arc::clone(directory), stop.clone()));
+    tasks.spawn(follower.run(stop));
+    Ok(())
+}
+
+/// Wakes the follower when another node commits: an accelerator, on Postgres only.
+async fn listen(directory: Arc<Directory>, stop: CancellationToken) {
+    let heard = async {
+        loop {
+            if let Err(fault) = wake_when_heard(&directory.store, &directory.feed).await {
+                tracing::debug!(%fault, "not listening for other nodes' changes; the feed is polled all the same");
+            }
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    };
+    stop.run_until_cancelled(heard).await;
+}
+
+async fn wake_when_heard(store: &Store, feed: &Feed) -> Result<(), Fault> {
+    let Some(mut listener) = store.listener().await? else {
+        return std::future::pending().await;
+    };
+    loop {
+        listener.heard().await?;
+        feed.wake.notify_one();
+    }
+}
+
+struct Follower {
+    directory: Arc<Directory>,
+    clock: Clock,
+    conn: Option<Conn>,
+    /// The mark of the row at the position.
+    mark: String,
+}
+
+impl Follower {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut was_well = true;
+        while !stop.is_cancelled() {
+            let result = self.step().await;
+            if let Err(fault) = &result {
+                self.conn = None;
+                if was_well {
+                    tracing::error!(%fault, "the feed cannot be read; what is known goes stale");
+                }
+            } else if !was_well {
+                tracing::info!("the feed can be read again");
+            }
+            was_well = result.is_ok();
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.directory.feed.wake.notified(), if was_well => {}
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
+    }
+
+    /// One reading, with everything that follows from it.
+    async fn step(&mut self) -> Result<(), Fault> {
+        let began = Instant::now();
+        if !self.directory.feed.is_ready() {
+            return self.load(began).await;
+        }
+        let position = self.directory.feed.position();
+        let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
+        let reading = timeout(READING_MAX, feed::read(conn, position)).await;
+        let reading =
+            reading.map_err(|_| Fault::unavailable("reading the feed took too long"))??;
+        match judge(&reading, position, &self.mark) {
+            History::Follows => self.apply(reading, began).await,
+            History::Gap => {
+                tracing::warn!(
+                    position,
+                    counter = reading.counter,
+                    "a gap in the feed: everything is read anew"
+                );
+                self.load(began).await
+            }
+            History::Lost => {
+                tracing::warn!(
+                    position,
+                    counter = reading.counter,
+                    "the store has lost history: everything is read anew"
+                );
+                let mut tx = self.directory.store.write().await?;
+                feed::raise(&mut tx, self.clock.now_millis()).await?;
+                tx.commit(self.clock.now()).await?;
+                self.load(began).await
+            }
+        }
+    }
+
+    async fn connection<'c>(
+        conn: &'c mut Option<Conn>,
+        store: &Store,
+    ) -> Result<&'c mut Conn, Fault> {
+        if conn.is_none() {
+            let made = timeout(READING_MAX, store.own_connection()).await;
+            *conn = Some(made.map_err(|_| Fault::unavailable("connecting took too long"))??);
+        }
+        conn.as_mut()
+            .ok_or_else(|| Fault::internal("a connection was made and is not there"))
+    }
+
+    /// Applies the changes above the position in order, and then publishes the last one's number.
+    async fn apply(&mut self, reading: Reading, began: Instant) -> Result<(), Fault> {
+        let position = self.directory.feed.position();
+        let mut must_load = false;
+        for Entry { n, mark, change } in reading.entries {
+            if n > position {
+                must_load |= self.take_effect(&change, n);
+                self.mark = mark;
+            }
+        }
+        if must_load {
+            return self.load(began).await;
+        }
+        self.publish(reading.counter, began);
+        Ok(())
+    }
+
+    /// True where everything has to be loaded anew.
+    fn take_effect(&self, change: &Change, n: i64) -> bool {
+        let directory = &self.directory;
+        match change {
+            Change::Api(identifier) => directory.apis.forget(identifier),
+            Change::Application(client_id) => directory.applications.forget(client_id),
+            Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
+            Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
+            Change::RevokedToken(jti) => return directory.revoked.add_token(jti),
+            Change::Everything => return true,
+        }
+        false
+    }
+
+    /// Notes where the feed stands, reads what is revoked, and forgets the rest.
+    async fn load(&mut self, began: Instant) -> Result<(), Fault> {
+        self.directory
+            .feed
+            .progress
+            .send_modify(|progress| progress.is_ready = false);
+        let now = self.clock.now();
+        let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
+        let loading = async {
+            let (n, mark) = feed::newest(conn).await?;
+            self.directory.load_revocations(conn, now).await?;
+            Ok::<_, Fault>((n, mark))
+        };
+        let loaded = timeout(LOAD_MAX, loading).await;
+        let (n, mark) =
+            loaded.map_err(|_| Fault::unavailable("loading revocations took too long"))??;
+        self.directory.forget_everything();
+        self.mark = mark;
+        self.publish(n, began);
+        Ok(())
+    }
+
+    fn publish(&self, position: i64, began: Instant) {
+        self.directory.feed.progress.send_replace(Progress {
+            position,
+            read_at: Some(began),
+            is_ready: true,
+        });
+    }
+}
+
+/// How a reading joins what this node has read before.
+#[derive(Debug, PartialEq, Eq)]
+enum History {
+    Follows,
+    /// Numbers are missing: they were swept while this node was away, or raised over.
+    Gap,
+    /// What this node has read is no longer there: failover or restore.
+    Lost,
+}
+
+fn judge(reading: &Reading, position: i64, mark: &str) -> History {
+    let own = reading.entries.iter().find(|entry| entry.n == position);
+    let above = reading
+        .entries
+        .iter()
+        .filter(|entry| entry.n > position)
+        .count();
+    match own {
+        _ if reading.counter < position => History::Lost,
+        Some(own) if own.mark != mark => History::Lost,
+        None if reading.counter == position => History::Lost,
+        None => History::Gap,
+        Some(_) if i64::try_from(above).ok() != Some(reading.counter - position) => History::Gap,
+        Some(_) => History::Follows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(counter: i64, entries: &[(i64, &str)]) -> Reading {
+        let entry = |(n, mark): &(i64, &str)| Entry {
+            n: *n,
+            mark: (*mark).into(),
+            change: Change::Everything,
+        };
+        Reading {
+            counter,
+            entries: entries.iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn a_reading_follows_only_where_nothing_is_missing_and_the_own_mark_is_there() {
+        for (case, expected) in [
+            (reading(7, &[(7, "m")]), History::Follows),
+            (
+                reading(9, &[(7, "m"), (8, "a"), (9, "b")]),
+                History::Follows,
+            ),
+            (reading(9, &[(7, "m"), (9, "b")]), History::Gap),
+            (reading(9, &[(8, "a"), (9, "b")]), History::Gap),
+            (
+                reading(9, &[(7, "another"), (8, "a"), (9, "b")]),
+                History::Lost,
+            ),
+            (reading(7, &[]), History::Lost),
+            (reading(5, &[]), History::Lost),
+        ] {
+            assert_eq!(judge(&case, 7, "m"), expected, "{case:?}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! APIs, applications, client grants and revocations as this node sees them: one door, in front of
+//! the store, kept true by the feed.
+//!
+//! Bound: a change is in force on the node that answered it before its answer, and on all nodes
+//! within [`FRESH_MAX`].
+
+mod feed;
+mod revoked;
+mod shelf;
+mod stale;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::model::api::Api;
+use crate::model::application::Application;
+use crate::model::client_grant::ClientGrant;
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+use crate::model::token::Token;
+use crate::store::{self, Conn, Store, Write};
+
+use feed::Feed;
+use revoked::Revoked;
+use shelf::Shelf;
+use stale::StaleDoor;
+
+/// What is known counts as fresh for this long after the start of the last successful feed reading.
+pub const FRESH_MAX: Duration = Duration::from_secs(1);
+
+/// What a caller accepts while the store does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// Never guess: introspection and administration.
+    Strict,
+    /// What is known, for `store.stale_seconds_max`: issuance of signed tokens.
+    MayBeStale,
+}
+
+/// The directory of one node.
+pub struct Directory {
+    store: Store,
+    issuer: Issuer,
+    feed: Feed,
+    revoked: Revoked,
+    apis: Shelf<Api>,
+    applications: Shelf<Application>,
+    client_grants: Shelf<Vec<ClientGrant>>,
+    stale: StaleDoor,
+    stale_max: Duration,
+}
+
+impl Directory {
+    /// Reads where the feed stands and what is revoked, and follows the feed from there until
+    /// `stop`.
+    ///
+    /// # Errors
+    /// A fault where the store cannot be read.
+    pub async fn start(
+        store: &Store,
+        issuer: &Issuer,
+        config: &config::Config,
+        clock: Clock,
+        (tasks, stop): (&TaskTracker, CancellationToken),
+    ) -> Result<Arc<Self>, Fault> {
+        let directory = Arc::new(Self {
+            store: store.clone(),
+            issuer: issuer.clone(),
+            feed: Feed::default(),
+            revoked: Revoked::new(config.cache.revoked_tokens_recent_max),
+            apis: Shelf::new(config.cache.apis_bytes_max),
+            applications: Shelf::new(config.cache.applications_bytes_max),
+            client_grants: Shelf::new(config.cache.client_grants_bytes_max),
+            stale: StaleDoor::default(),
+            stale_max: config.store.stale_max,
+        });
+        feed::follow(&directory, clock, (tasks, stop)).await?;
+        Ok(directory)
+    }
+
+    /// The feed's number up to which this node's knowledge reaches. A request notes it before its
+    /// first reading; the tokens that it gets carry it.
+    #[must_use]
+    pub fn position(&self) -> i64 {
+        self.feed.position()
+    }
+
+    /// True where this node hears of changes and knows what is revoked.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.feed.is_ready() && self.feed.age() <= FRESH_MAX
+    }
+
+    /// The API of an identifier.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where nobody can tell.
+    pub async fn api(&self, identifier: &str, stance: Stance) -> Result<Option<Arc<Api>>, Fault> {
+        let system = self
+            .issuer
+            .system_api(identifier)
+            .map(|system| self.issuer.identifier_of(system));
+        let key = system.as_deref().unwrap_or(identifier);
+        let read = async |mut conn: store::Read| store::apis::by_identifier(&mut conn, key).await;
+        self.look_up(&self.apis, ("api", key), stance, read).await
+    }
+
+    /// The application of a `client_id`.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where nobody can tell.
+    pub async fn application(
+        &self,
+        client_id: &str,
+        stance: Stance,
+    ) -> Result<Option<Arc<Application>>, Fault> {
+        let read =
+            async |mut conn: store::Read| store::applications::get(&mut conn, client_id).await;
+        self.look_up(&self.applications, ("application", client_id), stance, read)
+            .await
+    }
+
+    /// The client grants of an application, oldest first.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where nobody can tell.
+    pub async fn client_grants(
+        &self,
+        client_id: &str,
+        stance: Stance,
+    ) -> Result<Arc<Vec<ClientGrant>>, Fault> {
+        let read = async |mut conn: store::Read| {
+            store::client_grants::of_application(&mut conn, client_id)
+                .await
+                .map(Some)
+        };
+        let grants = self
+            .look_up(
+                &self.client_grants,
+                ("client_grants", client_id),
+                stance,
+                read,
+            )
+            .await?;
+        Ok(grants.unwrap_or_default())
+    }
+
+    /// From memory while the feed is fresh; else from the store, past the memory; else, where the
+    /// caller accepts it, what is known.
+    async fn look_up<V, R>(
+        &self,
+        shelf: &Shelf<V>,
+        (kind, key): (&str, &str),
+        stance: Stance,
+        read: R,
+    ) -> Result<Option<Arc<V>>, Fault>
+    where
+        V: shelf::Weigh + Send + Sync + 'static,
+        R: AsyncFnOnce(store::Read) -> Result<Option<V>, Fault>,
+    {
+        let age = self.feed.age();
+        if age <= FRESH_MAX {
+            return shelf
+                .get_or_read(key, async || read(self.store.read().await?).await)
+                .await;
+        }
+        let from_store = async || {
+            let value = read(self.store.read().await?).await?;
+            Ok(value.map(Arc::new))
+        };
+        match self.stale.read(&format!("{kind} {key}"), from_store).await {
+            Ok(value) => Ok(value),
+            Err(fault) if stance == Stance::MayBeStale && age <= self.stale_max => {
+                shelf.known(key).ok_or(fault)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Commits a change and reads the feed up to it, so that it is in force here before the answer.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where the feed cannot be read that far: the change may have happened.
+    pub async fn commit(&self, tx: Write, now: i64) -> Result<(), Fault> {
+        let number = tx.commit(now).await?;
+        self.catch_up(number).await
+    }
+
+    /// Reads the feed up to a change that this node made.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where it cannot be read that far.
+    pub async fn catch_up(&self, number: i64) -> Result<(), Fault> {
+        if self.feed.read_up_to(number).await {
+            return Ok(());
+        }
+        Err(Fault::unavailable(
+            "the change is made, but this node could not read it back from the feed",
+        ))
+    }
+
+    /// True where a token is revoked, by itself or wholesale; a token from the future of this node
+    /// counts as revoked once the feed has been read and it still is one.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where nobody can tell.
+    pub async fn is_revoked(&self, token: &Token, is_signed: bool) -> Result<bool, Fault> {
+        if (token.position > self.position() || self.feed.age() > FRESH_MAX)
+            && !self.feed.read_up_to(token.position).await
+        {
+            if self.feed.age() > FRESH_MAX {
+                return Err(Fault::unavailable(
+                    "the feed cannot be read, so nobody knows what is revoked",
+                ));
+            }
+            return Ok(true);
+        }
+        if !self.feed.is_ready() {
+            return Err(Fault::unavailable("revocations are being loaded"));
+        }
+        if self.revoked.is_covered(token) {
+            return Ok(true);
+        }
+        if !is_signed || self.revoked.excludes(&token.jti) {
+            return Ok(false);
+        }
+        if self.revoked.is_recent(&token.jti) {
+            return Ok(true);
+        }
+        let mut conn = self.store.read().await?;
+        store::revocations::is_token_revoked(&mut conn, &token.jti).await
+    }
+
+    fn forget_everything(&self) {
+        self.apis.forget_all();
+        self.applications.forget_all();
+        self.client_grants.forget_all();
+    }
+
+    async fn load_revocations(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
+        self.revoked.load(conn, now).await
+    }
+}

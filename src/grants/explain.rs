@@ -1,0 +1,237 @@
+//! Explaining a lifetime: the same decision as at issuance, with its reasons, and nothing issued.
+
+use crate::lifetime::{
+    self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
+};
+use crate::model::api::{Api, ClientPolicy};
+use crate::model::application::{Application, ApplicationSecret};
+use crate::model::client_grant::{ClientGrant, SubjectType};
+use crate::model::fault::Fault;
+use crate::store::{self, Conn};
+
+/// How a token would be come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 8628.
+    DeviceCode,
+    /// RFC 6749 §4.3.
+    Password,
+    /// RFC 6749 §4.2.
+    Implicit,
+    /// OpenID Connect Core §3.3.
+    Hybrid,
+    /// After a second factor.
+    Mfa,
+}
+
+impl Flow {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::ClientCredentials,
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::DeviceCode,
+        Self::Password,
+        Self::Implicit,
+        Self::Hybrid,
+        Self::Mfa,
+    ];
+
+    /// The name, as `flow` takes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::DeviceCode => "device_code",
+            Self::Password => "password",
+            Self::Implicit => "implicit",
+            Self::Hybrid => "hybrid",
+            Self::Mfa => "mfa",
+        }
+    }
+
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|flow| flow.as_str() == text)
+    }
+
+    const fn kind(self) -> TokenKind {
+        match self {
+            Self::ClientCredentials => TokenKind::Application,
+            Self::Implicit | Self::Hybrid => TokenKind::FrontChannel,
+            Self::AuthorizationCode
+            | Self::RefreshToken
+            | Self::DeviceCode
+            | Self::Password
+            | Self::Mfa => TokenKind::User,
+        }
+    }
+
+    /// True where `validity_period` would come through the browser.
+    const fn is_of_the_browser(self) -> bool {
+        matches!(
+            self,
+            Self::AuthorizationCode | Self::Implicit | Self::Hybrid
+        )
+    }
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The APIs of the token, the one named first in front.
+    pub apis: Vec<Api>,
+    /// The application; without one, an application without values of its own.
+    pub application: Option<Application>,
+    /// Its secret; without one, the one that lives longest.
+    pub secret_id: Option<String>,
+    /// How the token would be come by.
+    pub flow: Flow,
+    /// What the request would ask for.
+    pub validity_period: Option<Lifetime>,
+    /// Whether an authorization request would be pushed.
+    pub pushed: bool,
+}
+
+/// The answer: the decision, its reasons, and whether the token would be refused.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// How long, and why.
+    pub decision: Decision,
+    /// Each step in words.
+    pub texts: Vec<String>,
+    /// The error that a token request would get, whatever the lifetime.
+    pub refused: Option<&'static str>,
+}
+
+/// Explains a lifetime.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn explain(
+    question: &Question,
+    server: &ServerLifetimes,
+    conn: &mut Conn,
+    now: i64,
+) -> Result<Explanation, Fault> {
+    let grants = match &question.application {
+        Some(application) => {
+            store::client_grants::of_application(conn, &application.client_id).await?
+        }
+        None => Vec::new(),
+    };
+    let credential = Credential::of(question, now);
+    let terms: Vec<ApiTerms<'_>> = question
+        .apis
+        .iter()
+        .map(|api| terms(api, question, &grants, now))
+        .collect();
+    let request = lifetime::Request {
+        kind: question.flow.kind(),
+        validity_period: question.validity_period,
+        unpushed_authorization: question.flow.is_of_the_browser() && !question.pushed,
+        application: question
+            .application
+            .as_ref()
+            .map_or(ApplicationLifetimes::default(), |own| own.lifetimes),
+        credential_expires_in: credential.expires_in,
+        subject_token_expires_in: None,
+    };
+    let decision = lifetime::decide(server, &terms, &request);
+    let texts = decision
+        .trace
+        .iter()
+        .map(|step| step.text(&terms))
+        .collect();
+    Ok(Explanation {
+        decision,
+        texts,
+        refused: refused(question, &grants, &credential, now),
+    })
+}
+
+/// An ended grant counts as none, so it does not shorten either.
+fn terms<'a>(api: &'a Api, question: &Question, grants: &[ClientGrant], now: i64) -> ApiTerms<'a> {
+    let subject = subject(question.flow);
+    let grant = grants.iter().find(|grant| grant.is_for(api, subject, now));
+    ApiTerms {
+        identifier: &api.identifier,
+        system: api.system,
+        lifetimes: api.lifetimes,
+        grant_expires_in: grant
+            .and_then(|grant| grant.expires_at)
+            .map(|end| end - now),
+    }
+}
+
+const fn subject(flow: Flow) -> SubjectType {
+    match flow {
+        Flow::ClientCredentials => SubjectType::Client,
+        _ => SubjectType::User,
+    }
+}
+
+fn refused(
+    question: &Question,
+    grants: &[ClientGrant],
+    credential: &Credential,
+    now: i64,
+) -> Option<&'static str> {
+    if credential.has_ended {
+        return Some("invalid_client");
+    }
+    let is_open = |api: &Api| {
+        api.client_policy == ClientPolicy::RequireClientGrant
+            && grants
+                .iter()
+                .any(|grant| grant.is_for(api, SubjectType::Client, now))
+    };
+    let needs_grants = question.flow == Flow::ClientCredentials && question.application.is_some();
+    (needs_grants && !question.apis.iter().all(is_open)).then_some("access_denied")
+}
+
+/// The credential that the token would be issued under.
+struct Credential {
+    expires_in: Option<i64>,
+    has_ended: bool,
+}
+
+impl Credential {
+    fn of(question: &Question, now: i64) -> Self {
+        let Some(application) = &question.application else {
+            return Self {
+                expires_in: None,
+                has_ended: false,
+            };
+        };
+        let secret_end = secret_of(application, question.secret_id.as_deref())
+            .and_then(|secret| secret.expires_at);
+        let end = [application.expires_at, secret_end]
+            .into_iter()
+            .flatten()
+            .min();
+        let has_no_secret = application.secrets.is_empty() && !application.is_public();
+        Self {
+            expires_in: end.map(|end| end - now),
+            has_ended: has_no_secret || end.is_some_and(|end| end <= now),
+        }
+    }
+}
+
+/// The secret that is named, or the one that lives longest.
+fn secret_of<'a>(application: &'a Application, id: Option<&str>) -> Option<&'a ApplicationSecret> {
+    let secrets = application.secrets.iter();
+    match id {
+        Some(id) => secrets.into_iter().find(|secret| secret.id == id),
+        None => secrets.max_by_key(|secret| secret.expires_at.unwrap_or(i64::MAX)),
+    }
+}

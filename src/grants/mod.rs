@@ -1,0 +1,105 @@
+//! Grants: one file per grant type, one match over them. Each is an ordered list of checks, and its
+//! result is an approval or a refusal; a refusal is a result, not an error.
+
+pub mod client_credentials;
+pub mod explain;
+pub mod targets;
+
+use std::sync::Arc;
+
+use crate::directory::Directory;
+use crate::lifetime::ServerLifetimes;
+use crate::model::application::{Application, CLIENT_CREDENTIALS};
+use crate::model::fault::Fault;
+use crate::model::refusal::{Code, Refusal, Stop};
+use crate::tokens::issue::Approval;
+
+/// A token request by grant type, parsed.
+#[derive(Clone, Debug)]
+pub enum GrantRequest {
+    /// RFC 6749 §4.4.
+    ClientCredentials(client_credentials::Request),
+}
+
+impl GrantRequest {
+    /// The grant types that exist, as they are advertised.
+    pub const TYPES: [&str; 1] = [CLIENT_CREDENTIALS];
+}
+
+/// An application that has proven who it is.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// The application.
+    pub application: Arc<Application>,
+    /// When the secret that it used ends, unix seconds; none: it does not, or there was none.
+    pub secret_expires_at: Option<i64>,
+}
+
+impl Authenticated {
+    /// Seconds until the first of application and secret ends.
+    #[must_use]
+    pub fn expires_in(&self, now: i64) -> Option<i64> {
+        let ends = [self.application.expires_at, self.secret_expires_at];
+        ends.into_iter().flatten().min().map(|end| end - now)
+    }
+}
+
+/// What deciding needs of the server.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// APIs and client grants.
+    pub directory: &'a Directory,
+    /// `[lifetimes]`.
+    pub lifetimes: &'a ServerLifetimes,
+    /// `tokens.apis_per_token_max`.
+    pub apis_per_token_max: usize,
+    /// The feed's position, noted before the first reading.
+    pub position: i64,
+    /// Unix seconds, read once.
+    pub now: i64,
+}
+
+/// What became of a request.
+pub enum Outcome {
+    /// The token may be issued.
+    Approved(Approval),
+    /// The client may know this much.
+    Refused(Refusal),
+}
+
+/// Decides a token request of an authenticated application.
+///
+/// # Errors
+/// Our own faults only.
+pub async fn decide(
+    request: &GrantRequest,
+    client: &Authenticated,
+    ground: Ground<'_>,
+) -> Result<Outcome, Fault> {
+    let decided = match request {
+        GrantRequest::ClientCredentials(request) => {
+            client_credentials::decide(request, client, ground).await
+        }
+    };
+    match decided {
+        Ok(approval) => Ok(Outcome::Approved(approval)),
+        Err(Stop::Refused(refusal)) => Ok(Outcome::Refused(refusal)),
+        Err(Stop::Fault(fault)) => Err(fault),
+    }
+}
+
+/// Passes where the application may use a grant type.
+fn check_grant_type(application: &Application, grant_type: &str) -> Result<(), Refusal> {
+    if application.grant_types.iter().any(|own| own == grant_type) {
+        return Ok(());
+    }
+    Err(not_allowed(grant_type))
+}
+
+/// `unauthorized_client`, in Auth0's words.
+fn not_allowed(grant_type: &str) -> Refusal {
+    Refusal::new(
+        Code::UnauthorizedClient,
+        format!("Grant type '{grant_type}' not allowed for the client."),
+    )
+}

@@ -1,0 +1,251 @@
+//! What a token is for: the APIs that the request names (or does not), and the scopes at them.
+//! The rules are those of compatibility.md §6, "several APIs in one token".
+
+use std::sync::Arc;
+
+use super::Ground;
+use crate::directory::Stance;
+use crate::model::api::{Api, ClientPolicy, SystemApi};
+use crate::model::application::Application;
+use crate::model::client_grant::{ClientGrant, SubjectType};
+use crate::model::refusal::{Code, Refusal, Stop, echo};
+use crate::model::scope::Scopes;
+use crate::tokens::issue::share_a_form;
+
+/// What a request says of the APIs that it wants a token for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Nothing.
+    None,
+    /// Auth0's `audience`.
+    Audience(String),
+    /// RFC 8707 §2 `resource`, one or several.
+    Resources(Vec<String>),
+}
+
+/// An API of the token and the client grant that it is under.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The API.
+    pub api: Arc<Api>,
+    /// The application's grant for it.
+    pub grant: ClientGrant,
+}
+
+/// Finds the APIs of the token; at least one.
+///
+/// # Errors
+/// `access_denied` for an `audience`, `invalid_target` for a `resource` that is unknown or not
+/// granted; `invalid_target` for APIs that cannot share a token; `invalid_request` for too many.
+pub async fn find(
+    named: &Named,
+    application: &Application,
+    subject: SubjectType,
+    ground: Ground<'_>,
+) -> Result<Vec<Target>, Stop> {
+    let grants = ground
+        .directory
+        .client_grants(&application.client_id, Stance::MayBeStale)
+        .await?;
+    let asked = Asked {
+        application,
+        grants: &grants,
+        subject,
+        ground,
+    };
+    match named {
+        Named::None => asked.every_granted().await,
+        Named::Audience(audience) => Ok(vec![asked.one(audience, Code::AccessDenied).await?]),
+        Named::Resources(resources) => asked.several(resources).await,
+    }
+}
+
+struct Asked<'a> {
+    application: &'a Application,
+    grants: &'a [ClientGrant],
+    subject: SubjectType,
+    ground: Ground<'a>,
+}
+
+impl Asked<'_> {
+    async fn one(&self, audience: &str, code: Code) -> Result<Target, Stop> {
+        let Some(api) = self
+            .ground
+            .directory
+            .api(audience, Stance::MayBeStale)
+            .await?
+        else {
+            return Err(self.unknown(audience, code).into());
+        };
+        let grant = self
+            .grants
+            .iter()
+            .find(|grant| grant.is_for(&api, self.subject, self.ground.now));
+        match grant {
+            Some(grant) if api.client_policy == ClientPolicy::RequireClientGrant => Ok(Target {
+                grant: grant.clone(),
+                api,
+            }),
+            _ => Err(self.not_granted(audience, code).into()),
+        }
+    }
+
+    async fn several(&self, resources: &[String]) -> Result<Vec<Target>, Stop> {
+        let mut targets: Vec<Target> = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let target = self.one(resource, Code::InvalidTarget).await?;
+            if !targets.iter().any(|other| other.api.id == target.api.id) {
+                targets.push(target);
+            }
+        }
+        self.check_count(targets.len())?;
+        let [first, _, ..] = targets.as_slice() else {
+            return Ok(targets);
+        };
+        if let Some(system) = targets.iter().find(|target| target.api.system.is_some()) {
+            return Err(alone(&system.api).into());
+        }
+        let apis: Vec<_> = targets
+            .iter()
+            .map(|target| Arc::clone(&target.api))
+            .collect();
+        if !share_a_form(&apis) {
+            let text = format!(
+                "'{}' and the other resources differ in signing_alg or token_dialect, so one token cannot serve them; ask for one token each.",
+                echo(&first.api.identifier)
+            );
+            return Err(Refusal::new(Code::InvalidTarget, text).into());
+        }
+        Ok(targets)
+    }
+
+    /// Every API that the application is granted, system APIs excepted, in the order of the grants.
+    async fn every_granted(&self) -> Result<Vec<Target>, Stop> {
+        let mut targets = Vec::new();
+        for grant in self.grants.iter().filter(|grant| self.counts(grant)) {
+            let api = self
+                .ground
+                .directory
+                .api(&grant.audience, Stance::MayBeStale)
+                .await?;
+            if let Some(api) = api.filter(|api| self.is_open(api, grant)) {
+                targets.push(Target {
+                    api,
+                    grant: grant.clone(),
+                });
+            }
+        }
+        if targets.is_empty() {
+            let text = "Missing required parameter: audience (the application is granted no API that could stand in for it).";
+            return Err(Refusal::invalid_request(text).into());
+        }
+        self.check_count(targets.len())?;
+        Ok(targets)
+    }
+
+    fn counts(&self, grant: &ClientGrant) -> bool {
+        grant.subject_type == self.subject && grant.is_live(self.ground.now)
+    }
+
+    fn is_open(&self, api: &Api, grant: &ClientGrant) -> bool {
+        api.system.is_none()
+            && api.id == grant.api_id
+            && api.client_policy == ClientPolicy::RequireClientGrant
+    }
+
+    fn check_count(&self, count: usize) -> Result<(), Refusal> {
+        let max = self.ground.apis_per_token_max;
+        if count <= max {
+            return Ok(());
+        }
+        Err(Refusal::invalid_request(format!(
+            "A token for {count} APIs was asked for; at most {max} share one (tokens.apis_per_token_max). Name those that are needed with 'resource'."
+        )))
+    }
+
+    /// Auth0's words, and the nearest of the application's own APIs: nobody else's names are told.
+    fn unknown(&self, audience: &str, code: Code) -> Refusal {
+        let near = self
+            .grants
+            .iter()
+            .map(|grant| grant.audience.as_str())
+            .find(|own| is_near(own, audience));
+        let hint = near
+            .map(|own| format!(" Did you mean '{own}'?"))
+            .unwrap_or_default();
+        Refusal::new(code, format!("Service not found: {}{hint}", echo(audience)))
+    }
+
+    fn not_granted(&self, audience: &str, code: Code) -> Refusal {
+        let client_id = &self.application.client_id;
+        Refusal::new(
+            code,
+            format!(
+                "Client '{client_id}' is not authorized to access resource server '{}'. You need to create a 'client-grant' associated to this API.",
+                echo(audience)
+            ),
+        )
+    }
+}
+
+/// The same but for case, scheme or a last slash: what people get wrong.
+fn is_near(own: &str, asked: &str) -> bool {
+    let plain = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        let rest = lower
+            .split_once("://")
+            .map_or(lower.as_str(), |(_, rest)| rest);
+        rest.trim_end_matches('/').to_owned()
+    };
+    plain(own) == plain(asked)
+}
+
+fn alone(api: &Api) -> Refusal {
+    let name = match api.system {
+        Some(SystemApi::Mfa) => "The MFA audience",
+        _ => "The Management API",
+    };
+    Refusal::new(
+        Code::InvalidTarget,
+        format!("{name} never shares a token with another audience."),
+    )
+}
+
+/// The scopes that the token carries: a scope only if it is granted at every API of the token that
+/// defines it. Those asked for, or all of them.
+///
+/// # Errors
+/// `invalid_scope` where one is asked for that is not to be had.
+pub fn scopes(targets: &[Target], asked: Option<&Scopes>) -> Result<Scopes, Refusal> {
+    let granted: Vec<Scopes> = targets
+        .iter()
+        .map(|target| target.grant.scopes_at(&target.api))
+        .collect();
+    let is_everywhere = |value: &&str| {
+        targets
+            .iter()
+            .zip(&granted)
+            .all(|(target, scopes)| !target.api.defines(value) || scopes.contains(value))
+    };
+    let carried: Scopes = granted
+        .iter()
+        .flat_map(Scopes::iter)
+        .filter(is_everywhere)
+        .collect();
+    let Some(asked) = asked else {
+        return Ok(carried);
+    };
+    match asked.iter().find(|value| !carried.contains(value)) {
+        Some(value) => Err(Refusal::new(
+            Code::InvalidScope,
+            format!("The scope '{}' is not granted to the client.", echo(value)),
+        )),
+        None => Ok(asked.clone()),
+    }
+}
+
+/// The seconds until a target's client grant ends.
+#[must_use]
+pub fn grant_expires_in(target: &Target, now: i64) -> Option<i64> {
+    target.grant.expires_at.map(|end| end - now)
+}

@@ -1,0 +1,25 @@
+//! Grantor: an OAuth 2.0 authorization server that decides how long a token lives, and why.
+//!
+//! Code map, from the inside out (ARCHITECTURE.md tells the story):
+//! [`model`] the nouns, [`lifetime`] the policy, [`store`] the only SQL, [`directory`] what a node
+//! knows, [`tokens`] issuing and recognising, [`grants`] what a request may have, and the edges:
+//! [`oauth`] and [`management`].
+
+pub mod app;
+pub mod bootstrap;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod directory;
+pub mod grants;
+pub mod lifetime;
+pub mod management;
+pub mod model;
+pub mod oauth;
+pub mod secret;
+pub mod serve;
+pub mod store;
+pub mod sweep;
+pub mod telemetry;
+pub mod tokens;
+pub mod wire;

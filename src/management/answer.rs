@@ -1,0 +1,220 @@
+//! What the Management API answers: resources, pages and problems, each in Auth0's shape.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::lifetime::LifetimeProblem;
+use crate::model::fault::Fault;
+use crate::oauth::error::report;
+
+/// A JSON answer.
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// 204: it is gone, or was never there.
+pub(crate) fn gone() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Why a request to the Management API was not carried out.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The caller's doing.
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Auth0's `errorCode`.
+        code: Option<&'static str>,
+        /// What to do about it.
+        message: String,
+    },
+    /// Ours.
+    Fault(Fault),
+}
+
+impl Problem {
+    fn refused(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::Refused {
+            status,
+            code: Some(code),
+            message: message.into(),
+        }
+    }
+
+    /// 400: the body as a whole, or a property of it, is not as it should be.
+    pub(crate) fn body(why: impl std::fmt::Display) -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_body",
+            format!("Payload validation error: {why}"),
+        )
+    }
+
+    /// 400: a property is not as it should be.
+    pub(crate) fn property(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::body(format_args!("'{why}' on property {name}."))
+    }
+
+    /// 400: a field whose effect is not built.
+    pub(crate) fn not_supported(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "operation_not_supported",
+            format!("'{name}' cannot have this value: {why}"),
+        )
+    }
+
+    /// 400: a path segment.
+    pub(crate) fn path(name: &str, why: &str) -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_uri",
+            format!("Path validation error: '{why}' on property {name}."),
+        )
+    }
+
+    /// 400: a query parameter.
+    pub(crate) fn query(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_query_string",
+            format!("Query validation error: '{why}' on property {name}."),
+        )
+    }
+
+    /// 401: no token.
+    pub(crate) fn missing_token() -> Self {
+        Self::Refused {
+            status: StatusCode::UNAUTHORIZED,
+            code: None,
+            message: "Missing authentication".to_owned(),
+        }
+    }
+
+    /// 401: a token that is not good, whatever the reason.
+    pub(crate) fn invalid_token() -> Self {
+        Self::refused(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token")
+    }
+
+    /// 403, naming the scopes.
+    pub(crate) fn insufficient_scope(expected: &str) -> Self {
+        Self::refused(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            format!("Insufficient scope, expected any of: {expected}"),
+        )
+    }
+
+    /// 403: the caller would hand out more than it holds (compatibility.md §6).
+    pub(crate) fn more_than_held(missing: &[String]) -> Self {
+        Self::refused(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            format!(
+                "Insufficient scope: a token can hand out only what it holds, and yours lacks {}",
+                missing.join(",")
+            ),
+        )
+    }
+
+    /// 404.
+    pub(crate) fn not_found(what: &'static str) -> Self {
+        let (code, message) = match what {
+            "resource server" => (
+                "inexistent_resource_server",
+                "The resource server does not exist",
+            ),
+            "client" => ("inexistent_client", "The client does not exist"),
+            _ => ("inexistent_client_grant", "The client grant does not exist"),
+        };
+        Self::refused(StatusCode::NOT_FOUND, code, message)
+    }
+
+    /// 409.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::CONFLICT, "resource_conflict", message)
+    }
+
+    /// 413.
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        Self::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "invalid_body",
+            format!("The body is longer than {bytes_max} bytes (server.body_bytes_max)."),
+        )
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<LifetimeProblem> for Problem {
+    fn from(problem: LifetimeProblem) -> Self {
+        Self::property(problem.property, problem.text)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, retry_after, code, message) = match self {
+            Self::Refused {
+                status,
+                code,
+                message,
+            } => {
+                tracing::info!(status = status.as_u16(), message, "refused");
+                (status, None, code, message)
+            }
+            Self::Fault(fault) => {
+                let (status, retry_after) = report(&fault);
+                let (code, message) = match retry_after {
+                    Some(_) => ("temporarily_unavailable", "Try again in a moment."),
+                    None => (
+                        "server_error",
+                        "The server met an error of its own; its log has the X-Request-Id.",
+                    ),
+                };
+                (status, retry_after, Some(code), message.to_owned())
+            }
+        };
+        render(status, retry_after, code, &message)
+    }
+}
+
+fn render(
+    status: StatusCode,
+    retry_after: Option<HeaderValue>,
+    code: Option<&str>,
+    message: &str,
+) -> Response {
+    let mut body = json!({
+        "statusCode": status.as_u16(),
+        "error": status.canonical_reason().unwrap_or("Error"),
+        "message": message,
+    });
+    if let Some(code) = code {
+        body["errorCode"] = code.into();
+    }
+    let mut response = json(status, &body);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(r#"Bearer realm="grantor""#);
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

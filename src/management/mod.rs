@@ -1,0 +1,11 @@
+//! The Management API: Auth0's v2 shape (compatibility.md §1 and §6).
+
+pub mod access;
+pub mod answer;
+pub mod body;
+pub mod client_grants;
+pub mod clients;
+pub mod query;
+pub mod resource_servers;
+pub mod secrets;
+pub mod token_lifetime;

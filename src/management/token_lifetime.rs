@@ -1,0 +1,139 @@
+//! `GET /api/v2/resource-servers/{id}/token-lifetime`: how long a token would live, and why
+//! (lifetime.md, The decision). Issues nothing.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::access::authorize;
+use super::answer::{Problem, json as answer};
+use super::query::Query;
+use super::{clients, resource_servers};
+use crate::app::App;
+use crate::grants::explain::{Explanation, Flow, Question, explain};
+use crate::lifetime::{self, Lifetime};
+use crate::model::application::Application;
+use crate::store::{self, Conn};
+
+/// See the module.
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    authorize(&app, &headers, &["read:resource_servers"], now).await?;
+    let mut query = Query::read(&uri)?;
+    let mut conn = app.store.read().await?;
+    let question = read_question(&app, &id, &mut query, &mut conn).await?;
+    query.finish()?;
+    let explanation = explain(&question, &app.config.lifetimes, &mut conn, now).await?;
+    Ok(answer(
+        StatusCode::OK,
+        &show(&explanation, question.validity_period),
+    ))
+}
+
+async fn read_question(
+    app: &App,
+    id: &str,
+    query: &mut Query,
+    conn: &mut Conn,
+) -> Result<Question, Problem> {
+    let mut apis = vec![
+        resource_servers::find(conn, id)
+            .await?
+            .ok_or_else(resource_servers::not_found)?,
+    ];
+    let further = query.texts("audience");
+    if further.len() >= app.config.tokens.apis_per_token_max {
+        return Err(Problem::query(
+            "audience",
+            "More APIs than share one token (tokens.apis_per_token_max)",
+        ));
+    }
+    for audience in further {
+        let api = store::apis::by_identifier(conn, &audience)
+            .await?
+            .ok_or_else(resource_servers::not_found)?;
+        apis.push(api);
+    }
+    if apis.len() > 1 && apis.iter().any(|api| api.system.is_some()) {
+        return Err(Problem::query(
+            "audience",
+            "A system API never shares a token with another",
+        ));
+    }
+    let application = match query.text("client_id")? {
+        None => None,
+        Some(client_id) => Some(
+            store::applications::get(conn, &client_id)
+                .await?
+                .ok_or_else(clients::not_found)?,
+        ),
+    };
+    let secret_id = query.text("secret_id")?;
+    check_secret(application.as_ref(), secret_id.as_deref())?;
+    Ok(Question {
+        apis,
+        application,
+        secret_id,
+        flow: read_flow(query)?,
+        validity_period: read_validity_period(query)?,
+        pushed: query.boolean("pushed")?.unwrap_or(false),
+    })
+}
+
+fn check_secret(application: Option<&Application>, secret_id: Option<&str>) -> Result<(), Problem> {
+    let Some(secret_id) = secret_id else {
+        return Ok(());
+    };
+    let is_known =
+        application.is_some_and(|own| own.secrets.iter().any(|secret| secret.id == secret_id));
+    if is_known {
+        Ok(())
+    } else {
+        Err(Problem::query("secret_id", "Not a secret of the client"))
+    }
+}
+
+fn read_flow(query: &mut Query) -> Result<Flow, Problem> {
+    let Some(text) = query.text("flow")? else {
+        return Ok(Flow::ClientCredentials);
+    };
+    let names = Flow::ALL.map(Flow::as_str).join(", ");
+    Flow::parse(&text).ok_or_else(|| Problem::query("flow", format_args!("Not one of {names}")))
+}
+
+fn read_validity_period(query: &mut Query) -> Result<Option<Lifetime>, Problem> {
+    let Some(text) = query.text("validity_period")? else {
+        return Ok(None);
+    };
+    lifetime::parse_seconds(&text)
+        .map(Some)
+        .map_err(|why| Problem::query("validity_period", why))
+}
+
+fn show(explanation: &Explanation, requested: Option<Lifetime>) -> Value {
+    let decision = &explanation.decision;
+    let steps = decision.trace.iter().zip(&explanation.texts);
+    let trace: Vec<Value> = steps
+        .map(|(step, text)| json!({ "rule": step.rule.as_str(), "value": step.value.as_integer(), "text": text }))
+        .collect();
+    let mut shown = json!({
+        "lifetime": decision.lifetime.as_integer(),
+        "rule": decision.rule.as_str(),
+        "trace": trace,
+    });
+    if let Some(requested) = requested {
+        shown["requested"] = requested.as_integer().into();
+    }
+    if let Some(refused) = explanation.refused {
+        shown["refused"] = refused.into();
+    }
+    shown
+}

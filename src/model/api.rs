@@ -1,0 +1,193 @@
+//! An API (Auth0: resource server): what tokens are for, and the home of the lifetime policy.
+
+use crate::lifetime::ApiLifetimes;
+
+pub use super::issuer::SystemApi;
+use super::scope::Scope;
+
+/// Signature algorithms for access tokens (RFC 7518 §3.1). A key is used with one algorithm only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SigningAlgorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+impl SigningAlgorithm {
+    /// Those that exist; what is advertised and what the Management API accepts.
+    pub const ALL: [Self; 1] = [Self::Rs256];
+
+    /// The `alg` value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    /// Reads an `alg` value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text)
+    }
+}
+
+/// How an API's access tokens are written (compatibility.md §2.4 and §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Auth0's JWT, `typ` `JWT`, `azp`, `gty`.
+    AccessToken,
+    /// The same; permissions follow once policies are built.
+    AccessTokenAuthz,
+    /// RFC 9068, `typ` `at+jwt`, `client_id`.
+    Rfc9068,
+    /// The same; permissions follow once policies are built.
+    Rfc9068Authz,
+    /// Random and stored.
+    Opaque,
+}
+
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::AccessToken,
+        Self::AccessTokenAuthz,
+        Self::Rfc9068,
+        Self::Rfc9068Authz,
+        Self::Opaque,
+    ];
+
+    /// The `token_dialect` value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessToken => "access_token",
+            Self::AccessTokenAuthz => "access_token_authz",
+            Self::Rfc9068 => "rfc9068_profile",
+            Self::Rfc9068Authz => "rfc9068_profile_authz",
+            Self::Opaque => "opaque",
+        }
+    }
+
+    /// Reads a `token_dialect` value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|dialect| dialect.as_str() == text)
+    }
+}
+
+/// Whether applications may get tokens for themselves (`subject_type_authorization.client.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientPolicy {
+    /// With a client grant.
+    RequireClientGrant,
+    /// Never, whatever is granted.
+    DenyAll,
+}
+
+impl ClientPolicy {
+    /// The value as Auth0 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RequireClientGrant => "require_client_grant",
+            Self::DenyAll => "deny_all",
+        }
+    }
+
+    /// Reads Auth0's value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::RequireClientGrant, Self::DenyAll]
+            .into_iter()
+            .find(|policy| policy.as_str() == text)
+    }
+}
+
+/// An API as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// 24 hexadecimal characters.
+    pub id: String,
+    /// What tokens carry in `aud`; a system API's follows from the issuer.
+    pub identifier: String,
+    /// Set for the two that exist from the start.
+    pub system: Option<SystemApi>,
+    /// For people.
+    pub name: Option<String>,
+    /// The scopes that it defines; a system API's come with the program.
+    pub scopes: Vec<Scope>,
+    /// Who signs, where the token is signed.
+    pub signing_alg: SigningAlgorithm,
+    /// `None`: Auth0's, and not shown in answers.
+    pub token_dialect: Option<Dialect>,
+    /// Refresh tokens may be issued.
+    pub allow_offline_access: bool,
+    /// First-party applications need no consent.
+    pub skip_consent_for_verifiable_first_party_clients: bool,
+    /// Whether applications get tokens for themselves.
+    pub client_policy: ClientPolicy,
+    /// How long its tokens live.
+    pub lifetimes: ApiLifetimes,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+impl Api {
+    /// The dialect in force.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.token_dialect.unwrap_or(Dialect::AccessToken)
+    }
+
+    /// True where the API defines the scope value.
+    #[must_use]
+    pub fn defines(&self, value: &str) -> bool {
+        self.scopes.iter().any(|scope| scope.value == value)
+    }
+}
+
+/// The scopes of the Management API: those of the operations that exist, plus ours.
+pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
+    ("create:client_grants", "Create client grants"),
+    ("create:clients", "Create applications"),
+    ("create:resource_servers", "Create APIs"),
+    ("delete:client_grants", "Delete client grants"),
+    ("delete:clients", "Delete applications"),
+    ("delete:resource_servers", "Delete APIs"),
+    ("introspect:tokens", "Introspect any token"),
+    ("read:client_grants", "Read client grants"),
+    ("read:client_keys", "Read about applications' secrets"),
+    ("read:clients", "Read applications"),
+    ("read:resource_servers", "Read APIs and explain lifetimes"),
+    ("update:client_grants", "Change client grants"),
+    ("update:client_keys", "Set and rotate applications' secrets"),
+    ("update:clients", "Change applications"),
+    ("update:resource_servers", "Change APIs"),
+];
+
+/// The scopes of the MFA API (Auth0's names).
+pub const MFA_SCOPES: [(&str, &str); 3] = [
+    ("enroll", "Enroll an authenticator"),
+    ("read:authenticators", "List authenticators"),
+    ("remove:authenticators", "Remove authenticators"),
+];
+
+/// The scopes that a system API defines.
+#[must_use]
+pub fn system_scopes(system: SystemApi) -> Vec<Scope> {
+    let scopes: &[(&str, &str)] = match system {
+        SystemApi::Management => &MANAGEMENT_SCOPES,
+        SystemApi::Mfa => &MFA_SCOPES,
+    };
+    scopes
+        .iter()
+        .map(|(value, text)| Scope {
+            value: (*value).to_owned(),
+            description: Some((*text).to_owned()),
+        })
+        .collect()
+}

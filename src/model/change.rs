@@ -1,0 +1,122 @@
+//! What the feed carries: which thing changed, and what a wholesale revocation covers.
+
+/// A change that every node has to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// An API, by identifier.
+    Api(String),
+    /// An application or its secrets, by `client_id`.
+    Application(String),
+    /// The client grants of an application, by `client_id`.
+    ClientGrants(String),
+    /// Every token of an object up to this change's number.
+    Revocation(Covered),
+    /// One signed token, by `jti`.
+    RevokedToken(String),
+    /// Anything else: history was lost, or a newer version wrote it. Drop what is known.
+    Everything,
+}
+
+impl Change {
+    /// As it is written in the feed: kind and key.
+    #[must_use]
+    pub fn to_row(&self) -> (&'static str, String) {
+        match self {
+            Self::Api(identifier) => ("api", identifier.clone()),
+            Self::Application(client_id) => ("application", client_id.clone()),
+            Self::ClientGrants(client_id) => ("client_grants", client_id.clone()),
+            Self::Revocation(covered) => ("revocation", covered.to_key()),
+            Self::RevokedToken(jti) => ("revoked_token", jti.clone()),
+            Self::Everything => ("everything", String::new()),
+        }
+    }
+
+    /// Reads a row of the feed. A kind that this version does not know may concern anything.
+    #[must_use]
+    pub fn from_row(kind: &str, key: String) -> Self {
+        match kind {
+            "api" => Self::Api(key),
+            "application" => Self::Application(key),
+            "client_grants" => Self::ClientGrants(key),
+            "revocation" => Covered::from_key(&key).map_or(Self::Everything, Self::Revocation),
+            "revoked_token" => Self::RevokedToken(key),
+            _ => Self::Everything,
+        }
+    }
+}
+
+/// What a wholesale revocation covers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Covered {
+    /// Every token of an application.
+    Application(String),
+    /// Every token for an API, by identifier.
+    Api(String),
+    /// Every token of an application for an API: what a client grant gave.
+    ClientGrant {
+        /// The application.
+        client_id: String,
+        /// The API's identifier.
+        audience: String,
+    },
+}
+
+impl Covered {
+    /// One text for the store and the feed. Neither `client_id`s nor identifiers hold spaces.
+    #[must_use]
+    pub fn to_key(&self) -> String {
+        match self {
+            Self::Application(client_id) => format!("application {client_id}"),
+            Self::Api(audience) => format!("api {audience}"),
+            Self::ClientGrant {
+                client_id,
+                audience,
+            } => format!("client_grant {client_id} {audience}"),
+        }
+    }
+
+    /// Reads [`Covered::to_key`].
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        let mut parts = key.splitn(3, ' ');
+        match (parts.next()?, parts.next()?, parts.next()) {
+            ("application", client_id, None) => Some(Self::Application(client_id.to_owned())),
+            ("api", audience, None) => Some(Self::Api(audience.to_owned())),
+            ("client_grant", client_id, Some(audience)) => Some(Self::ClientGrant {
+                client_id: client_id.to_owned(),
+                audience: audience.to_owned(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_feed_carries_survives_the_round_trip() {
+        let covered = Covered::ClientGrant {
+            client_id: "c".into(),
+            audience: "https://a/".into(),
+        };
+        for change in [
+            Change::Api("https://a/".into()),
+            Change::Application("c".into()),
+            Change::ClientGrants("c".into()),
+            Change::Revocation(Covered::Application("c".into())),
+            Change::Revocation(Covered::Api("https://a/".into())),
+            Change::Revocation(covered),
+            Change::RevokedToken("jti".into()),
+            Change::Everything,
+        ] {
+            let (kind, key) = change.to_row();
+            assert_eq!(Change::from_row(kind, key), change);
+        }
+        assert_eq!(
+            Change::from_row("from a newer version", "x".into()),
+            Change::Everything
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The nouns of Grantor, without IO: what an operator or an RFC gives a name to.
+
+pub mod api;
+pub mod application;
+pub mod change;
+pub mod client_grant;
+pub mod fault;
+pub mod instant;
+pub mod issuer;
+pub mod json;
+pub mod refusal;
+pub mod scope;
+pub mod text;
+pub mod token;

@@ -1,0 +1,138 @@
+//! What a client may know when the protocol says no.
+
+use std::fmt;
+
+use super::fault::Fault;
+
+/// The error codes of RFC 6749 §5.2, RFC 8707 §2 and Auth0's token endpoint. No HTTP here:
+/// `oauth/error.rs` owns the statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// RFC 6749 §5.2.
+    InvalidRequest,
+    /// `invalid_request` because of the body's length, which has a status of its own.
+    BodyTooLarge,
+    /// RFC 6749 §5.2.
+    InvalidClient,
+    /// RFC 6749 §5.2.
+    UnauthorizedClient,
+    /// RFC 6749 §5.2.
+    UnsupportedGrantType,
+    /// RFC 6749 §5.2.
+    InvalidScope,
+    /// RFC 8707 §2: an unknown or ungranted `resource`.
+    InvalidTarget,
+    /// Auth0's code for an unknown or ungranted `audience`.
+    AccessDenied,
+    /// RFC 7009 §2.2.1.
+    UnsupportedTokenType,
+    /// RFC 6750 §3.1, for a Bearer token that is not good.
+    InvalidToken,
+    /// RFC 6750 §3.1.
+    InsufficientScope,
+}
+
+impl Code {
+    /// The code as it is written on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest | Self::BodyTooLarge => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedTokenType => "unsupported_token_type",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+        }
+    }
+}
+
+/// A refusal: little for the client, all for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client may act on.
+    pub code: Code,
+    /// What the client's developer reads: printable ASCII without `"` and `\` (RFC 6749 §5.2).
+    pub description: String,
+    /// What only the operator's log says; empty where the description says it all.
+    pub log: String,
+}
+
+impl Refusal {
+    /// A refusal whose description is all there is to say.
+    pub fn new(code: Code, description: impl AsRef<str>) -> Self {
+        Self {
+            code,
+            description: printable(description.as_ref()),
+            log: String::new(),
+        }
+    }
+
+    /// Adds what only the operator may know.
+    #[must_use]
+    pub fn log(mut self, log: impl fmt::Display) -> Self {
+        self.log = log.to_string();
+        self
+    }
+
+    /// The one refusal for an unknown application, a wrong secret and an expired one, so that
+    /// nobody can tell them apart (compatibility.md §6).
+    pub fn invalid_client(log: impl fmt::Display) -> Self {
+        Self::new(Code::InvalidClient, "Client authentication failed.").log(log)
+    }
+
+    /// A body over `server.body_bytes_max`.
+    #[must_use]
+    pub fn body_too_large(bytes_max: usize) -> Self {
+        let text = format!("The body is longer than {bytes_max} bytes (server.body_bytes_max).");
+        Self::new(Code::BodyTooLarge, text)
+    }
+
+    /// RFC 6749 §5.2 `invalid_request`.
+    pub fn invalid_request(description: impl AsRef<str>) -> Self {
+        Self::new(Code::InvalidRequest, description)
+    }
+}
+
+/// Why a request stops before its end: the client's doing, or ours.
+#[derive(Debug)]
+pub enum Stop {
+    /// The client's doing.
+    Refused(Refusal),
+    /// Ours.
+    Fault(Fault),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What the caller sent, fit to be echoed: printable ASCII, at most 200 characters.
+#[must_use]
+pub fn echo(sent: &str) -> String {
+    const ECHO_CHARS_MAX: usize = 200;
+    printable(&sent.chars().take(ECHO_CHARS_MAX).collect::<String>())
+}
+
+/// RFC 6749 §5.2: `%x20-21 / %x23-5B / %x5D-7E`; `"` and `\` become `'`, all else outside becomes `?`.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' | '\\' => '\'',
+            ' '..='~' => c,
+            _ => '?',
+        })
+        .collect()
+}

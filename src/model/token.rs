@@ -1,0 +1,63 @@
+//! An access token: what it says, whatever its form.
+
+use crate::lifetime::Lifetime;
+
+use super::change::Covered;
+
+/// What an access token says, signed or stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its name: the feed's position that its request had noted, and random.
+    pub jti: String,
+    /// The feed's position that the request had noted before it read anything.
+    pub position: i64,
+    /// The application.
+    pub client_id: String,
+    /// The application as `<client_id>@clients`, or a user.
+    pub subject: String,
+    /// Identifiers of its APIs, the one named first in front.
+    pub audiences: Vec<String>,
+    /// Space-separated; empty for none.
+    pub scope: String,
+    /// Unix seconds.
+    pub issued_at: i64,
+    /// Unix seconds; none: it never expires.
+    pub expires_at: Option<i64>,
+}
+
+impl Token {
+    /// When a token that is issued at `now` and lives for `lifetime` ends.
+    #[must_use]
+    pub fn end(now: i64, lifetime: Lifetime) -> Option<i64> {
+        lifetime
+            .seconds()
+            .map(|seconds| now.saturating_add(seconds))
+    }
+
+    /// `expires_in` of the answer, absent for a token that never expires (RFC 6749 §5.1).
+    #[must_use]
+    pub fn expires_in(&self) -> Option<i64> {
+        self.expires_at.map(|end| end - self.issued_at)
+    }
+
+    /// Active while now < `exp`, without leeway (lifetime.md).
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Every object whose wholesale revocation covers this token; any of them is enough.
+    pub fn covered_by(&self) -> impl Iterator<Item = Covered> {
+        let of_application = std::iter::once(Covered::Application(self.client_id.clone()));
+        let of_apis = self.audiences.iter().flat_map(|audience| {
+            [
+                Covered::Api(audience.clone()),
+                Covered::ClientGrant {
+                    client_id: self.client_id.clone(),
+                    audience: audience.clone(),
+                },
+            ]
+        });
+        of_application.chain(of_apis)
+    }
+}

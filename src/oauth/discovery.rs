@@ -1,0 +1,63 @@
+//! `/.well-known/oauth-authorization-server` (RFC 8414) and `/.well-known/jwks.json` (RFC 7517 §5).
+//! Only what works is advertised.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::App;
+use crate::grants::GrantRequest;
+use crate::model::issuer::Issuer;
+
+/// How long clients may keep the metadata.
+const METADATA_MAX_AGE: Duration = Duration::from_secs(300);
+/// The ways to authenticate that need a secret.
+const WITH_SECRET: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+/// The metadata document, made once.
+pub(crate) fn metadata(issuer: &Issuer) -> String {
+    json!({
+        "issuer": issuer.as_str(),
+        "token_endpoint": issuer.join("oauth/token"),
+        "revocation_endpoint": issuer.join("oauth/revoke"),
+        "introspection_endpoint": issuer.join("oauth/introspect"),
+        "jwks_uri": issuer.join(".well-known/jwks.json"),
+        "grant_types_supported": GrantRequest::TYPES,
+        // Required (RFC 8414 §2); empty until there is an authorization endpoint.
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": WITH_SECRET,
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": WITH_SECRET,
+    })
+    .to_string()
+}
+
+/// RFC 8414 §3.
+pub(crate) async fn get_metadata(State(app): State<Arc<App>>) -> Response {
+    document(app.metadata.clone(), METADATA_MAX_AGE)
+}
+
+/// RFC 7517 §5.
+pub(crate) async fn get_key_set(State(app): State<Arc<App>>) -> Response {
+    document(
+        app.mint.keys.key_set().to_owned(),
+        app.config.keys.jwks_max_age,
+    )
+}
+
+fn document(json: String, max_age: Duration) -> Response {
+    let mut response = json.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let caching = format!("public, max-age={}", max_age.as_secs());
+    if let Ok(caching) = HeaderValue::try_from(caching) {
+        headers.insert(CACHE_CONTROL, caching);
+    }
+    response
+}

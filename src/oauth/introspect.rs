@@ -1,0 +1,166 @@
+//! `POST /oauth/introspect` (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::json;
+
+use super::bearer::{self, Bad};
+use super::client_auth::{self, Presented};
+use super::error::no_store;
+use super::params::Params;
+use super::revoke::token_of;
+use crate::app::App;
+use crate::directory::Stance;
+use crate::model::api::Api;
+use crate::model::application::Application;
+use crate::model::fault::Fault;
+use crate::model::refusal::{Code, Refusal, Stop};
+use crate::model::scope::Scopes;
+use crate::model::token::Token;
+
+/// Tells an active token to those who may see it; everything else is `{"active":false}`.
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Stop> {
+    let now = app.clock.now();
+    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let text = token_of(&params)?;
+    let viewer = Viewer::authenticate(&app, &headers, &params, now).await?;
+    let found = app.recogniser().recognise(&text, now).await?;
+    let seen = match found {
+        Some(found) => viewer.sees(&app, found.token).await?,
+        None => None,
+    };
+    Ok(match seen {
+        Some(token) => no_store(StatusCode::OK, &Answer::of(&token, app.issuer.as_str())),
+        None => no_store(StatusCode::OK, &json!({ "active": false })),
+    })
+}
+
+/// Who asks (compatibility.md §6).
+enum Viewer {
+    /// A Management token with `introspect:tokens` sees all.
+    Administrator,
+    /// An application sees its own tokens; a resource server also those for its API.
+    Application(Arc<Application>),
+}
+
+impl Viewer {
+    async fn authenticate(
+        app: &App,
+        headers: &HeaderMap,
+        params: &Params,
+        now: i64,
+    ) -> Result<Self, Stop> {
+        if bearer::is_bearer(headers) {
+            return Self::administrator(app, headers, now).await;
+        }
+        let presented = Presented::read(headers, params)?;
+        let client = client_auth::authenticate(app, &presented, Stance::Strict, now).await?;
+        if client.application.is_public() {
+            let client_id = &client.application.client_id;
+            return Err(Refusal::invalid_client(format_args!(
+                "public application {client_id} introspects"
+            ))
+            .into());
+        }
+        Ok(Self::Application(client.application))
+    }
+
+    async fn administrator(app: &App, headers: &HeaderMap, now: i64) -> Result<Self, Stop> {
+        match bearer::management_caller(app, headers, now).await {
+            Ok(caller) if caller.scopes.contains("introspect:tokens") => Ok(Self::Administrator),
+            Ok(_) => {
+                let text = "Insufficient scope, expected any of: introspect:tokens";
+                Err(Refusal::new(Code::InsufficientScope, text).into())
+            }
+            Err(Bad::Fault(fault)) => Err(fault.into()),
+            Err(_) => Err(Refusal::new(Code::InvalidToken, "Invalid token").into()),
+        }
+    }
+
+    /// What this viewer sees of an active token.
+    async fn sees(&self, app: &App, token: Token) -> Result<Option<Token>, Fault> {
+        let Self::Application(application) = self else {
+            return Ok(Some(token));
+        };
+        if token.client_id == application.client_id {
+            return Ok(Some(token));
+        }
+        let Some(identifier) = application.resource_server() else {
+            return Ok(None);
+        };
+        if app.issuer.system_api(identifier).is_some()
+            || !token.audiences.iter().any(|own| own == identifier)
+        {
+            return Ok(None);
+        }
+        let api = app.directory.api(identifier, Stance::Strict).await?;
+        Ok(api.map(|api| only_of(&api, token)))
+    }
+}
+
+/// The part of a token that is for one API: its own `aud`, and the scopes that it defines.
+fn only_of(api: &Api, token: Token) -> Token {
+    let scope: Scopes = Scopes::parse(&token.scope)
+        .iter()
+        .filter(|value| api.defines(value))
+        .collect();
+    Token {
+        audiences: vec![api.identifier.clone()],
+        scope: scope.to_text(),
+        ..token
+    }
+}
+
+/// RFC 7662 §2.2.
+#[derive(Serialize)]
+struct Answer<'a> {
+    active: bool,
+    client_id: &'a str,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    iss: &'a str,
+    aud: Audience<'a>,
+    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    jti: &'a str,
+    token_type: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Audience<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+impl<'a> Answer<'a> {
+    fn of(token: &'a Token, issuer: &'a str) -> Self {
+        Self {
+            active: true,
+            client_id: &token.client_id,
+            sub: &token.subject,
+            scope: &token.scope,
+            iss: issuer,
+            aud: match token.audiences.as_slice() {
+                [one] => Audience::One(one),
+                several => Audience::Several(several),
+            },
+            iat: token.issued_at,
+            exp: token.expires_at,
+            jti: &token.jti,
+            token_type: "Bearer",
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The wire of the protocol endpoints: requests become types here, results become HTTP.
+
+pub mod bearer;
+pub mod client_auth;
+pub mod discovery;
+pub mod error;
+pub mod introspect;
+pub mod params;
+pub mod revoke;
+pub mod token;

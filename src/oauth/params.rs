@@ -1,0 +1,351 @@
+//! The parameters of a request to a protocol endpoint, form or JSON, read once.
+//!
+//! Only `resource` repeats; any other key twice, known or not, is `invalid_request`. An empty value
+//! counts as omitted (RFC 6749 §3.2), `validity_period` excepted; so does JSON's null.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Uri};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::lifetime::{self, Lifetime};
+use crate::model::json::Unique;
+use crate::model::refusal::{Refusal, echo};
+use crate::model::scope::Scopes;
+use crate::model::text::has_control;
+use crate::secret::Secret;
+use crate::wire;
+
+/// Parameters whose presence in a query string would put a secret into logs (RFC 6749 §2.3.1).
+const SECRETS: [&str; 6] = [
+    "client_secret",
+    "client_assertion",
+    "password",
+    "refresh_token",
+    "code",
+    "token",
+];
+/// Most parameters in one request.
+const PARAMS_MAX: usize = 200;
+
+/// A value as it was sent.
+#[derive(Clone, Debug, PartialEq)]
+enum Sent {
+    Text(String),
+    Number(i64),
+    Texts(Vec<String>),
+    /// JSON of another kind: an error where the parameter is known.
+    Other,
+}
+
+/// The parameters of one request.
+pub(crate) struct Params(Vec<(String, Sent)>);
+
+impl Params {
+    /// Reads query string, content type and body.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) async fn read(
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Body,
+        bytes_max: usize,
+    ) -> Result<Self, Refusal> {
+        check_query(uri)?;
+        let body = wire::read_body(body, bytes_max)
+            .await
+            .map_err(|cut| match cut {
+                wire::Cut::TooLarge => Refusal::body_too_large(bytes_max),
+                wire::Cut::Broken => {
+                    Refusal::invalid_request("The body could not be read to its end.")
+                }
+            })?;
+        Self::parse(headers, &body)
+    }
+
+    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        let media_type = content_type
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
+        let sent = match media_type.as_str() {
+            "application/x-www-form-urlencoded" => read_form(body)?,
+            "application/json" => read_json(body)?,
+            _ => {
+                return Err(Refusal::invalid_request(
+                    "Content-Type must be application/x-www-form-urlencoded or application/json.",
+                ));
+            }
+        };
+        if sent.len() > PARAMS_MAX {
+            return Err(Refusal::invalid_request(format!(
+                "More than {PARAMS_MAX} parameters."
+            )));
+        }
+        check_repetition(&sent)?;
+        Ok(Self(sent))
+    }
+
+    /// A text parameter; absent where omitted or empty.
+    ///
+    /// # Errors
+    /// `invalid_request` for control characters, another JSON type, or more than `bytes_max` bytes.
+    pub(crate) fn text(&self, name: &str, bytes_max: usize) -> Result<Option<&str>, Refusal> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Sent::Text(text)) if text.is_empty() => Ok(None),
+            Some(Sent::Text(text)) => check_text(name, text, bytes_max).map(Some),
+            Some(_) => Err(Refusal::invalid_request(format!(
+                "Parameter '{name}' must be a string."
+            ))),
+        }
+    }
+
+    /// A text parameter that must be there, in Auth0's words otherwise.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn required(&self, name: &str, bytes_max: usize) -> Result<&str, Refusal> {
+        let missing = || Refusal::invalid_request(format!("Missing required parameter: {name}"));
+        self.text(name, bytes_max)?.ok_or_else(missing)
+    }
+
+    /// A text parameter that is never shown.
+    ///
+    /// # Errors
+    /// As [`Params::text`].
+    pub(crate) fn secret(
+        &self,
+        name: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Secret<String>>, Refusal> {
+        Ok(self
+            .text(name, bytes_max)?
+            .map(|text| Secret::new(text.to_owned())))
+    }
+
+    /// A parameter that may repeat (in JSON: an array).
+    ///
+    /// # Errors
+    /// As [`Params::text`], for each value.
+    pub(crate) fn texts(&self, name: &str, bytes_max: usize) -> Result<Vec<String>, Refusal> {
+        let mut texts = Vec::new();
+        for (_, sent) in self.0.iter().filter(|(own, _)| own == name) {
+            let values: &[String] = match sent {
+                Sent::Text(text) => std::slice::from_ref(text),
+                Sent::Texts(values) => values,
+                _ => {
+                    let text =
+                        format!("Parameter '{name}' must be a string or an array of strings.");
+                    return Err(Refusal::invalid_request(text));
+                }
+            };
+            for value in values.iter().filter(|value| !value.is_empty()) {
+                texts.push(check_text(name, value, bytes_max)?.to_owned());
+            }
+        }
+        Ok(texts)
+    }
+
+    /// `validity_period`: an integer number of seconds, negative for never; empty is an error, so
+    /// that a broken client does not silently get the default (lifetime.md, Words).
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn validity_period(&self) -> Result<Option<Lifetime>, Refusal> {
+        let refuse =
+            |why: &str| Refusal::invalid_request(format!("Parameter 'validity_period': {why}"));
+        match self.get("validity_period") {
+            None => Ok(None),
+            Some(Sent::Text(text)) => lifetime::parse_seconds(text)
+                .map(Some)
+                .map_err(|why| refuse(&why.to_string())),
+            Some(Sent::Number(seconds)) => lifetime::parse_seconds(&seconds.to_string())
+                .map(Some)
+                .map_err(|why| refuse(&why.to_string())),
+            Some(_) => Err(refuse("it must be an integer number of seconds.")),
+        }
+    }
+
+    /// `scope`: space-separated, or in JSON an array (Auth0's words for anything else).
+    ///
+    /// # Errors
+    /// `invalid_scope`'s cousin: `invalid_request`.
+    pub(crate) fn scope(&self) -> Result<Option<Scopes>, Refusal> {
+        const SCOPE_BYTES_MAX: usize = 32 * 1024;
+        match self.get("scope") {
+            Some(Sent::Texts(values)) => {
+                for value in values {
+                    check_text("scope", value, SCOPE_BYTES_MAX)?;
+                }
+                let scopes = Scopes::parse(&values.join(" "));
+                Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
+            }
+            Some(Sent::Number(_) | Sent::Other) => Err(Refusal::invalid_request(
+                "Scope must be an array or a string",
+            )),
+            _ => Ok(self
+                .text("scope", SCOPE_BYTES_MAX)?
+                .map(Scopes::parse)
+                .filter(|scopes| !scopes.is_empty())),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Sent> {
+        self.0
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, sent)| sent)
+    }
+}
+
+fn check_text<'t>(name: &str, text: &'t str, bytes_max: usize) -> Result<&'t str, Refusal> {
+    if text.len() > bytes_max {
+        return Err(Refusal::invalid_request(format!(
+            "Parameter '{name}' is longer than {bytes_max} bytes."
+        )));
+    }
+    if has_control(text) {
+        return Err(Refusal::invalid_request(format!(
+            "Parameter '{name}' holds control characters."
+        )));
+    }
+    Ok(text)
+}
+
+fn check_query(uri: &Uri) -> Result<(), Refusal> {
+    let query = uri.query().unwrap_or("");
+    let names = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or(""));
+    for name in names {
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        if SECRETS.contains(&name.as_ref()) {
+            let text =
+                format!("Parameter '{name}' must not be in the query string; send it in the body.");
+            return Err(Refusal::invalid_request(text));
+        }
+    }
+    Ok(())
+}
+
+fn check_repetition(sent: &[(String, Sent)]) -> Result<(), Refusal> {
+    let mut names: Vec<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    let repeated = names.windows(2).find_map(|pair| match pair {
+        [a, b] if a == b && *a != "resource" => Some(*a),
+        _ => None,
+    });
+    repeated.map_or(Ok(()), |name| {
+        Err(Refusal::invalid_request(format!(
+            "Parameter '{}' is repeated.",
+            echo(name)
+        )))
+    })
+}
+
+/// `application/x-www-form-urlencoded`; a library that replaces what is not UTF-8 would let two
+/// different requests look the same.
+fn read_form(body: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
+    let not_utf8 = || Refusal::invalid_request("The body is not valid UTF-8.");
+    let text = std::str::from_utf8(body).map_err(|_| not_utf8())?;
+    let decode = |part: &str| {
+        let spaced = part.replace('+', " ");
+        percent_decode_str(&spaced)
+            .decode_utf8()
+            .map(String::from)
+            .map_err(|_| not_utf8())
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, Sent::Text(decode(value)?)))
+        })
+        .collect()
+}
+
+fn read_json(body: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
+    let parsed = serde_json::from_slice::<Unique>(body).map_err(|error| {
+        Refusal::invalid_request(format!(
+            "The body is not the JSON of one request: {}",
+            echo(&error.to_string())
+        ))
+    })?;
+    let Value::Object(members) = parsed.0 else {
+        return Err(Refusal::invalid_request("The body is not a JSON object."));
+    };
+    Ok(members
+        .into_iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name, sent(value)))
+        .collect())
+}
+
+fn sent(value: Value) -> Sent {
+    match value {
+        Value::String(text) => Sent::Text(text),
+        Value::Number(number) => number.as_i64().map_or(Sent::Other, Sent::Number),
+        Value::Array(items) => items
+            .into_iter()
+            .map(|item| {
+                if let Value::String(text) = item {
+                    Some(text)
+                } else {
+                    None
+                }
+            })
+            .collect::<Option<Vec<_>>>()
+            .map_or(Sent::Other, Sent::Texts),
+        _ => Sent::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(body: &str) -> Result<Params, Refusal> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            "application/x-www-form-urlencoded; charset=utf-8"
+                .parse()
+                .unwrap(),
+        );
+        Params::parse(&headers, body.as_bytes())
+    }
+
+    #[test]
+    fn only_resource_repeats_and_an_empty_value_is_an_omitted_one() {
+        let params = form("a=1&resource=x&resource=y&resource=&b=&c=a+b%2Bc").unwrap();
+        assert_eq!(params.texts("resource", 10).unwrap(), ["x", "y"]);
+        assert_eq!(params.text("b", 10).unwrap(), None);
+        assert_eq!(params.text("c", 10).unwrap(), Some("a b+c"));
+        for body in [
+            "a=1&a=1",
+            "a=1&%61=2",
+            "x&x",
+            "validity_period=&validity_period=",
+        ] {
+            assert!(form(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        assert!(form("a=%ff").is_err());
+        let params = form("a=%00&b=xx&validity_period=").unwrap();
+        assert!(params.text("a", 10).is_err());
+        assert!(params.text("b", 1).is_err());
+        assert!(params.validity_period().is_err());
+    }
+}

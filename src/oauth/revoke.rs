@@ -1,0 +1,52 @@
+//! `POST /oauth/revoke` (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::client_auth::{self, Presented};
+use super::params::Params;
+use crate::app::App;
+use crate::directory::Stance;
+use crate::model::refusal::{Refusal, Stop};
+use crate::secret::Secret;
+use crate::tokens::jwt::TOKEN_BYTES_MAX;
+
+/// An application revokes a token of its own. An unknown, ended or foreign one is 200 without
+/// effect: the client is told nothing of tokens that are not its own (RFC 7009 §2.2).
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Stop> {
+    let now = app.clock.now();
+    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let text = token_of(&params)?;
+    let presented = Presented::read(&headers, &params)?;
+    let client = client_auth::authenticate(&app, &presented, Stance::Strict, now).await?;
+    let recogniser = app.recogniser();
+    if let Some(found) = recogniser.recognise(&text, now).await?
+        && found.token.client_id == client.application.client_id
+    {
+        let jti = found.token.jti.clone();
+        recogniser.revoke(found).await?;
+        tracing::info!(
+            client_id = client.application.client_id,
+            jti,
+            "token revoked"
+        );
+    }
+    Ok((StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response())
+}
+
+/// The `token` parameter. One that is longer than any of ours is no token of ours.
+pub(super) fn token_of(params: &Params) -> Result<Secret<String>, Refusal> {
+    Ok(Secret::new(
+        params.required("token", TOKEN_BYTES_MAX)?.to_owned(),
+    ))
+}

@@ -1,0 +1,130 @@
+//! `POST /oauth/token` (RFC 6749 §3.2).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::client_auth::{self, Presented};
+use super::error::no_store;
+use super::params::Params;
+use crate::app::App;
+use crate::directory::Stance;
+use crate::grants::client_credentials;
+use crate::grants::targets::Named;
+use crate::grants::{self, GrantRequest, Outcome};
+use crate::model::application::CLIENT_CREDENTIALS;
+use crate::model::refusal::{Code, Refusal, Stop, echo};
+use crate::model::text::IDENTIFIER_CHARS_MAX;
+use crate::tokens::issue::{Approval, Issued};
+
+/// The order of a token request, whole.
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Stop> {
+    let now = app.clock.now();
+    let position = app.directory.position();
+    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let request = TokenRequest::parse(&headers, &params)?;
+    let client =
+        client_auth::authenticate(&app, &request.presented, Stance::MayBeStale, now).await?;
+    match grants::decide(&request.grant, &client, app.ground(position, now)).await? {
+        Outcome::Approved(approval) => {
+            let issued = app.mint.issue(&approval, now).await?;
+            record(&request.grant, &approval, &issued);
+            Ok(no_store(StatusCode::OK, &Answer::of(&issued)))
+        }
+        Outcome::Refused(refusal) => Err(refusal.into()),
+    }
+}
+
+/// A token request, parsed; raw input is not looked at again.
+struct TokenRequest {
+    presented: Presented,
+    grant: GrantRequest,
+}
+
+impl TokenRequest {
+    /// What cannot be read is said before who asks is looked at (compatibility.md §6).
+    fn parse(headers: &HeaderMap, params: &Params) -> Result<Self, Refusal> {
+        let grant = match params.required("grant_type", 200)? {
+            CLIENT_CREDENTIALS => {
+                GrantRequest::ClientCredentials(parse_client_credentials(params)?)
+            }
+            other => {
+                let text = format!("Unsupported grant type: {}", echo(other));
+                return Err(Refusal::new(Code::UnsupportedGrantType, text));
+            }
+        };
+        Ok(Self {
+            presented: Presented::read(headers, params)?,
+            grant,
+        })
+    }
+}
+
+fn parse_client_credentials(params: &Params) -> Result<client_credentials::Request, Refusal> {
+    Ok(client_credentials::Request {
+        named: parse_named(params)?,
+        scope: params.scope()?,
+        validity_period: params.validity_period()?,
+    })
+}
+
+/// `audience` is Auth0's word for what RFC 8707 calls `resource`; a request uses one of them.
+fn parse_named(params: &Params) -> Result<Named, Refusal> {
+    /// A character has at most four bytes.
+    const IDENTIFIER_BYTES_MAX: usize = IDENTIFIER_CHARS_MAX * 4;
+    let audience = params.text("audience", IDENTIFIER_BYTES_MAX)?;
+    let resources = params.texts("resource", IDENTIFIER_BYTES_MAX)?;
+    match (audience, resources.is_empty()) {
+        (Some(_), false) => Err(Refusal::invalid_request(
+            "'audience' and 'resource' in one request; they mean the same.",
+        )),
+        (Some(audience), true) => Ok(Named::Audience(audience.to_owned())),
+        (None, false) => Ok(Named::Resources(resources)),
+        (None, true) => Ok(Named::None),
+    }
+}
+
+/// RFC 6749 §5.1.
+#[derive(Serialize)]
+struct Answer<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    fn of(issued: &'a Issued) -> Self {
+        Self {
+            access_token: issued.text.expose(),
+            token_type: "Bearer",
+            expires_in: issued.token.expires_in(),
+            scope: &issued.token.scope,
+        }
+    }
+}
+
+/// The log's word on an issuance: requested, granted and the rule.
+fn record(request: &GrantRequest, approval: &Approval, issued: &Issued) {
+    let GrantRequest::ClientCredentials(request) = request;
+    tracing::debug!(
+        client_id = approval.client_id,
+        jti = issued.token.jti,
+        audiences = ?issued.token.audiences,
+        requested = request.validity_period.map(crate::lifetime::Lifetime::as_integer),
+        granted = approval.decision.lifetime.as_integer(),
+        rule = approval.decision.rule.as_str(),
+        "token issued"
+    );
+}

@@ -1,0 +1,108 @@
+//! Listening: connections, their bounds, and the graceful end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Background, router};
+use crate::config::Server;
+
+/// Pause after an accept that failed, such as for want of file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+/// What the background tasks may take to end after the last request.
+const BACKGROUND_MAX: Duration = Duration::from_secs(10);
+
+/// Serves until `stop`, then lets running requests end within `server.shutdown_seconds_max`.
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    background: Background,
+    stop: CancellationToken,
+) {
+    let graceful = GracefulShutdown::new();
+    accept(&app, &listener, &graceful, &stop).await;
+    drop(listener);
+    tracing::info!("stopping: running requests may end");
+    if timeout(app.config.server.shutdown_max, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("requests were cut off (server.shutdown_seconds_max)");
+    }
+    background.stop.cancel();
+    let store = app.store.clone();
+    // The group-commit task ends when the last door is dropped, after what is queued.
+    drop(app);
+    background.tasks.close();
+    if timeout(BACKGROUND_MAX, background.tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("background tasks did not end in time");
+    }
+    store.close().await;
+    tracing::info!("stopped");
+}
+
+async fn accept(
+    app: &Arc<App>,
+    listener: &TcpListener,
+    graceful: &GracefulShutdown,
+    stop: &CancellationToken,
+) {
+    let service = router(app);
+    let slots = Arc::new(Semaphore::new(app.config.server.connections_max));
+    loop {
+        let accepted = stop.run_until_cancelled(next(listener, &slots)).await;
+        let Some(accepted) = accepted else { return };
+        match accepted {
+            Ok((stream, slot)) => {
+                let service = TowerToHyperService::new(service.clone());
+                let connection =
+                    builder(&app.config.server).serve_connection(TokioIo::new(stream), service);
+                let connection = graceful.watch(connection);
+                tokio::spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection broke");
+                    }
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Waits for room among `server.connections_max`, then for a connection.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}
+
+fn builder(server: &Server) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(server.header_max)
+        .max_buf_size(server.header_bytes_max);
+    builder
+}

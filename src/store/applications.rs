@@ -1,0 +1,323 @@
+//! Applications and their secrets.
+
+use std::sync::OnceLock;
+
+use sqlx::FromRow;
+
+use super::apis::lifetime;
+use super::{Conn, Write, execute, run};
+use crate::lifetime::ApplicationLifetimes;
+use crate::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
+use crate::model::fault::Fault;
+
+#[derive(FromRow)]
+struct ApplicationRow {
+    client_id: String,
+    name: String,
+    app_type: Option<String>,
+    grant_types: String,
+    token_endpoint_auth_method: Option<String>,
+    resource_server_identifier: Option<String>,
+    application_token_lifetime: Option<i64>,
+    user_token_lifetime: Option<i64>,
+    expires_at: Option<i64>,
+    created_at: i64,
+}
+
+#[derive(FromRow)]
+struct SecretRow {
+    id: String,
+    scheme: String,
+    verifier: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+}
+
+impl ApplicationRow {
+    fn into_application(self, secrets: Vec<ApplicationSecret>) -> Result<Application, Fault> {
+        let method = self.token_endpoint_auth_method.as_deref();
+        Ok(Application {
+            client_id: self.client_id,
+            name: self.name,
+            app_type: self.app_type,
+            grant_types: super::parse_json(&self.grant_types)?,
+            token_endpoint_auth_method: method.and_then(AuthMethod::parse),
+            resource_server_identifier: self.resource_server_identifier,
+            lifetimes: ApplicationLifetimes {
+                application: self.application_token_lifetime.map(lifetime).transpose()?,
+                user: self.user_token_lifetime.map(lifetime).transpose()?,
+            },
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            secrets,
+        })
+    }
+}
+
+impl SecretRow {
+    fn into_secret(self) -> ApplicationSecret {
+        let verifier = match self.scheme.as_str() {
+            "digest" => Verifier::Digest(self.verifier),
+            _ => Verifier::Slow {
+                phc: self.verifier,
+                matched: OnceLock::new(),
+            },
+        };
+        ApplicationSecret {
+            id: self.id,
+            verifier,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Stores a new application with its secrets; false where its `client_id` is taken.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, Fault> {
+    let inserted = execute!(
+        tx,
+        "insert into applications (client_id, name, app_type, grant_types, token_endpoint_auth_method,
+             resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (client_id) do nothing",
+        &application.client_id,
+        &application.name,
+        &application.app_type,
+        super::to_json(&application.grant_types)?,
+        application.token_endpoint_auth_method.map(AuthMethod::as_str),
+        &application.resource_server_identifier,
+        application.lifetimes.application.map(|own| own.as_integer()),
+        application.lifetimes.user.map(|own| own.as_integer()),
+        application.expires_at,
+        application.created_at
+    )?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    for secret in &application.secrets {
+        insert_secret(tx, &application.client_id, secret).await?;
+    }
+    Ok(true)
+}
+
+/// Overwrites what may change of an application, its secrets excepted; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, Fault> {
+    let updated = execute!(
+        tx,
+        "update applications set name = $2, app_type = $3, grant_types = $4,
+             token_endpoint_auth_method = $5, resource_server_identifier = $6,
+             application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9
+         where client_id = $1",
+        &application.client_id,
+        &application.name,
+        &application.app_type,
+        super::to_json(&application.grant_types)?,
+        application
+            .token_endpoint_auth_method
+            .map(AuthMethod::as_str),
+        &application.resource_server_identifier,
+        application
+            .lifetimes
+            .application
+            .map(|own| own.as_integer()),
+        application.lifetimes.user.map(|own| own.as_integer()),
+        application.expires_at
+    )?;
+    Ok(updated == 1)
+}
+
+/// Takes the application's row lock, so that a change that was read before is written over nobody's
+/// other change; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn lock(tx: &mut Write, client_id: &str) -> Result<bool, Fault> {
+    let locked = execute!(
+        tx,
+        "update applications set client_id = client_id where client_id = $1",
+        client_id
+    )?;
+    Ok(locked == 1)
+}
+
+/// Removes an application with its secrets and client grants; false where it is gone already.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete(tx: &mut Write, client_id: &str) -> Result<bool, Fault> {
+    Ok(execute!(
+        tx,
+        "delete from applications where client_id = $1",
+        client_id
+    )? == 1)
+}
+
+/// Adds a secret.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn insert_secret(
+    tx: &mut Write,
+    client_id: &str,
+    secret: &ApplicationSecret,
+) -> Result<(), Fault> {
+    let (scheme, verifier) = match &secret.verifier {
+        Verifier::Digest(digest) => ("digest", digest),
+        Verifier::Slow { phc, .. } => ("argon2id", phc),
+    };
+    execute!(
+        tx,
+        "insert into application_secrets (id, client_id, scheme, verifier, expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6)",
+        &secret.id,
+        client_id,
+        scheme,
+        verifier,
+        secret.expires_at,
+        secret.created_at
+    )?;
+    Ok(())
+}
+
+/// Ends every secret of an application at `end` (unix seconds), where it does not end sooner; those
+/// that have ended by `now` are removed.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn end_secrets(tx: &mut Write, client_id: &str, end: i64, now: i64) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "update application_secrets set expires_at = $2
+          where client_id = $1 and (expires_at is null or expires_at > $2)",
+        client_id,
+        end
+    )?;
+    execute!(
+        tx,
+        "delete from application_secrets where client_id = $1 and expires_at <= $2",
+        client_id,
+        now
+    )?;
+    Ok(())
+}
+
+/// The application of a `client_id`, with its secrets, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        ApplicationRow,
+        "select * from applications where client_id = $1",
+        client_id
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let secrets = run!(
+        fetch_all,
+        conn,
+        SecretRow,
+        "select id, scheme, verifier, expires_at, created_at
+           from application_secrets where client_id = $1 order by created_at, id",
+        client_id
+    )?;
+    row.into_application(secrets.into_iter().map(SecretRow::into_secret).collect())
+        .map(Some)
+}
+
+/// Where a page begins: an offset, or behind the last of the page before (`created_at`, `client_id`).
+#[derive(Clone, Debug)]
+pub enum From {
+    /// Rows to pass over.
+    Offset(i64),
+    /// The last row of the page before.
+    Behind(i64, String),
+}
+
+/// A page of applications without their secrets, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn list(
+    conn: &mut Conn,
+    app_type: Option<&str>,
+    from: &From,
+    rows_max: i64,
+) -> Result<Vec<Application>, Fault> {
+    let (offset, behind_at, behind_id) = match from {
+        From::Offset(offset) => (*offset, i64::MIN, ""),
+        From::Behind(created_at, client_id) => (0, *created_at, client_id.as_str()),
+    };
+    let rows = run!(
+        fetch_all,
+        conn,
+        ApplicationRow,
+        "select * from applications
+          where (cast($1 as text) is null or app_type = $1)
+            and (created_at > $2 or (created_at = $2 and client_id > $3))
+          order by created_at, client_id limit $4 offset $5",
+        app_type,
+        behind_at,
+        behind_id,
+        rows_max,
+        offset
+    )?;
+    rows.into_iter()
+        .map(|row| row.into_application(Vec::new()))
+        .collect()
+}
+
+/// How many applications there are.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn count(conn: &mut Conn, app_type: Option<&str>) -> Result<i64, Fault> {
+    let (count,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        "select count(*) from applications where cast($1 as text) is null or app_type = $1",
+        app_type
+    )?;
+    Ok(count)
+}
+
+/// The oldest application that holds every scope of the Management API.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn first_administrator(conn: &mut Conn) -> Result<Option<String>, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        (String,),
+        "select g.client_id from client_grants g
+           join apis a on a.id = g.api_id
+           join applications p on p.client_id = g.client_id
+          where a.system = 'management' and g.subject_type = 'client' and g.allow_all_scopes
+          order by p.created_at, p.client_id limit 1"
+    )?;
+    Ok(row.map(|(client_id,)| client_id))
+}
+
+/// True where any application is granted the Management API.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn any_administrator(conn: &mut Conn) -> Result<bool, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        (String,),
+        "select g.id from client_grants g join apis a on a.id = g.api_id
+          where a.system = 'management' limit 1"
+    )?;
+    Ok(row.is_some())
+}

@@ -1,0 +1,138 @@
+//! Opening the database that `store.url` names.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::{Conn, Handle, Pools, Store, fault};
+use crate::config::{StoreConfig, StoreUrl};
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+
+/// How long SQLite waits for another process's write, and Postgres for a connection to come up.
+const BUSY_MAX: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Prepares the pools; connections are made when they are first needed.
+    ///
+    /// # Errors
+    /// A URL that cannot be read, or a folder that cannot be made.
+    pub fn open(config: &StoreConfig, issuer: &Issuer) -> Result<Self, Fault> {
+        let pools = match &config.url {
+            StoreUrl::Sqlite { path } => sqlite_pools(path, config)?,
+            StoreUrl::Postgres { url } => Pools::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(config.connections_max)
+                    .acquire_timeout(config.acquire_max)
+                    .connect_lazy_with(postgres_options(url.expose())?),
+            ),
+        };
+        Ok(Self {
+            pools,
+            issuer: Arc::new(issuer.clone()),
+            statements: Arc::new(AtomicU64::new(0)),
+        })
+    }
+
+    /// A connection outside the pool, for the feed's reader; its statements are not counted.
+    ///
+    /// # Errors
+    /// A fault where the database cannot be reached.
+    pub async fn own_connection(&self) -> Result<Conn, Fault> {
+        let handle = match &self.pools {
+            Pools::Sqlite { read, .. } => {
+                Handle::SqliteOwn(read.connect_options().connect().await.map_err(fault)?)
+            }
+            Pools::Postgres(pool) => {
+                let options = pool.connect_options();
+                Handle::PostgresOwn(PgConnection::connect_with(&options).await.map_err(fault)?)
+            }
+        };
+        Ok(Conn {
+            handle,
+            issuer: Arc::clone(&self.issuer),
+            statements: Arc::default(),
+        })
+    }
+
+    /// Resolves when another node has committed a change: an accelerator only. SQLite has none.
+    ///
+    /// # Errors
+    /// A fault where the database cannot be reached.
+    pub async fn listener(&self) -> Result<Option<Listener>, Fault> {
+        match &self.pools {
+            Pools::Sqlite { .. } => Ok(None),
+            Pools::Postgres(pool) => {
+                let mut listener = PgListener::connect_with(pool).await.map_err(fault)?;
+                listener.ignore_pool_close_event(true);
+                listener.listen("grantor_changes").await.map_err(fault)?;
+                Ok(Some(Listener(listener)))
+            }
+        }
+    }
+}
+
+/// Hears of other nodes' commits.
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Waits for the next commit.
+    ///
+    /// # Errors
+    /// A fault where the connection is lost.
+    pub async fn heard(&mut self) -> Result<(), Fault> {
+        self.0.recv().await.map(drop).map_err(fault)
+    }
+}
+
+fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Fault::internal(format_args!("store.url: {}: {error}", folder.display()))
+        })?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_MAX)
+        .disable_statement_logging();
+    let pool = |connections| {
+        SqlitePoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(config.acquire_max)
+    };
+    Ok(Pools::Sqlite {
+        read: pool(config.connections_max).connect_lazy_with(options.clone()),
+        write: pool(1).connect_lazy_with(options),
+    })
+}
+
+fn postgres_options(url: &str) -> Result<PgConnectOptions, Fault> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Fault::internal("store.url is not a Postgres URL that can be read"))?;
+    Ok(options.disable_statement_logging())
+}
+
+/// Where files that belong to the store lie: beside the SQLite file; for Postgres, in `data/`.
+#[must_use]
+pub fn location(url: &StoreUrl) -> PathBuf {
+    match url {
+        StoreUrl::Sqlite { path } => match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+            _ => PathBuf::from("."),
+        },
+        StoreUrl::Postgres { .. } => PathBuf::from("data"),
+    }
+}

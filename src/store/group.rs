@@ -1,0 +1,151 @@
+//! The group-commit door: what must be durable before an answer, committed for all requests that
+//! wait at that moment in one transaction.
+//!
+//! A task that no request can cancel runs the operations. Each of them gives the same result however
+//! often it runs, so a batch whose outcome is unknown (connection lost at the commit) is settled by
+//! running its operations again, one by one; that also keeps a bad row its own request's trouble.
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use super::{Store, Write, revocations, tokens};
+use crate::clock::Clock;
+use crate::model::change::Change;
+use crate::model::fault::Fault;
+use crate::model::token::Token;
+
+/// Most operations in one transaction.
+const BATCH_MAX: usize = 256;
+
+/// An operation that is durable when [`GroupDoor::commit`] answers.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Stores a token under its digest.
+    StoreToken {
+        /// The keyed digest of its text.
+        digest: String,
+        /// What it says.
+        token: Token,
+    },
+    /// Revokes a signed token.
+    RevokeSigned {
+        /// Its name.
+        jti: String,
+        /// Its end, unix seconds.
+        expires_at: i64,
+    },
+    /// Revokes a stored token.
+    RevokeStored {
+        /// The keyed digest of its text.
+        digest: String,
+    },
+    /// Records that a stored token was used.
+    RecordUse {
+        /// The keyed digest of its text.
+        digest: String,
+    },
+}
+
+impl Operation {
+    /// The row that it locks: batches sort by it, so that two nodes' batches cannot deadlock.
+    fn key(&self) -> &str {
+        match self {
+            Self::RevokeSigned { jti, .. } => jti,
+            Self::StoreToken { digest, .. }
+            | Self::RevokeStored { digest }
+            | Self::RecordUse { digest } => digest,
+        }
+    }
+
+    async fn run(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
+        match self {
+            Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await,
+            Self::RevokeStored { digest } => tokens::delete(tx, digest).await,
+            Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await,
+            Self::RevokeSigned { jti, expires_at } => {
+                revocations::insert_token(tx, jti, *expires_at).await?;
+                tx.note(Change::RevokedToken(jti.clone()));
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Waiting {
+    operation: Operation,
+    answer: oneshot::Sender<Result<i64, Fault>>,
+}
+
+/// Takes operations from any number of requests.
+#[derive(Clone)]
+pub struct GroupDoor {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl GroupDoor {
+    /// Starts the task behind the door. It ends when the last door is dropped, after what is queued.
+    #[must_use]
+    pub fn open(store: Store, clock: Clock, queue_max: usize, tasks: &TaskTracker) -> Self {
+        let (queue, waiting) = mpsc::channel(queue_max);
+        tasks.spawn(run(store, clock, waiting));
+        Self { queue }
+    }
+
+    /// Runs the operation and waits until it is durable. Answers the number of the last change of
+    /// its batch, 0 where there was none.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where the queue is full (`store.group_queue_max`) or the store does not answer.
+    pub async fn commit(&self, operation: Operation) -> Result<i64, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.queue
+            .try_send(Waiting { operation, answer })
+            .map_err(|_| {
+                Fault::unavailable("the group-commit queue is full (store.group_queue_max)")
+            })?;
+        answered
+            .await
+            .map_err(|_| Fault::unavailable("the group-commit task has ended"))?
+    }
+
+    /// Runs the operation some time; dropped where the queue is full.
+    pub fn later(&self, operation: Operation) {
+        let (answer, _) = oneshot::channel();
+        if self.queue.try_send(Waiting { operation, answer }).is_err() {
+            tracing::debug!("the group-commit queue is full: a use goes unrecorded");
+        }
+    }
+}
+
+async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        batch.sort_by(|a, b| a.operation.key().cmp(b.operation.key()));
+        let operations: Vec<&Operation> = batch.iter().map(|waiting| &waiting.operation).collect();
+        match commit(&store, &operations, clock.now()).await {
+            Ok(last) => batch
+                .drain(..)
+                .for_each(|waiting| answer(waiting, Ok(last))),
+            Err(fault) => {
+                tracing::warn!(%fault, operations = batch.len(), "a batch failed; its operations run one by one");
+                for waiting in batch.drain(..) {
+                    let result = commit(&store, &[&waiting.operation], clock.now()).await;
+                    answer(waiting, result);
+                }
+            }
+        }
+    }
+}
+
+async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i64, Fault> {
+    let mut tx = store.write().await?;
+    for operation in operations {
+        operation.run(&mut tx, now).await?;
+    }
+    tx.commit(now).await
+}
+
+/// A request that has gone away does not wait for its answer any more; its operation holds all the same.
+fn answer(waiting: Waiting, result: Result<i64, Fault>) {
+    drop(waiting.answer.send(result));
+}

@@ -1,0 +1,83 @@
+//! Migrations: forward only, embedded, one set for both databases, run under a lock.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use sqlx::{Connection, PgConnection};
+
+use super::{Pools, Raw, Store, fault};
+use crate::model::fault::Fault;
+
+/// The advisory lock on Postgres: the first eight bytes of `grantor`, any number would do.
+const LOCK: i64 = 0x67_72_61_6e_74_6f_72;
+
+/// Held while migrations run and the first keys are made; dropped, it is free.
+pub struct MigrationLock {
+    _held: Held,
+}
+
+enum Held {
+    File { _file: File },
+    Session { _connection: PgConnection },
+}
+
+impl Store {
+    /// Waits until no other node migrates. The lock ends with its file or its session, so it
+    /// outlives nobody.
+    ///
+    /// # Errors
+    /// A fault where the database cannot be reached or the file cannot be made.
+    pub async fn migration_lock(&self) -> Result<MigrationLock, Fault> {
+        let held = match &self.pools {
+            Pools::Sqlite { read, .. } => {
+                let mut path = read.connect_options().get_filename().as_os_str().to_owned();
+                path.push(".lock");
+                Held::File {
+                    _file: lock_file(path.into()).await?,
+                }
+            }
+            Pools::Postgres(pool) => {
+                let options = pool.connect_options();
+                let mut connection = PgConnection::connect_with(&options).await.map_err(fault)?;
+                sqlx::query("select pg_advisory_lock($1)")
+                    .bind(LOCK)
+                    .execute(&mut connection)
+                    .await
+                    .map_err(fault)?;
+                Held::Session {
+                    _connection: connection,
+                }
+            }
+        };
+        Ok(MigrationLock { _held: held })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// A fault, also where the schema is of another history than this program's.
+    pub async fn migrate(&self, _lock: &MigrationLock) -> Result<(), Fault> {
+        let mut migrator = sqlx::migrate!();
+        migrator.set_locking(false);
+        let mut conn = self.own_connection().await?;
+        match conn.raw() {
+            Raw::Sqlite(connection) => migrator.run(connection).await,
+            Raw::Postgres(connection) => migrator.run(connection).await,
+        }
+        .map_err(|error| Fault::internal(format_args!("migration: {error}")))
+    }
+}
+
+/// Opens (and makes) the lock file and waits for its lock, off the async workers.
+async fn lock_file(path: PathBuf) -> Result<File, Fault> {
+    let shown = path.display().to_string();
+    let lock = move || {
+        let file = File::options().create(true).append(true).open(path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    let locked = tokio::task::spawn_blocking(lock)
+        .await
+        .map_err(Fault::internal)?;
+    locked.map_err(|error| Fault::internal(format_args!("{shown}: {error}")))
+}

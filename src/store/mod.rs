@@ -1,0 +1,289 @@
+//! The only folder with SQL: one text of each statement, run on Postgres or SQLite.
+//!
+//! Two doors: [`Store::read`] hands out a connection, [`Store::write`] a transaction. Functions that
+//! change something take a [`Write`], so the type says which door a caller needs.
+
+pub mod apis;
+pub mod applications;
+pub mod client_grants;
+pub mod feed;
+pub mod group;
+pub mod keys;
+pub mod migrate;
+pub mod revocations;
+pub mod tokens;
+
+mod connect;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::model::change::Change;
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+
+pub use connect::location;
+
+/// Runs one statement on whichever database `$conn` is of, and collects what it needs of the rows.
+macro_rules! run {
+    ($fetch:ident, $conn:expr, $row:ty, $sql:literal $(, $value:expr)* $(,)?) => {
+        match $conn.raw() {
+            crate::store::Raw::Sqlite(c) => {
+                sqlx::query_as::<sqlx::Sqlite, $row>($sql)$(.bind($value))*.$fetch(c).await
+            }
+            crate::store::Raw::Postgres(c) => {
+                sqlx::query_as::<sqlx::Postgres, $row>($sql)$(.bind($value))*.$fetch(c).await
+            }
+        }
+        .map_err(crate::store::fault)
+    };
+}
+
+/// Runs one statement for its effect: the number of rows that it changed.
+macro_rules! execute {
+    ($conn:expr, $sql:literal $(, $value:expr)* $(,)?) => {
+        match $conn.raw() {
+            crate::store::Raw::Sqlite(c) => {
+                sqlx::query::<sqlx::Sqlite>($sql)$(.bind($value))*.execute(c).await.map(|done| done.rows_affected())
+            }
+            crate::store::Raw::Postgres(c) => {
+                sqlx::query::<sqlx::Postgres>($sql)$(.bind($value))*.execute(c).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(crate::store::fault)
+    };
+}
+pub(crate) use {execute, run};
+
+/// The store: pools of connections to one database.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    issuer: Arc<Issuer>,
+    statements: Arc<AtomicU64>,
+}
+
+/// SQLite has one writer, so its write door is a pool of one connection.
+#[derive(Clone)]
+enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Store {
+    /// A connection for reading; each statement sees what is committed when it runs.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where no connection is to be had within `store.acquire_seconds_max`.
+    pub async fn read(&self) -> Result<Read, Fault> {
+        let handle = match &self.pools {
+            Pools::Sqlite { read, .. } => {
+                Handle::SqlitePooled(read.acquire().await.map_err(fault)?)
+            }
+            Pools::Postgres(pool) => Handle::PostgresPooled(pool.acquire().await.map_err(fault)?),
+        };
+        Ok(Read(self.conn(handle)))
+    }
+
+    /// A transaction. SQLite's begins `immediate`: a plain `begin` that reads first and writes later
+    /// fails where another writer came between.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where no connection is to be had within `store.acquire_seconds_max`.
+    pub async fn write(&self) -> Result<Write, Fault> {
+        let handle = match &self.pools {
+            Pools::Sqlite { write, .. } => {
+                Handle::SqliteTransaction(write.begin_with("begin immediate").await.map_err(fault)?)
+            }
+            Pools::Postgres(pool) => {
+                Handle::PostgresTransaction(pool.begin().await.map_err(fault)?)
+            }
+        };
+        Ok(Write {
+            conn: self.conn(handle),
+            changes: Vec::new(),
+        })
+    }
+
+    /// How many statements this store has sent since the start, the feed's reader excepted.
+    #[must_use]
+    pub fn statements_sent(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Waits for what is under way and closes the connections.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    fn conn(&self, handle: Handle) -> Conn {
+        Conn {
+            handle,
+            issuer: Arc::clone(&self.issuer),
+            statements: Arc::clone(&self.statements),
+        }
+    }
+}
+
+/// A connection, however it was come by.
+pub struct Conn {
+    handle: Handle,
+    issuer: Arc<Issuer>,
+    statements: Arc<AtomicU64>,
+}
+
+enum Handle {
+    SqliteOwn(SqliteConnection),
+    SqlitePooled(PoolConnection<Sqlite>),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+    PostgresOwn(PgConnection),
+    PostgresPooled(PoolConnection<Postgres>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+}
+
+/// What the macros match on.
+enum Raw<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    fn raw(&mut self) -> Raw<'_> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        match &mut self.handle {
+            Handle::SqliteOwn(c) => Raw::Sqlite(c),
+            Handle::SqlitePooled(c) => Raw::Sqlite(c),
+            Handle::SqliteTransaction(c) => Raw::Sqlite(c),
+            Handle::PostgresOwn(c) => Raw::Postgres(c),
+            Handle::PostgresPooled(c) => Raw::Postgres(c),
+            Handle::PostgresTransaction(c) => Raw::Postgres(c),
+        }
+    }
+
+    /// System identifiers are derived from the issuer, not stored.
+    fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+}
+
+/// A connection for reading.
+pub struct Read(Conn);
+
+impl Deref for Read {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.0
+    }
+}
+
+impl DerefMut for Read {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.0
+    }
+}
+
+/// A transaction; dropped without [`Write::commit`], nothing has happened.
+pub struct Write {
+    conn: Conn,
+    changes: Vec<Change>,
+}
+
+impl Deref for Write {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
+    }
+}
+
+impl DerefMut for Write {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+}
+
+impl Write {
+    /// Notes a change for the feed. It gets its number at the commit, because the counter is taken
+    /// after every other row lock of the transaction.
+    pub fn note(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+
+    /// Appends the noted changes to the feed and commits. Answers the last change's number, 0 where
+    /// nothing was noted.
+    ///
+    /// # Errors
+    /// A fault; where the connection was lost at the commit, whether it happened is unknown.
+    pub async fn commit(mut self, now: i64) -> Result<i64, Fault> {
+        let changes = std::mem::take(&mut self.changes);
+        let last = feed::append(&mut self, &changes, now).await?;
+        match self.conn.handle {
+            Handle::SqliteTransaction(transaction) => transaction.commit().await.map_err(fault)?,
+            Handle::PostgresTransaction(mut transaction) => {
+                if last > 0 {
+                    // Wakes other nodes early; delivered at the commit, and nothing depends on it.
+                    sqlx::query("select pg_notify('grantor_changes', '')")
+                        .execute(&mut *transaction)
+                        .await
+                        .map_err(fault)?;
+                }
+                transaction.commit().await.map_err(fault)?;
+            }
+            _ => return Err(Fault::internal("a write without a transaction")),
+        }
+        Ok(last)
+    }
+}
+
+/// Tells what may pass by itself from what is a defect.
+fn fault(error: sqlx::Error) -> Fault {
+    let passing = match &error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| is_passing(&code)),
+        _ => false,
+    };
+    let context = format!("the store: {error}");
+    if passing {
+        Fault::unavailable(context)
+    } else {
+        Fault::internal(context)
+    }
+}
+
+/// Postgres: connection exceptions, resources, operator intervention, deadlock and serialisation.
+/// SQLite: busy, locked, full and I/O errors, extended codes included.
+fn is_passing(code: &str) -> bool {
+    const POSTGRES: [&str; 5] = ["08", "40", "53", "57", "58"];
+    const SQLITE: [i64; 4] = [5, 6, 10, 13];
+    if code.len() == 5 {
+        // 55000 is what a database answers that accepts no connections.
+        return code == "55000" || POSTGRES.iter().any(|class| code.starts_with(class));
+    }
+    code.parse::<i64>()
+        .is_ok_and(|code| SQLITE.contains(&(code & 0xff)))
+}
+
+/// Lists lie in the store as JSON text.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(Fault::internal)
+}
+
+fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(Fault::internal)
+}

@@ -1,0 +1,149 @@
+//! What is revoked: single signed tokens, and wholesale everything of an object up to a number.
+
+use super::{Conn, Write, execute, run};
+use crate::lifetime::LONGEST_SIGNED_SECONDS;
+use crate::model::change::Covered;
+use crate::model::fault::Fault;
+
+/// A wholesale revocation: tokens of the object whose position is below the number are revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// What it covers.
+    pub covered: Covered,
+    /// The feed's number of the newest revocation of the object.
+    pub number: i64,
+    /// Unix seconds: no signed token that it covers lives longer.
+    pub ends_at: i64,
+}
+
+/// One row per object, newest number only. Called with the counter locked, by the feed.
+pub(super) async fn upsert(
+    tx: &mut Write,
+    covered: &Covered,
+    n: i64,
+    now: i64,
+) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "insert into revocations (object, number, ends_at) values ($1, $2, $3)
+         on conflict (object) do update set number = excluded.number, ends_at = excluded.ends_at",
+        covered.to_key(),
+        n,
+        now + LONGEST_SIGNED_SECONDS
+    )?;
+    Ok(())
+}
+
+/// Every wholesale revocation in force; they are few.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String, i64, i64),
+        "select object, number, ends_at from revocations order by object"
+    )?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(object, number, ends_at)| {
+            Some(Revocation {
+                covered: Covered::from_key(&object)?,
+                number,
+                ends_at,
+            })
+        })
+        .collect())
+}
+
+/// Forgets a wholesale revocation, unless a newer one of the same object came between.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn forget(tx: &mut Write, revocation: &Revocation) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "delete from revocations where object = $1 and number = $2",
+        revocation.covered.to_key(),
+        revocation.number
+    )?;
+    Ok(())
+}
+
+/// How many signed tokens are revoked one by one and would still live.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn count_tokens(conn: &mut Conn, now: i64) -> Result<i64, Fault> {
+    let (count,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        "select count(*) from revoked_tokens where expires_at > $1",
+        now
+    )?;
+    Ok(count)
+}
+
+/// The `jti`s above `after`, in order; at most `rows_max`.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn page_of_tokens(
+    conn: &mut Conn,
+    now: i64,
+    after: &str,
+    rows_max: i64,
+) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select jti from revoked_tokens where expires_at > $1 and jti > $2 order by jti limit $3",
+        now,
+        after,
+        rows_max
+    )?;
+    Ok(rows.into_iter().map(|(jti,)| jti).collect())
+}
+
+/// True where the signed token is revoked by itself.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn is_token_revoked(conn: &mut Conn, jti: &str) -> Result<bool, Fault> {
+    Ok(run!(
+        fetch_optional,
+        conn,
+        (i64,),
+        "select expires_at from revoked_tokens where jti = $1",
+        jti
+    )?
+    .is_some())
+}
+
+/// Records that a signed token is revoked; doing it twice is doing it once.
+pub(super) async fn insert_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "insert into revoked_tokens (jti, expires_at) values ($1, $2) on conflict (jti) do nothing",
+        jti,
+        expires_at
+    )?;
+    Ok(())
+}
+
+/// Removes up to `rows_max` records of tokens that have ended anyway.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault> {
+    execute!(
+        tx,
+        "delete from revoked_tokens where jti in (
+            select jti from revoked_tokens where expires_at <= $1 order by expires_at limit $2)",
+        now,
+        rows_max
+    )
+}

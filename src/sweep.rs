@@ -1,0 +1,67 @@
+//! Removes what has expired, in bounded batches.
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Sweep;
+use crate::model::fault::Fault;
+use crate::store::{Store, feed, revocations, tokens};
+
+/// Sweeps every `sweep.interval_seconds` until `stop`.
+pub async fn run(store: Store, clock: Clock, config: Sweep, stop: CancellationToken) {
+    let sweeping = async {
+        loop {
+            sleep(config.interval).await;
+            match once(&store, clock.now(), config.batch_rows_max).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, "swept"),
+                Err(fault) => tracing::warn!(%fault, "the sweep did not finish"),
+            }
+        }
+    };
+    stop.run_until_cancelled(sweeping).await;
+}
+
+/// Sweeps once; answers how many rows went.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
+    let mut swept = 0;
+    loop {
+        let mut tx = store.write().await?;
+        let rows = tokens::sweep(&mut tx, now, rows_max).await?
+            + revocations::sweep(&mut tx, now, rows_max).await?
+            + feed::sweep(&mut tx, now, rows_max).await?;
+        tx.commit(now).await?;
+        swept += rows;
+        if rows == 0 {
+            break;
+        }
+    }
+    Ok(swept + sweep_covered(store, now, rows_max).await?)
+}
+
+/// Stored tokens that a wholesale revocation covers are removed first; the revocation itself goes
+/// when it covers nothing any more.
+async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
+    let mut swept = 0;
+    for revocation in revocations::all(&mut *store.read().await?).await? {
+        loop {
+            let mut tx = store.write().await?;
+            let rows =
+                tokens::sweep_covered(&mut tx, &revocation.covered, revocation.number, rows_max)
+                    .await?;
+            if rows == 0 && revocation.ends_at <= now {
+                revocations::forget(&mut tx, &revocation).await?;
+            }
+            tx.commit(now).await?;
+            swept += rows;
+            if rows == 0 {
+                break;
+            }
+        }
+    }
+    Ok(swept)
+}

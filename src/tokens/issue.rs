@@ -1,0 +1,127 @@
+//! Issuing: the last step of every grant. Signs the token, or stores it.
+
+use std::sync::Arc;
+
+use super::jwt::{self, Form};
+use super::keys::KeyRing;
+use super::{jti, opaque};
+use crate::lifetime::Decision;
+use crate::model::api::{Api, Dialect};
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+use crate::model::token::Token;
+use crate::secret::{Digester, Secret};
+use crate::store::group::{GroupDoor, Operation};
+
+/// What issuing needs of the server.
+pub struct Mint {
+    /// In `iss`.
+    pub issuer: Issuer,
+    /// Signs.
+    pub keys: KeyRing,
+    /// Digests stored tokens.
+    pub digester: Digester,
+    /// Stores.
+    pub door: GroupDoor,
+}
+
+/// What a grant has approved.
+pub struct Approval {
+    /// The application.
+    pub client_id: String,
+    /// The application as `<client_id>@clients`, or a user.
+    pub subject: String,
+    /// Its APIs, the one named first in front.
+    pub apis: Vec<Arc<Api>>,
+    /// Space-separated.
+    pub scope: String,
+    /// How long, and why.
+    pub decision: Decision,
+    /// Auth0's `gty`.
+    pub gty: &'static str,
+    /// The feed's position that the request noted before its first reading.
+    pub position: i64,
+}
+
+/// An issued token: its text, and what it says.
+pub struct Issued {
+    /// What the client carries.
+    pub text: Secret<String>,
+    /// What it says.
+    pub token: Token,
+}
+
+impl Mint {
+    /// Issues the token; a stored one is durable when this returns.
+    ///
+    /// # Errors
+    /// A fault of the store or the key ring.
+    pub async fn issue(&self, approval: &Approval, now: i64) -> Result<Issued, Fault> {
+        let token = Token {
+            jti: jti::new(approval.position),
+            position: approval.position,
+            client_id: approval.client_id.clone(),
+            subject: approval.subject.clone(),
+            audiences: approval
+                .apis
+                .iter()
+                .map(|api| api.identifier.clone())
+                .collect(),
+            scope: approval.scope.clone(),
+            issued_at: now,
+            expires_at: Token::end(now, approval.decision.lifetime),
+        };
+        let text = match form(&approval.apis, &approval.decision) {
+            Some((api, dialect)) => {
+                let key = self.keys.current(api.signing_alg)?;
+                jwt::sign(
+                    &token,
+                    Form {
+                        dialect,
+                        gty: Some(approval.gty),
+                    },
+                    &self.issuer,
+                    key,
+                )?
+            }
+            None => self.store(&token).await?,
+        };
+        Ok(Issued {
+            text: Secret::new(text),
+            token,
+        })
+    }
+
+    async fn store(&self, token: &Token) -> Result<String, Fault> {
+        let text = opaque::new_text();
+        let digest = self.digester.digest(&text);
+        self.door
+            .commit(Operation::StoreToken {
+                digest,
+                token: token.clone(),
+            })
+            .await?;
+        Ok(text)
+    }
+}
+
+/// The API whose key signs and the dialect, or `None` for an opaque token: one of an opaque API, one
+/// that lives too long to be signed (lifetime.md, What a token then carries), or one for APIs that
+/// cannot share a signed one.
+fn form<'a>(apis: &'a [Arc<Api>], decision: &Decision) -> Option<(&'a Api, Dialect)> {
+    let api = apis.first()?;
+    let dialect = api.dialect();
+    let is_signed =
+        dialect != Dialect::Opaque && !decision.lifetime.must_be_stored() && share_a_form(apis);
+    is_signed.then_some((api.as_ref(), dialect))
+}
+
+/// True where one signed token can serve all of the APIs (compatibility.md §6).
+#[must_use]
+pub fn share_a_form(apis: &[Arc<Api>]) -> bool {
+    let Some(first) = apis.first() else {
+        return true;
+    };
+    apis.iter()
+        .all(|api| api.signing_alg == first.signing_alg && api.dialect() == first.dialect())
+}

@@ -1,0 +1,174 @@
+//! Signed access tokens: Auth0's dialect and RFC 9068's.
+//!
+//! The compact form is put together here around a key pair that was parsed once: the library's
+//! signer interface takes a key's bytes and parses them at every call.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Validation};
+use serde::{Deserialize, Serialize};
+
+use super::jti;
+use super::keys::{KeyRing, SigningKey};
+use crate::model::api::{Dialect, SigningAlgorithm};
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+use crate::model::token::Token;
+
+/// Longest text that is looked at as a signed token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The header's `typ`: RFC 9068 §2.1, or Auth0's `JWT`.
+const TYP_RFC9068: &str = "at+jwt";
+const TYP_AUTH0: &str = "JWT";
+
+#[derive(Serialize)]
+struct Header<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+/// RFC 7519 §4.1.3: one audience as a string, several as an array.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a Audience,
+    iat: i64,
+    exp: i64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gty: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    jti: &'a str,
+}
+
+/// What a signed token's form depends on, besides what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// Auth0's or RFC 9068's.
+    pub dialect: Dialect,
+    /// Auth0's `gty`: how the token was come by.
+    pub gty: Option<&'static str>,
+}
+
+/// Signs a token.
+///
+/// # Errors
+/// A fault where the token never expires or the library refuses.
+pub fn sign(token: &Token, form: Form, issuer: &Issuer, key: &SigningKey) -> Result<String, Fault> {
+    let exp = token
+        .expires_at
+        .ok_or_else(|| Fault::internal("a never-expiring token is never signed"))?;
+    let is_rfc9068 = matches!(form.dialect, Dialect::Rfc9068 | Dialect::Rfc9068Authz);
+    let aud = match token.audiences.as_slice() {
+        [one] => Audience::One(one.clone()),
+        several => Audience::Several(several.to_vec()),
+    };
+    let claims = Claims {
+        iss: issuer.as_str(),
+        sub: &token.subject,
+        aud: &aud,
+        iat: token.issued_at,
+        exp,
+        scope: &token.scope,
+        gty: form.gty.filter(|_| !is_rfc9068),
+        azp: Some(token.client_id.as_str()).filter(|_| !is_rfc9068),
+        client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
+        jti: &token.jti,
+    };
+    let typ = if is_rfc9068 { TYP_RFC9068 } else { TYP_AUTH0 };
+    let header = Header {
+        alg: key.algorithm().as_str(),
+        typ,
+        kid: key.kid(),
+    };
+    let mut compact = encode(&header)?;
+    compact.push('.');
+    compact.push_str(&encode(&claims)?);
+    let signature = key.sign(compact.as_bytes())?;
+    compact.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+    Ok(compact)
+}
+
+fn encode(part: &impl Serialize) -> Result<String, Fault> {
+    Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(part).map_err(Fault::internal)?))
+}
+
+#[derive(Deserialize)]
+struct ReadClaims {
+    iss: String,
+    sub: String,
+    aud: Audience,
+    iat: i64,
+    exp: i64,
+    #[serde(default)]
+    scope: String,
+    azp: Option<String>,
+    client_id: Option<String>,
+    jti: String,
+}
+
+/// Reads a token that this server has signed: issuer, type, and exactly the algorithm of the key
+/// that `kid` names are checked. Whether it still lives is for the caller, by its own clock.
+#[must_use]
+pub fn verify(text: &str, issuer: &Issuer, ring: &KeyRing) -> Option<Token> {
+    if text.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    let header = jsonwebtoken::decode_header(text).ok()?;
+    let key = ring.get(header.kid.as_deref()?)?;
+    let is_access_token = header
+        .typ
+        .as_deref()
+        .is_some_and(|typ| typ == TYP_AUTH0 || typ == TYP_RFC9068);
+    // A header parameter that must be understood is one that we do not know (RFC 7515 §4.1.11).
+    if !is_access_token || header.crit.is_some() {
+        return None;
+    }
+    let claims =
+        jsonwebtoken::decode::<ReadClaims>(text, key.verifier(), &validation(key.algorithm()))
+            .ok()?
+            .claims;
+    if claims.iss != issuer.as_str() {
+        return None;
+    }
+    Some(Token {
+        position: jti::position(&claims.jti)?,
+        jti: claims.jti,
+        client_id: claims.azp.or(claims.client_id)?,
+        subject: claims.sub,
+        audiences: match claims.aud {
+            Audience::One(one) => vec![one],
+            Audience::Several(several) => several,
+        },
+        scope: claims.scope,
+        issued_at: claims.iat,
+        expires_at: Some(claims.exp),
+    })
+}
+
+/// Signature and algorithm only: the clock and the claims are checked by us, without leeway.
+fn validation(algorithm: SigningAlgorithm) -> Validation {
+    let mut validation = Validation::new(match algorithm {
+        SigningAlgorithm::Rs256 => Algorithm::RS256,
+    });
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.leeway = 0;
+    validation
+}

@@ -1,0 +1,493 @@
+//! The one harness: it hides the machine, so that tests can speak the user's language.
+//!
+//! A [`World`] is a fresh database with one or more nodes on it, each a real listener on a free
+//! port. `both_stores!` runs a story on SQLite and on Postgres; a missing Postgres fails.
+
+use std::sync::Arc;
+
+use grantor::app::{App, Background};
+use grantor::clock::Clock;
+use grantor::config;
+use grantor::model::issuer::Issuer;
+use grantor::serve::serve;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The issuer of every test server; nothing listens there.
+pub(crate) const ISSUER: &str = "https://grantor.test/";
+/// The Management API's audience.
+pub(crate) const MANAGEMENT: &str = "https://grantor.test/api/v2/";
+/// The MFA audience.
+pub(crate) const MFA: &str = "https://grantor.test/mfa/";
+/// The credentials of the first application.
+pub(crate) const ADMIN_ID: &str = "FirstApplicationOfTheTests000001";
+pub(crate) const ADMIN_SECRET: &str = "a secret of the tests that has more than 32 characters";
+/// The master key of every node; where it is unset, nodes on Postgres would write `data/`.
+const MASTER: &str = "dGhlIHRlc3RzIHNoYXJlIHRoaXMgbWFzdGVyIGtleSE=";
+
+/// Which database a story runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs stories on both stores: `both_stores! { async fn what_a_user_notices(world: World) { … } }`.
+/// Settings may follow the name in the environment's form:
+/// `async fn name(world: World, "GRANTOR_TOKENS__APIS_PER_TOKEN_MAX" = "2") { … }`.
+macro_rules! both_stores {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident: World $(, $key:literal = $value:expr)*) $body:block)*) => {$(
+        $(#[$doc])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn story($world: &crate::harness::World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                let world = crate::harness::World::start(crate::harness::Backend::Sqlite, &[$(($key, $value)),*]).await;
+                story(&world).await;
+                world.end().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let world = crate::harness::World::start(crate::harness::Backend::Postgres, &[$(($key, $value)),*]).await;
+                story(&world).await;
+                world.end().await;
+            }
+        }
+    )*};
+}
+pub(crate) use both_stores;
+
+/// A database with a node on it.
+pub(crate) struct World {
+    /// The first node.
+    pub(crate) node: Node,
+    /// Every node's clock.
+    pub(crate) clock: Clock,
+    /// The database.
+    pub(crate) database: Database,
+    settings: Vec<(String, String)>,
+}
+
+impl World {
+    pub(crate) async fn start(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        let database = Database::create(backend).await;
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let clock = Clock::movable();
+        let node = Node::start(&database, &settings, clock.clone()).await;
+        Self {
+            node,
+            clock,
+            database,
+            settings,
+        }
+    }
+
+    /// Another node on the same database, with the same settings.
+    pub(crate) async fn another_node(&self) -> Node {
+        Node::start(&self.database, &self.settings, self.clock.clone()).await
+    }
+
+    /// Another node on the same database, with further settings.
+    pub(crate) async fn another_node_with(&self, further: &[(&str, &str)]) -> Node {
+        let further = further
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let settings: Vec<_> = self.settings.iter().cloned().chain(further).collect();
+        Node::start(&self.database, &settings, self.clock.clone()).await
+    }
+
+    /// Stops the first node and drops the database.
+    pub(crate) async fn end(self) {
+        self.node.stop().await;
+        self.database.drop_it().await;
+    }
+}
+
+/// A database of one test's own.
+pub(crate) enum Database {
+    Sqlite(TempDir),
+    Postgres { server: String, name: String },
+}
+
+impl Database {
+    pub(crate) async fn create(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
+            Backend::Postgres => {
+                let server = std::env::var("GRANTOR_TEST_POSTGRES").expect(
+                    "GRANTOR_TEST_POSTGRES names a Postgres server; scripts/test starts one",
+                );
+                let name = format!("test_{}", grantor::secret::random_hex_id());
+                let mut connection = PgConnection::connect(&server).await.unwrap();
+                connection
+                    .execute(sqlx::AssertSqlSafe(format!("create database {name}")))
+                    .await
+                    .unwrap();
+                Self::Postgres { server, name }
+            }
+        }
+    }
+
+    /// `store.url`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => {
+                format!("sqlite://{}", folder.path().join("grantor.db").display())
+            }
+            Self::Postgres { server, name } => {
+                let mut url = url::Url::parse(server).unwrap();
+                url.set_path(name);
+                url.to_string()
+            }
+        }
+    }
+
+    async fn drop_it(self) {
+        if let Self::Postgres { server, name } = self {
+            let mut connection = PgConnection::connect(&server).await.unwrap();
+            let drop = format!("drop database if exists {name} with (force)");
+            connection.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
+        }
+    }
+}
+
+/// The settings of a node, as the environment would give them.
+pub(crate) fn environment(
+    database: &Database,
+    settings: &[(String, String)],
+) -> Vec<(String, String)> {
+    let usual = [
+        ("GRANTOR_ISSUER", ISSUER.to_owned()),
+        ("GRANTOR_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+        ("GRANTOR_STORE__URL", database.url()),
+        ("GRANTOR_STORE__CONNECTIONS_MAX", "4".to_owned()),
+        ("GRANTOR_KEYS__MASTER", MASTER.to_owned()),
+        ("GRANTOR_BOOTSTRAP__CLIENT_ID", ADMIN_ID.to_owned()),
+        ("GRANTOR_BOOTSTRAP__CLIENT_SECRET", ADMIN_SECRET.to_owned()),
+    ];
+    let usual = usual
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    let mut environment: Vec<_> = usual.collect();
+    for (key, value) in settings {
+        environment.retain(|(own, _)| own != key);
+        environment.push((key.clone(), value.clone()));
+    }
+    environment
+}
+
+/// A running server.
+pub(crate) struct Node {
+    /// `http://127.0.0.1:port`
+    pub(crate) base: String,
+    /// Its parts, where a test looks behind the wire.
+    pub(crate) app: Arc<App>,
+    client: Client,
+    stop: CancellationToken,
+    served: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Node {
+    async fn start(database: &Database, settings: &[(String, String)], clock: Clock) -> Self {
+        let defaults =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/identity.toml");
+        let environment = environment(database, settings)
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()));
+        let config = config::load(Some(&defaults), environment)
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config;
+        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        let bound = listener.local_addr().unwrap();
+        let issuer = Issuer::new(config.issuer_at(bound));
+        let background = Background::default();
+        let (app, _) = App::start(config, issuer, clock, &background)
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
+        // The tests' own client never keeps a connection: a server that stops would cut it.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self {
+            base: format!("http://{bound}"),
+            app,
+            client,
+            stop,
+            served: Some(served).into(),
+        }
+    }
+
+    /// Stops it; its listener is closed when this returns.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        if let Some(served) = self.served.lock().await.take() {
+            // The node's own `app` keeps the group door open, so the end of its task is not awaited.
+            served.abort();
+        }
+    }
+
+    /// A request to a path of this node.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    /// Sends a request and reads the answer.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// A form to a protocol endpoint, authenticated by Basic.
+    pub(crate) async fn form(
+        &self,
+        path: &str,
+        client: &Credentials,
+        params: &[(&str, &str)],
+    ) -> Answer {
+        self.send(
+            self.request(Method::POST, path)
+                .basic_auth(&client.id, Some(&client.secret))
+                .form(params),
+        )
+        .await
+    }
+
+    /// A form to a protocol endpoint, without an `Authorization` header.
+    pub(crate) async fn bare_form(&self, path: &str, params: &[(&str, &str)]) -> Answer {
+        self.send(self.request(Method::POST, path).form(params))
+            .await
+    }
+
+    /// A client-credentials request with further parameters.
+    pub(crate) async fn ask(&self, client: &Credentials, params: &[(&str, &str)]) -> Answer {
+        let params = [&[("grant_type", "client_credentials")], params].concat();
+        self.form("/oauth/token", client, &params).await
+    }
+
+    /// A token that must be granted, for an audience.
+    pub(crate) async fn token(&self, client: &Credentials, audience: &str) -> String {
+        self.ask(client, &[("audience", audience)])
+            .await
+            .expect(StatusCode::OK)
+            .text("access_token")
+    }
+
+    /// What introspection says to an application.
+    pub(crate) async fn introspect(&self, client: &Credentials, token: &str) -> Value {
+        self.form("/oauth/introspect", client, &[("token", token)])
+            .await
+            .expect(StatusCode::OK)
+            .json
+    }
+
+    /// Whether introspection calls a token active, asked by its own application.
+    pub(crate) async fn is_active(&self, client: &Credentials, token: &str) -> bool {
+        self.introspect(client, token).await["active"] == true
+    }
+
+    /// Revokes a token; 200 is expected.
+    pub(crate) async fn revoke(&self, client: &Credentials, token: &str) {
+        self.form("/oauth/revoke", client, &[("token", token)])
+            .await
+            .expect(StatusCode::OK);
+    }
+
+    /// A Management token of the first application.
+    pub(crate) async fn admin_token(&self) -> String {
+        self.token(&Credentials::admin(), MANAGEMENT).await
+    }
+
+    /// A request to the Management API (`path` begins behind `/api/v2`) with a given token.
+    pub(crate) async fn manage_as(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = self
+            .request(method, &format!("/api/v2{path}"))
+            .bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        self.send(request).await
+    }
+
+    /// The same with a token of the first application.
+    pub(crate) async fn manage(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.manage_as(&self.admin_token().await, method, path, body)
+            .await
+    }
+
+    /// Creates an API; the fields lie over `{identifier}`.
+    pub(crate) async fn create_api(&self, identifier: &str, fields: Value) -> Value {
+        let mut body = json!({ "identifier": identifier });
+        merge(&mut body, fields);
+        self.manage(Method::POST, "/resource-servers", Some(body))
+            .await
+            .expect(StatusCode::CREATED)
+            .json
+    }
+
+    /// Changes an API.
+    pub(crate) async fn change_api(&self, identifier: &str, fields: Value) -> Answer {
+        self.manage(Method::PATCH, &api_path(identifier), Some(fields))
+            .await
+    }
+
+    /// Creates an application that may use client credentials; the fields lie over that.
+    pub(crate) async fn create_application(&self, fields: Value) -> Credentials {
+        let mut body = json!({ "name": "An application", "app_type": "non_interactive" });
+        merge(&mut body, fields);
+        let created = self
+            .manage(Method::POST, "/clients", Some(body))
+            .await
+            .expect(StatusCode::CREATED);
+        Credentials {
+            id: created.text("client_id"),
+            secret: created.json["client_secret"].as_str().unwrap_or("").into(),
+        }
+    }
+
+    /// Grants an API; the fields lie over `{client_id, audience}`.
+    pub(crate) async fn grant(&self, client: &Credentials, audience: &str, fields: Value) -> Value {
+        let mut body = json!({ "client_id": client.id, "audience": audience });
+        merge(&mut body, fields);
+        self.manage(Method::POST, "/client-grants", Some(body))
+            .await
+            .expect(StatusCode::CREATED)
+            .json
+    }
+
+    /// An API of the identifier and an application that is granted it.
+    pub(crate) async fn api_and_application(&self, identifier: &str) -> Credentials {
+        self.create_api(identifier, json!({})).await;
+        let application = self.create_application(json!({})).await;
+        self.grant(&application, identifier, json!({})).await;
+        application
+    }
+}
+
+/// `/resource-servers/{identifier}`
+pub(crate) fn api_path(identifier: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(identifier.as_bytes()).collect();
+    format!("/resource-servers/{encoded}")
+}
+
+fn merge(under: &mut Value, over: Value) {
+    let Value::Object(over) = over else {
+        panic!("fields are an object")
+    };
+    under.as_object_mut().unwrap().extend(over);
+}
+
+/// An application's id and secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+}
+
+impl Credentials {
+    /// The first application's.
+    pub(crate) fn admin() -> Self {
+        Self {
+            id: ADMIN_ID.into(),
+            secret: ADMIN_SECRET.into(),
+        }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: String,
+    /// Null where the body is not JSON.
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    async fn read(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.text().await.unwrap();
+        let json = serde_json::from_str(&body).unwrap_or(Value::Null);
+        Self {
+            status,
+            headers,
+            body,
+            json,
+        }
+    }
+
+    /// Fails with the whole answer where the status is another.
+    #[track_caller]
+    pub(crate) fn expect(self, status: impl Into<StatusCode>) -> Self {
+        assert_eq!(self.status, status.into(), "{self:?}");
+        self
+    }
+
+    /// Fails where this is not the OAuth error `code` with `status`.
+    #[track_caller]
+    pub(crate) fn expect_error(self, status: StatusCode, code: &str) -> Self {
+        assert_eq!(
+            (self.status, &self.json["error"]),
+            (status, &json!(code)),
+            "{self:?}"
+        );
+        self
+    }
+
+    /// Fails where this is not the Management API's error `code` with `status`.
+    #[track_caller]
+    pub(crate) fn expect_problem(self, status: StatusCode, code: &str) -> Self {
+        assert_eq!(
+            (self.status, &self.json["errorCode"]),
+            (status, &json!(code)),
+            "{self:?}"
+        );
+        assert_eq!(self.json["statusCode"], status.as_u16(), "{self:?}");
+        self
+    }
+
+    /// A member that must be a string.
+    #[track_caller]
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.json[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no string '{name}' in {self:?}"))
+            .to_owned()
+    }
+}
+
+/// The claims of a signed token, without checking its signature.
+pub(crate) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// The header of a signed token.
+pub(crate) fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+fn part(token: &str, index: usize) -> Value {
+    use base64::Engine;
+    let part = token.split('.').nth(index).expect("a signed token");
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(part)
+        .unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
