@@ -22,13 +22,13 @@ use crate::management::{client_grants, clients, resource_servers, secrets, token
 use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
-use crate::oauth::error::no_store;
 use crate::oauth::{discovery, introspect, revoke, token};
 use crate::secret::SecretChecker;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::wire::no_store;
 use crate::{sweep, telemetry};
 
 /// What every request may use.

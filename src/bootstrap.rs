@@ -6,9 +6,10 @@ pub mod master;
 use crate::clock::Clock;
 use crate::config::{BootstrapCredentials, Config};
 use crate::lifetime::{ApiLifetimes, ApplicationLifetimes};
-use crate::management::secrets::{LIVE_MAX, new_id};
 use crate::model::api::{Api, ClientPolicy, SigningAlgorithm, SystemApi, system_scopes};
-use crate::model::application::{Application, ApplicationSecret, CLIENT_CREDENTIALS};
+use crate::model::application::{
+    Application, ApplicationSecret, CLIENT_CREDENTIALS, LIVE_SECRETS_MAX,
+};
 use crate::model::change::Change;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
@@ -242,7 +243,7 @@ async fn insert_administrator(
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: now,
-        secrets: vec![new_secret(&first.client_secret, secrets, now).await?],
+        secrets: vec![secrets.keep(&first.client_secret, now).await?],
     };
     if !store::applications::insert(tx, &application).await? {
         // It is there and has lost its grant: it gets the configured secret beside its own.
@@ -276,19 +277,6 @@ async fn add_secret(
         store::applications::insert_secret(tx, client_id, secret).await?;
     }
     Ok(())
-}
-
-async fn new_secret(
-    secret: &Secret<String>,
-    secrets: &SecretChecker,
-    now: i64,
-) -> Result<ApplicationSecret, Fault> {
-    Ok(ApplicationSecret {
-        id: new_id(),
-        verifier: secrets.keep(secret).await?,
-        expires_at: None,
-        created_at: now,
-    })
 }
 
 /// `grantor admin-secret`: one more secret for the oldest application that holds every Management
@@ -329,18 +317,13 @@ async fn another_secret(
         .flat_map(|own| &own.secrets)
         .filter(|secret| secret.is_live(now))
         .count();
-    if live >= LIVE_MAX {
+    if live >= LIVE_SECRETS_MAX {
         return Err(Fault::internal(format_args!(
             "application {client_id} has {live} live secrets, the most that it can have; `grantor admin-secret --new` makes another application"
         )));
     }
     let client_secret = secret::new_secret();
-    add_secret(
-        tx,
-        &client_id,
-        &[new_secret(&client_secret, secrets, now).await?],
-    )
-    .await?;
+    add_secret(tx, &client_id, &[secrets.keep(&client_secret, now).await?]).await?;
     tx.note(Change::Application(client_id.clone()));
     Ok(FirstApplication {
         client_id,

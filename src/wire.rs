@@ -1,7 +1,16 @@
-//! What all endpoints share of HTTP: reading a body that is bounded.
+//! What all endpoints share of HTTP: a bounded body, answers that nobody may keep, our own faults,
+//! and the Bearer token of an administrator.
+
+pub mod bearer;
 
 use axum::body::{Body, Bytes};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+
+use crate::model::fault::Fault;
 
 /// Why a body was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,5 +30,49 @@ pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Cut> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Cut::TooLarge),
         Err(_) => Err(Cut::Broken),
+    }
+}
+
+/// A JSON answer that nobody may keep (RFC 6749 §5.1).
+pub(crate) fn no_store(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = (status, axum::Json(body)).into_response();
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a caller may know of a fault, for either shape of error body.
+pub(crate) struct Apology {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<HeaderValue>,
+    pub(crate) code: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// Logs a fault, once, and tells nothing of it.
+pub(crate) fn apologise(fault: &Fault) -> Apology {
+    match fault {
+        Fault::Unavailable {
+            context,
+            retry_after,
+        } => {
+            tracing::warn!(%context, "unavailable");
+            Apology {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                retry_after: Some(HeaderValue::from(retry_after.as_secs().max(1))),
+                code: "temporarily_unavailable",
+                text: "Try again in a moment.",
+            }
+        }
+        Fault::Internal { context } => {
+            tracing::error!(%context, "fault");
+            Apology {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                retry_after: None,
+                code: "server_error",
+                text: "The server met an error of its own; its log has the X-Request-Id.",
+            }
+        }
     }
 }

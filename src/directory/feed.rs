@@ -20,7 +20,7 @@ use crate::store::{Conn, Store};
 const POLL: Duration = Duration::from_millis(200);
 /// A reading that takes longer has failed; loading all revocations may take [`LOAD_MAX`].
 const READING_MAX: Duration = Duration::from_secs(2);
-const LOAD_MAX: Duration = Duration::from_secs(60);
+const LOAD_MAX: Duration = Duration::from_mins(1);
 /// How long a request waits for a reading.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 /// Between attempts to listen for other nodes' commits.

@@ -154,7 +154,7 @@ impl Directory {
     /// caller accepts it, what is known.
     async fn look_up<V, R>(
         &self,
-        shelf: &Shelf<V>,
+        known: &Shelf<V>,
         (kind, key): (&str, &str),
         stance: Stance,
         read: R,
@@ -165,7 +165,7 @@ impl Directory {
     {
         let age = self.feed.age();
         if age <= FRESH_MAX {
-            return shelf
+            return known
                 .get_or_read(key, async || read(self.store.read().await?).await)
                 .await;
         }
@@ -176,7 +176,7 @@ impl Directory {
         match self.stale.read(&format!("{kind} {key}"), from_store).await {
             Ok(value) => Ok(value),
             Err(fault) if stance == Stance::MayBeStale && age <= self.stale_max => {
-                shelf.known(key).ok_or(fault)
+                known.known(key).ok_or(fault)
             }
             Err(fault) => Err(fault),
         }

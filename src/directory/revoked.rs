@@ -71,7 +71,9 @@ impl Revoked {
         let mut after = String::new();
         loop {
             let page = revocations::page_of_tokens(conn, now, &after, PAGE_ROWS).await?;
-            page.iter().for_each(|jti| filter.insert(jti));
+            for jti in &page {
+                filter.insert(jti);
+            }
             match page.into_iter().last() {
                 Some(last) => after = last,
                 None => break,

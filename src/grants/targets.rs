@@ -128,7 +128,7 @@ impl Asked<'_> {
                 .directory
                 .api(&grant.audience, Stance::MayBeStale)
                 .await?;
-            if let Some(api) = api.filter(|api| self.is_open(api, grant)) {
+            if let Some(api) = api.filter(|api| is_open(api, grant)) {
                 targets.push(Target {
                     api,
                     grant: grant.clone(),
@@ -145,12 +145,6 @@ impl Asked<'_> {
 
     fn counts(&self, grant: &ClientGrant) -> bool {
         grant.subject_type == self.subject && grant.is_live(self.ground.now)
-    }
-
-    fn is_open(&self, api: &Api, grant: &ClientGrant) -> bool {
-        api.system.is_none()
-            && api.id == grant.api_id
-            && api.client_policy == ClientPolicy::RequireClientGrant
     }
 
     fn check_count(&self, count: usize) -> Result<(), Refusal> {
@@ -186,6 +180,13 @@ impl Asked<'_> {
             ),
         )
     }
+}
+
+/// A grant that counts where no API is named: system APIs are always named.
+fn is_open(api: &Api, grant: &ClientGrant) -> bool {
+    api.system.is_none()
+        && api.id == grant.api_id
+        && api.client_policy == ClientPolicy::RequireClientGrant
 }
 
 /// The same but for case, scheme or a last slash: what people get wrong.

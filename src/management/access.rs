@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::model::api::MANAGEMENT_SCOPES;
 use crate::model::client_grant::ClientGrant;
 use crate::model::text::has_control;
-use crate::oauth::bearer::{self, Bad, Caller};
 use crate::store::{self, Conn};
+use crate::wire::bearer::{self, Bad, Caller};
 
 /// The caller, if its token carries one of the scopes.
 pub(crate) async fn authorize(

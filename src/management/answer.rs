@@ -1,24 +1,26 @@
 //! What the Management API answers: resources, pages and problems, each in Auth0's shape.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::lifetime::LifetimeProblem;
 use crate::model::fault::Fault;
-use crate::oauth::error::report;
+use crate::wire::{Apology, apologise, no_store};
 
-/// A JSON answer.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
-    let mut response = (status, body.to_string()).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// A JSON answer, with the charset that Auth0 names.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = no_store(status, body);
+    let with_charset = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, with_charset);
     response
+}
+
+/// A resource in the form in which it is shown; the shapes are plain structs, which always are JSON.
+pub(crate) fn shown(resource: &impl Serialize) -> Value {
+    serde_json::to_value(resource).unwrap_or_default()
 }
 
 /// 204: it is gone, or was never there.
@@ -179,19 +181,28 @@ impl IntoResponse for Problem {
                 (status, None, code, message)
             }
             Self::Fault(fault) => {
-                let (status, retry_after) = report(&fault);
-                let (code, message) = match retry_after {
-                    Some(_) => ("temporarily_unavailable", "Try again in a moment."),
-                    None => (
-                        "server_error",
-                        "The server met an error of its own; its log has the X-Request-Id.",
-                    ),
-                };
-                (status, retry_after, Some(code), message.to_owned())
+                let Apology {
+                    status,
+                    retry_after,
+                    code,
+                    text,
+                } = apologise(&fault);
+                (status, retry_after, Some(code), text.to_owned())
             }
         };
         render(status, retry_after, code, &message)
     }
+}
+
+/// Auth0's error body.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemBody<'a> {
+    status_code: u16,
+    error: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
 }
 
 fn render(
@@ -200,14 +211,12 @@ fn render(
     code: Option<&str>,
     message: &str,
 ) -> Response {
-    let mut body = json!({
-        "statusCode": status.as_u16(),
-        "error": status.canonical_reason().unwrap_or("Error"),
-        "message": message,
-    });
-    if let Some(code) = code {
-        body["errorCode"] = code.into();
-    }
+    let body = ProblemBody {
+        status_code: status.as_u16(),
+        error: status.canonical_reason().unwrap_or("Error"),
+        message,
+        error_code: code,
+    };
     let mut response = json(status, &body);
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds);

@@ -89,8 +89,7 @@ impl Fields {
         name: &'static str,
         chars: RangeInclusive<usize>,
     ) -> Result<Option<Option<String>>, Problem> {
-        if self.members.get(name).is_some_and(Value::is_null) {
-            self.members.remove(name);
+        if self.take_null(name) {
             return Ok(Some(None));
         }
         Ok(self.text(name, chars)?.map(Some))
@@ -106,16 +105,23 @@ impl Fields {
     }
 
     /// A boolean, or null.
-    pub(crate) fn boolean_or_null(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
-        self.drop_null(name);
-        self.boolean(name)
+    pub(crate) fn boolean_or_null(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Option<bool>>, Problem> {
+        if self.take_null(name) {
+            return Ok(Some(None));
+        }
+        Ok(self.boolean(name)?.map(Some))
     }
 
-    /// Null counts as omitted where a field may be unset by it and unset is its default.
-    fn drop_null(&mut self, name: &str) {
-        if self.members.get(name).is_some_and(Value::is_null) {
+    /// True where the member was there and null; it is taken then.
+    fn take_null(&mut self, name: &str) -> bool {
+        let is_null = self.members.get(name).is_some_and(Value::is_null);
+        if is_null {
             self.members.remove(name);
         }
+        is_null
     }
 
     /// An integer, also as a decimal string (old examples write it so), or null.
@@ -200,8 +206,7 @@ impl Fields {
         items_max: usize,
         chars: RangeInclusive<usize>,
     ) -> Result<Option<Vec<String>>, Problem> {
-        if self.members.get(name).is_some_and(Value::is_null) {
-            self.members.remove(name);
+        if self.take_null(name) {
             return Ok(Some(Vec::new()));
         }
         self.texts(name, items_max, chars)

@@ -6,10 +6,11 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::access::{authorize, check_id, may_hand_out};
-use super::answer::{Problem, gone, json as answer};
+use super::answer::{Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};
 use super::{clients, resource_servers};
@@ -20,10 +21,10 @@ use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::instant;
 use crate::model::refusal::echo;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
-use crate::oauth::bearer::Caller;
 use crate::secret;
 use crate::store::client_grants::Filter;
 use crate::store::{self, Conn};
+use crate::wire::bearer::Caller;
 
 /// Most scopes in a grant.
 const SCOPES_MAX: usize = 1000;
@@ -240,12 +241,11 @@ fn overlay(
     if let Some(expires_at) = fields.future_instant("expires_at", now)? {
         grant.expires_at = expires_at;
     }
-    let all = match fields.names("allow_all_scopes") {
-        true => Some(fields.boolean_or_null("allow_all_scopes")?.unwrap_or(false)),
-        false => None,
-    };
+    let all = fields.boolean_or_null("allow_all_scopes")?;
     let named = fields.texts_or_null("scope", SCOPES_MAX, 1..=SCOPE_CHARS_MAX)?;
-    grant.allow_all_scopes = all.unwrap_or(grant.allow_all_scopes);
+    if let Some(all) = all {
+        grant.allow_all_scopes = all.unwrap_or(false);
+    }
     if grant.allow_all_scopes && named.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
         return Err(fields.wrong("scope", "It cannot go with allow_all_scopes"));
     }
@@ -290,21 +290,29 @@ fn check_rights(caller: &Caller, api: &Api, grant: &ClientGrant) -> Result<(), P
     }
 }
 
-/// A client grant as Auth0 shows it.
+/// A client grant as Auth0 shows it; `allow_all_scopes` takes the place of `scope`.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    client_id: &'a str,
+    audience: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_all_scopes: Option<bool>,
+    subject_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
 fn show(grant: &ClientGrant) -> Value {
-    let mut shown = json!({
-        "id": grant.id,
-        "client_id": grant.client_id,
-        "audience": grant.audience,
-        "subject_type": grant.subject_type.as_str(),
-    });
-    if grant.allow_all_scopes {
-        shown["allow_all_scopes"] = true.into();
-    } else {
-        shown["scope"] = json!(grant.scopes);
-    }
-    if let Some(expires_at) = grant.expires_at {
-        shown["expires_at"] = instant::to_rfc3339(expires_at).into();
-    }
-    shown
+    shown(&Shown {
+        id: &grant.id,
+        client_id: &grant.client_id,
+        audience: &grant.audience,
+        scope: Some(grant.scopes.as_slice()).filter(|_| !grant.allow_all_scopes),
+        allow_all_scopes: Some(true).filter(|_| grant.allow_all_scopes),
+        subject_type: grant.subject_type.as_str(),
+        expires_at: grant.expires_at.map(instant::to_rfc3339),
+    })
 }

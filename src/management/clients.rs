@@ -6,15 +6,16 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::access::{authorize, check_id, require};
-use super::answer::{Problem, gone, json as answer};
+use super::answer::{Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query, Selection};
 use super::{resource_servers, secrets};
 use crate::app::App;
-use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
+use crate::lifetime::{ApplicationLifetimes, Lifetime, NamedApplicationLifetimes};
 use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
@@ -83,11 +84,11 @@ pub(crate) async fn list(
             total = store::applications::count(&mut conn, app_type.as_deref()).await?;
         }
     }
-    let shown = |application: &Application| selection.of(show(application));
+    let select = |application: &Application| selection.of(show(application));
     let key = |application: &Application| (application.created_at, application.client_id.clone());
     Ok(answer(
         StatusCode::OK,
-        &paging.page("clients", applications, total, (shown, key)),
+        &paging.page("clients", applications, total, (select, key)),
     ))
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn create(
     if let Some(secret) = &secret {
         application
             .secrets
-            .push(secrets::keep(&app, secret, now).await?);
+            .push(app.secrets.keep(secret, now).await?);
     }
     let mut tx = app.store.write().await?;
     check_resource_server(&mut tx, &app, &application).await?;
@@ -197,7 +198,7 @@ pub(crate) async fn update(
         None => None,
         Some(secret) => {
             require(&caller, &["update:client_keys"])?;
-            Some(secrets::keep(&app, secret, now).await?)
+            Some(app.secrets.keep(secret, now).await?)
         }
     };
     let mut tx = app.store.write().await?;
@@ -384,45 +385,63 @@ async fn check_resource_server(
     }
 }
 
-/// An application as Auth0 shows it; what is unset is omitted, and secrets are never shown again.
-fn show(application: &Application) -> Value {
-    let mut shown = json!({
-        "client_id": application.client_id,
-        "name": application.name,
-        "grant_types": application.grant_types,
-    });
-    if let Some(app_type) = &application.app_type {
-        shown["app_type"] = app_type.as_str().into();
-    }
-    if let Some(method) = application.token_endpoint_auth_method {
-        shown["token_endpoint_auth_method"] = method.as_str().into();
-    }
-    if let Some(identifier) = &application.resource_server_identifier {
-        shown["resource_server_identifier"] = identifier.as_str().into();
-    }
-    let members = [
-        ("application", application.lifetimes.application),
-        ("user", application.lifetimes.user),
-    ];
-    for (member, lifetime) in members {
-        if let Some(lifetime) = lifetime {
-            shown["access_token_lifetimes"][member] = lifetime.as_integer().into();
-        }
-    }
-    if let Some(expires_at) = application.expires_at {
-        shown["expires_at"] = instant::to_rfc3339(expires_at).into();
-    }
-    shown
+/// An application as Auth0 shows it; what is unset is omitted.
+#[derive(Serialize)]
+struct Shown<'a> {
+    client_id: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_type: Option<&'a str>,
+    grant_types: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_server_identifier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_lifetimes: Option<ShownLifetimes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
-/// The same with a secret that was just made or set: the one time that it is shown.
+#[derive(Serialize)]
+struct ShownLifetimes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<i64>,
+}
+
+impl ShownLifetimes {
+    /// `None` where the application inherits both.
+    fn of(lifetimes: ApplicationLifetimes) -> Option<Self> {
+        let application = lifetimes.application.map(Lifetime::as_integer);
+        let user = lifetimes.user.map(Lifetime::as_integer);
+        (application.is_some() || user.is_some()).then_some(Self { application, user })
+    }
+}
+
+fn show(application: &Application) -> Value {
+    show_with_secret(application, None)
+}
+
+/// With a secret that was just made or set: the one time that it is shown.
 pub(super) fn show_with_secret(
     application: &Application,
     secret: Option<&Secret<String>>,
 ) -> Value {
-    let mut shown = show(application);
-    if let Some(secret) = secret {
-        shown["client_secret"] = secret.expose().as_str().into();
-    }
-    shown
+    shown(&Shown {
+        client_id: &application.client_id,
+        name: &application.name,
+        client_secret: secret.map(|secret| secret.expose().as_str()),
+        app_type: application.app_type.as_deref(),
+        grant_types: &application.grant_types,
+        token_endpoint_auth_method: application
+            .token_endpoint_auth_method
+            .map(AuthMethod::as_str),
+        resource_server_identifier: application.resource_server_identifier.as_deref(),
+        access_token_lifetimes: ShownLifetimes::of(application.lifetimes),
+        expires_at: application.expires_at.map(instant::to_rfc3339),
+    })
 }

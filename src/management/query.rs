@@ -2,12 +2,12 @@
 
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::answer::Problem;
 use crate::model::refusal::echo;
 use crate::model::text::has_control;
-use crate::store::applications::From;
+use crate::store::PageStart;
 
 /// Items on a page unless asked otherwise, and at most (compatibility.md §6).
 const PER_PAGE: i64 = 50;
@@ -103,7 +103,7 @@ pub(crate) enum Paging {
         include_totals: bool,
     },
     /// `from` and `take`.
-    Checkpoint { from: From, limit: i64 },
+    Checkpoint { from: PageStart, limit: i64 },
 }
 
 impl Paging {
@@ -131,7 +131,7 @@ impl Paging {
             return Self::offset(query);
         }
         let from = match from {
-            None => From::Offset(0),
+            None => PageStart::Offset(0),
             Some(text) => parse_checkpoint(&text)
                 .ok_or_else(|| Problem::query("from", "Not a checkpoint of this list"))?,
         };
@@ -144,9 +144,9 @@ impl Paging {
     }
 
     /// Where the page begins.
-    pub(crate) fn from(&self) -> From {
+    pub(crate) fn from(&self) -> PageStart {
         match self {
-            Self::Offset { offset, .. } => From::Offset(*offset),
+            Self::Offset { offset, .. } => PageStart::Offset(*offset),
             Self::Checkpoint { from, .. } => from.clone(),
         }
     }
@@ -194,20 +194,24 @@ impl Paging {
                 let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
                 let has_more = items.len() > limit;
                 items.truncate(limit);
-                let mut page = json!({ collection: items.iter().map(show).collect::<Vec<_>>() });
-                if let Some(last) = items.last().filter(|_| has_more) {
-                    let (created_at, id) = key(last);
-                    page["next"] = format!("{created_at}.{id}").into();
+                let next = items.last().filter(|_| has_more).map(key);
+                let mut page = Map::new();
+                if let Some((created_at, id)) = next {
+                    page.insert("next".to_owned(), format!("{created_at}.{id}").into());
                 }
-                page
+                page.insert(collection.to_owned(), items.iter().map(show).collect());
+                Value::Object(page)
             }
         }
     }
 }
 
-fn parse_checkpoint(text: &str) -> Option<From> {
+fn parse_checkpoint(text: &str) -> Option<PageStart> {
     let (created_at, id) = text.split_once('.')?;
-    Some(From::Behind(created_at.parse().ok()?, id.to_owned()))
+    Some(PageStart::Behind {
+        created_at: created_at.parse().ok()?,
+        id: id.to_owned(),
+    })
 }
 
 /// `fields` and `include_fields`: which members of an answer are wanted.

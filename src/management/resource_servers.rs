@@ -8,10 +8,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::access::{authorize, check_id};
-use super::answer::{Problem, gone, json as answer};
+use super::answer::{Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};
 use crate::app::App;
@@ -43,7 +44,7 @@ pub(crate) async fn list(
     query.finish()?;
     let mut conn = app.store.read().await?;
     let (apis, total) = if identifiers.is_empty() {
-        let store::applications::From::Offset(offset) = paging.from() else {
+        let store::PageStart::Offset(offset) = paging.from() else {
             return Err(Problem::query("from", "Not for this list"));
         };
         store::apis::list(&mut conn, offset, paging.rows()).await?
@@ -459,33 +460,61 @@ fn check_system(before: &Api, after: &Api) -> Result<(), Problem> {
 }
 
 /// An API as Auth0 shows it; what is unset is omitted.
-pub(super) fn show(api: &Api, server: &ServerLifetimes) -> Value {
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    identifier: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_system: Option<bool>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    scopes: &'a [Scope],
+    signing_alg: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_dialect: Option<&'static str>,
+    allow_offline_access: bool,
+    skip_consent_for_verifiable_first_party_clients: bool,
+    subject_type_authorization: Policies,
+    token_lifetime: i64,
+    token_lifetime_for_web: i64,
+    max_token_lifetime: i64,
+}
+
+#[derive(Serialize)]
+struct Policies {
+    user: Policy,
+    client: Policy,
+}
+
+#[derive(Serialize)]
+struct Policy {
+    policy: &'static str,
+}
+
+fn show(api: &Api, server: &ServerLifetimes) -> Value {
     let lifetimes = &api.lifetimes;
-    let mut shown = json!({
-        "id": api.id,
-        "identifier": api.identifier,
-        "allow_offline_access": api.allow_offline_access,
-        "skip_consent_for_verifiable_first_party_clients": api.skip_consent_for_verifiable_first_party_clients,
-        "subject_type_authorization": {
-            "client": { "policy": api.client_policy.as_str() },
-            "user": { "policy": "allow_all" },
+    shown(&Shown {
+        id: &api.id,
+        name: api.name.as_deref(),
+        identifier: &api.identifier,
+        is_system: api.system.map(|_| true),
+        scopes: &api.scopes,
+        signing_alg: api.signing_alg.as_str(),
+        token_dialect: api.token_dialect.map(Dialect::as_str),
+        allow_offline_access: api.allow_offline_access,
+        skip_consent_for_verifiable_first_party_clients: api
+            .skip_consent_for_verifiable_first_party_clients,
+        subject_type_authorization: Policies {
+            user: Policy {
+                policy: "allow_all",
+            },
+            client: Policy {
+                policy: api.client_policy.as_str(),
+            },
         },
-        "token_lifetime": lifetimes.token_lifetime.as_integer(),
-        "token_lifetime_for_web": lifetimes.token_lifetime_for_web,
-        "max_token_lifetime": lifetimes.maximum_in_force(server, api.system).as_integer(),
-        "signing_alg": api.signing_alg.as_str(),
-    });
-    if let Some(name) = &api.name {
-        shown["name"] = name.as_str().into();
-    }
-    if api.system.is_some() {
-        shown["is_system"] = true.into();
-    }
-    if !api.scopes.is_empty() {
-        shown["scopes"] = json!(api.scopes);
-    }
-    if let Some(dialect) = api.token_dialect {
-        shown["token_dialect"] = dialect.as_str().into();
-    }
-    shown
+        token_lifetime: lifetimes.token_lifetime.as_integer(),
+        token_lifetime_for_web: lifetimes.token_lifetime_for_web,
+        max_token_lifetime: lifetimes.maximum_in_force(server, api.system).as_integer(),
+    })
 }

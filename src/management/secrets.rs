@@ -13,15 +13,12 @@ use super::answer::{Problem, json as answer};
 use super::body::Fields;
 use super::clients::{not_found, show_with_secret};
 use crate::app::App;
-use crate::model::application::{Application, ApplicationSecret};
+use crate::model::application::{Application, ApplicationSecret, LIVE_SECRETS_MAX};
 use crate::model::change::{Change, Covered};
-use crate::model::fault::Fault;
-use crate::oauth::bearer::Caller;
-use crate::secret::{self, Secret};
+use crate::secret;
 use crate::store::{self, Write};
+use crate::wire::bearer::Caller;
 
-/// Most secrets of an application that live at one time.
-pub(crate) const LIVE_MAX: usize = 5;
 /// The longest overlap of an old secret with the new one.
 const GRACE_SECONDS_MAX: i64 = 2_592_000;
 
@@ -39,7 +36,7 @@ pub(crate) async fn rotate(
     let fields = Fields::read(&headers, body, app.config.server.body_bytes_max, true).await?;
     let rotation = Rotation::read(fields)?;
     let secret = secret::new_secret();
-    let kept = keep(&app, &secret, now).await?;
+    let kept = app.secrets.keep(&secret, now).await?;
     let mut tx = app.store.write().await?;
     store::applications::lock(&mut tx, &id).await?;
     let application = store::applications::get(&mut tx, &id)
@@ -103,33 +100,13 @@ impl Rotation {
             .iter()
             .filter(|secret| secret.is_live(now))
             .count();
-        if self.grace_seconds == 0 || live < LIVE_MAX {
+        if self.grace_seconds == 0 || live < LIVE_SECRETS_MAX {
             return Ok(());
         }
         Err(Problem::conflict(format!(
             "The client has {live} live secrets, the most that it can have. Wait until one has ended, or rotate without grace_seconds."
         )))
     }
-}
-
-/// How a new secret will be kept; slow for a short one, so never within a transaction.
-pub(super) async fn keep(
-    app: &App,
-    secret: &Secret<String>,
-    now: i64,
-) -> Result<ApplicationSecret, Fault> {
-    Ok(ApplicationSecret {
-        id: new_id(),
-        verifier: app.secrets.keep(secret).await?,
-        expires_at: None,
-        created_at: now,
-    })
-}
-
-/// A new secret's id.
-#[must_use]
-pub(crate) fn new_id() -> String {
-    format!("sec_{}", secret::random_alphanumeric(16))
 }
 
 /// Puts a secret in the place of all others, at once.

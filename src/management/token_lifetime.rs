@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::access::authorize;
 use super::answer::{Problem, json as answer};
@@ -14,7 +14,7 @@ use super::query::Query;
 use super::{clients, resource_servers};
 use crate::app::App;
 use crate::grants::explain::{Explanation, Flow, Question, explain};
-use crate::lifetime::{self, Lifetime};
+use crate::lifetime::{self, Lifetime, Step};
 use crate::model::application::Application;
 use crate::store::{self, Conn};
 
@@ -34,7 +34,7 @@ pub(crate) async fn get(
     let explanation = explain(&question, &app.config.lifetimes, &mut conn, now).await?;
     Ok(answer(
         StatusCode::OK,
-        &show(&explanation, question.validity_period),
+        &Shown::of(&explanation, question.validity_period),
     ))
 }
 
@@ -118,22 +118,39 @@ fn read_validity_period(query: &mut Query) -> Result<Option<Lifetime>, Problem> 
         .map_err(|why| Problem::query("validity_period", why))
 }
 
-fn show(explanation: &Explanation, requested: Option<Lifetime>) -> Value {
-    let decision = &explanation.decision;
-    let steps = decision.trace.iter().zip(&explanation.texts);
-    let trace: Vec<Value> = steps
-        .map(|(step, text)| json!({ "rule": step.rule.as_str(), "value": step.value.as_integer(), "text": text }))
-        .collect();
-    let mut shown = json!({
-        "lifetime": decision.lifetime.as_integer(),
-        "rule": decision.rule.as_str(),
-        "trace": trace,
-    });
-    if let Some(requested) = requested {
-        shown["requested"] = requested.as_integer().into();
+#[derive(Serialize)]
+struct Shown<'a> {
+    lifetime: i64,
+    rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested: Option<i64>,
+    trace: Vec<ShownStep<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ShownStep<'a> {
+    rule: &'static str,
+    value: i64,
+    text: &'a str,
+}
+
+impl<'a> Shown<'a> {
+    fn of(explanation: &'a Explanation, requested: Option<Lifetime>) -> Self {
+        let decision = &explanation.decision;
+        let steps = decision.trace.iter().zip(&explanation.texts);
+        let show = |(step, text): (&Step, &'a String)| ShownStep {
+            rule: step.rule.as_str(),
+            value: step.value.as_integer(),
+            text,
+        };
+        Self {
+            lifetime: decision.lifetime.as_integer(),
+            rule: decision.rule.as_str(),
+            requested: requested.map(Lifetime::as_integer),
+            trace: steps.map(show).collect(),
+            refused: explanation.refused,
+        }
     }
-    if let Some(refused) = explanation.refused {
-        shown["refused"] = refused.into();
-    }
-    shown
 }

@@ -4,6 +4,9 @@ use std::sync::OnceLock;
 
 use crate::lifetime::ApplicationLifetimes;
 
+/// Most secrets of an application that live at one time.
+pub const LIVE_SECRETS_MAX: usize = 5;
+
 /// The grant type of RFC 6749 §4.4, the one that is built so far.
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
 

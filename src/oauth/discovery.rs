@@ -15,7 +15,7 @@ use crate::grants::GrantRequest;
 use crate::model::issuer::Issuer;
 
 /// How long clients may keep the metadata.
-const METADATA_MAX_AGE: Duration = Duration::from_secs(300);
+const METADATA_MAX_AGE: Duration = Duration::from_mins(5);
 /// The ways to authenticate that need a secret.
 const WITH_SECRET: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 

@@ -1,22 +1,13 @@
 //! The one owner of statuses and `WWW-Authenticate` at the protocol endpoints.
 
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal, Stop};
-
-/// A JSON answer that nobody may keep (RFC 6749 §5.1).
-pub(crate) fn no_store(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = (status, axum::Json(body)).into_response();
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
+use crate::wire::{Apology, apologise, no_store};
 
 /// RFC 6749 §5.2; `access_denied` of a token request is 403 (compatibility.md §6).
 fn status(code: Code) -> StatusCode {
@@ -61,38 +52,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What every edge says of a fault: logged once here, and nothing of it told.
-pub(crate) fn report(fault: &Fault) -> (StatusCode, Option<HeaderValue>) {
-    match fault {
-        Fault::Unavailable {
-            context,
-            retry_after,
-        } => {
-            tracing::warn!(%context, "unavailable");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                Some(HeaderValue::from(retry_after.as_secs().max(1))),
-            )
-        }
-        Fault::Internal { context } => {
-            tracing::error!(%context, "fault");
-            (StatusCode::INTERNAL_SERVER_ERROR, None)
-        }
-    }
-}
-
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let (status, retry_after) = report(&self);
-        let body = match retry_after {
-            Some(_) => {
-                json!({ "error": "temporarily_unavailable", "error_description": "Try again in a moment." })
-            }
-            None => {
-                json!({ "error": "server_error", "error_description": "The server met an error of its own; its log has the X-Request-Id." })
-            }
-        };
-        let mut response = no_store(status, &body);
+        let Apology {
+            status,
+            retry_after,
+            code,
+            text,
+        } = apologise(&self);
+        let mut response = no_store(status, &json!({ "error": code, "error_description": text }));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }

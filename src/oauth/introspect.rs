@@ -9,9 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::bearer::{self, Bad};
 use super::client_auth::{self, Presented};
-use super::error::no_store;
 use super::params::Params;
 use super::revoke::token_of;
 use crate::app::App;
@@ -22,6 +20,8 @@ use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::model::scope::Scopes;
 use crate::model::token::Token;
+use crate::wire::bearer::{self, Bad};
+use crate::wire::no_store;
 
 /// Tells an active token to those who may see it; everything else is `{"active":false}`.
 pub(crate) async fn post(

@@ -1,6 +1,5 @@
 //! The wire of the protocol endpoints: requests become types here, results become HTTP.
 
-pub mod bearer;
 pub mod client_auth;
 pub mod discovery;
 pub mod error;

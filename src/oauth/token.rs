@@ -9,7 +9,6 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::client_auth::{self, Presented};
-use super::error::no_store;
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
@@ -20,6 +19,7 @@ use crate::model::application::CLIENT_CREDENTIALS;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::tokens::issue::{Approval, Issued};
+use crate::wire::no_store;
 
 /// The order of a token request, whole.
 pub(crate) async fn post(

@@ -8,7 +8,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::Semaphore;
 
-use super::{Digester, LONG_SECRET_CHARS, Secret, equal};
+use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_alphanumeric};
 use crate::model::application::{ApplicationSecret, Verifier};
 use crate::model::fault::Fault;
 
@@ -33,19 +33,32 @@ impl SecretChecker {
         }
     }
 
-    /// How a new secret is kept.
+    /// A new secret as it is kept. Slow for a short one, so never within a transaction.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where too many slow hashes wait.
-    pub async fn keep(&self, secret: &Secret<String>) -> Result<Verifier, Fault> {
-        if secret.expose().chars().count() >= LONG_SECRET_CHARS {
-            return Ok(Verifier::Digest(self.digester.digest(secret.expose())));
-        }
-        let secret = secret.expose().clone();
-        let phc = self.slow(move || hash(&secret)).await??;
-        Ok(Verifier::Slow {
-            phc,
-            matched: OnceLock::new(),
+    pub async fn keep(
+        &self,
+        secret: &Secret<String>,
+        now: i64,
+    ) -> Result<ApplicationSecret, Fault> {
+        let is_long = secret.expose().chars().count() >= LONG_SECRET_CHARS;
+        let verifier = if is_long {
+            Verifier::Digest(self.digester.digest(secret.expose()))
+        } else {
+            let secret = secret.clone();
+            let phc = self.slow(move || hash(secret.expose())).await??;
+            Verifier::Slow {
+                phc,
+                matched: OnceLock::new(),
+            }
+        };
+        let id = format!("sec_{}", random_alphanumeric(16));
+        Ok(ApplicationSecret {
+            id,
+            verifier,
+            expires_at: None,
+            created_at: now,
         })
     }
 

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use sqlx::FromRow;
 
 use super::apis::lifetime;
-use super::{Conn, Write, execute, run};
-use crate::lifetime::ApplicationLifetimes;
+use super::{Conn, PageStart, Write, execute, run};
+use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
 use crate::model::fault::Fault;
 
@@ -89,8 +89,8 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         super::to_json(&application.grant_types)?,
         application.token_endpoint_auth_method.map(AuthMethod::as_str),
         &application.resource_server_identifier,
-        application.lifetimes.application.map(|own| own.as_integer()),
-        application.lifetimes.user.map(|own| own.as_integer()),
+        application.lifetimes.application.map(Lifetime::as_integer),
+        application.lifetimes.user.map(Lifetime::as_integer),
         application.expires_at,
         application.created_at
     )?;
@@ -122,11 +122,8 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
             .token_endpoint_auth_method
             .map(AuthMethod::as_str),
         &application.resource_server_identifier,
-        application
-            .lifetimes
-            .application
-            .map(|own| own.as_integer()),
-        application.lifetimes.user.map(|own| own.as_integer()),
+        application.lifetimes.application.map(Lifetime::as_integer),
+        application.lifetimes.user.map(Lifetime::as_integer),
         application.expires_at
     )?;
     Ok(updated == 1)
@@ -232,15 +229,6 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
         .map(Some)
 }
 
-/// Where a page begins: an offset, or behind the last of the page before (`created_at`, `client_id`).
-#[derive(Clone, Debug)]
-pub enum From {
-    /// Rows to pass over.
-    Offset(i64),
-    /// The last row of the page before.
-    Behind(i64, String),
-}
-
 /// A page of applications without their secrets, oldest first.
 ///
 /// # Errors
@@ -248,13 +236,10 @@ pub enum From {
 pub async fn list(
     conn: &mut Conn,
     app_type: Option<&str>,
-    from: &From,
+    from: &PageStart,
     rows_max: i64,
 ) -> Result<Vec<Application>, Fault> {
-    let (offset, behind_at, behind_id) = match from {
-        From::Offset(offset) => (*offset, i64::MIN, ""),
-        From::Behind(created_at, client_id) => (0, *created_at, client_id.as_str()),
-    };
+    let (offset, behind_at, behind_id) = from.columns();
     let rows = run!(
         fetch_all,
         conn,

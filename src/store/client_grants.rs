@@ -2,8 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::applications::From;
-use super::{Conn, Write, execute, run};
+use super::{Conn, PageStart, Write, execute, run};
 use crate::model::api::SystemApi;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
@@ -160,13 +159,10 @@ pub struct Filter {
 pub async fn list(
     conn: &mut Conn,
     filter: &Filter,
-    from: &From,
+    from: &PageStart,
     rows_max: i64,
 ) -> Result<Vec<ClientGrant>, Fault> {
-    let (offset, behind_at, behind_id) = match from {
-        From::Offset(offset) => (*offset, i64::MIN, ""),
-        From::Behind(created_at, id) => (0, *created_at, id.as_str()),
-    };
+    let (offset, behind_at, behind_id) = from.columns();
     let rows = run!(
         fetch_all,
         conn,

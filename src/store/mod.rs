@@ -246,7 +246,32 @@ impl Write {
     }
 }
 
+/// Where a page of a list begins; lists go by (`created_at`, id).
+#[derive(Clone, Debug)]
+pub enum PageStart {
+    /// Rows to pass over.
+    Offset(i64),
+    /// Behind this row.
+    Behind {
+        /// Unix seconds.
+        created_at: i64,
+        /// The row's id.
+        id: String,
+    },
+}
+
+impl PageStart {
+    /// The same as values that every statement can compare with: offset, `created_at`, id.
+    fn columns(&self) -> (i64, i64, &str) {
+        match self {
+            Self::Offset(offset) => (*offset, i64::MIN, ""),
+            Self::Behind { created_at, id } => (0, *created_at, id),
+        }
+    }
+}
+
 /// Tells what may pass by itself from what is a defect.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn fault(error: sqlx::Error) -> Fault {
     let passing = match &error {
         sqlx::Error::Io(_)

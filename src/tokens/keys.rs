@@ -114,14 +114,14 @@ impl SigningKey {
         let RsaPublicKeyComponents { n, e } =
             RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
         let (n_text, e_text) = (URL_SAFE_NO_PAD.encode(&n), URL_SAFE_NO_PAD.encode(&e));
-        let mut public = json!({ "kty": "RSA", "n": n_text, "e": e_text });
-        let jwk: Jwk = serde_json::from_value(public.clone()).map_err(Fault::internal)?;
+        let jwk: Jwk = serde_json::from_value(json!({ "kty": "RSA", "n": n_text, "e": e_text }))
+            .map_err(Fault::internal)?;
         let kid = jwk
             .thumbprint(ThumbprintHash::SHA256)
             .map_err(Fault::internal)?;
-        public["kid"] = kid.as_str().into();
-        public["use"] = "sig".into();
-        public["alg"] = algorithm.as_str().into();
+        let alg = algorithm.as_str();
+        let public =
+            json!({ "kty": "RSA", "kid": kid, "use": "sig", "alg": alg, "n": n_text, "e": e_text });
         let verifier = DecodingKey::from_rsa_raw_components(&n, &e);
         Ok(Self {
             kid,
