@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::bootstrap::{self, FirstApplication};
+use crate::bootstrap;
+use crate::bootstrap::administrator::FirstApplication;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::management::answer::Problem;
 use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
 use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
@@ -28,7 +30,7 @@ use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
-use crate::wire::no_store;
+use crate::wire::{is_management, no_store};
 use crate::{sweep, telemetry};
 
 /// What every request may use.
@@ -176,7 +178,10 @@ pub fn router(app: &Arc<App>) -> Router {
             Fault::internal("a request panicked").into_response()
         }))
         .layer(middleware::from_fn_with_state(
-            app.config.server.request_max,
+            telemetry::Bound {
+                request_max: app.config.server.request_max,
+                on_fault,
+            },
             telemetry::observe,
         ))
         .with_state(Arc::clone(app))
@@ -253,9 +258,18 @@ async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
     )
 }
 
+/// A fault in the shape of the endpoint.
+fn on_fault(path: &str, fault: Fault) -> Response {
+    if is_management(path) {
+        Problem::Fault(fault).into_response()
+    } else {
+        fault.into_response()
+    }
+}
+
 /// Both shapes: the Management API's below its path, the protocol's elsewhere.
 fn no_such(status: StatusCode, path: &str, code: &str, text: &str) -> Response {
-    if path.contains("/api/v2/") {
+    if is_management(path) {
         let error = status.canonical_reason();
         let body = json!({ "statusCode": status.as_u16(), "error": error, "message": text, "errorCode": code });
         return no_store(status, &body);

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Background};
-use crate::bootstrap::{self, admin_secret};
+use crate::bootstrap::{self, administrator};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::model::fault::Fault;
@@ -224,7 +224,7 @@ async fn recover(Loaded { config, .. }: Loaded, new: bool) -> Result<(), Failure
     let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
     let first = match prepared.first {
         Some(first) => first,
-        None => admin_secret(&store, &prepared.secrets, new, clock.now()).await?,
+        None => administrator::recover(&store, &prepared.secrets, new, clock.now()).await?,
     };
     store.close().await;
     announce::to_terminal(&first, &issuer)?;

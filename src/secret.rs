@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use check::SecretChecker;
-pub use seal::MasterKeys;
+pub use seal::{MasterKeys, Unsealed};
 
 /// Secrets of this length and more are kept as keyed digests; shorter ones as argon2id.
 pub const LONG_SECRET_CHARS: usize = 32;

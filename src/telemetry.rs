@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
@@ -49,33 +49,31 @@ pub fn start(log: &Log) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
+/// The bound on a request's time, and what is answered where it is broken.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) request_max: Duration,
+    pub(crate) on_fault: fn(&str, Fault) -> Response,
+}
+
 /// Around every request: an id of our own making, the bound on its time, and a line at debug.
-pub(crate) async fn observe(
-    State(request_max): State<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn observe(State(bound): State<Bound>, request: Request, next: Next) -> Response {
     let id = secret::random_text(12);
     let began = Instant::now();
     // The path only: a query string may hold what nobody should log.
-    let span =
-        tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let path = request.uri().path().to_owned();
+    let span = tracing::info_span!("request", id, method = %request.method(), path);
     let answering = async {
-        let mut response = timeout(request_max, next.run(request))
-            .await
-            .unwrap_or_else(|_| {
-                Fault::unavailable("the request took too long (server.request_seconds_max)")
-                    .into_response()
-            });
+        let answered = timeout(bound.request_max, next.run(request)).await;
+        let mut response = answered.unwrap_or_else(|_| {
+            let text = "the request took too long (server.request_seconds_max)";
+            (bound.on_fault)(&path, Fault::unavailable(text))
+        });
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        let took = began.elapsed().as_micros();
-        tracing::debug!(
-            status = response.status().as_u16(),
-            microseconds = took,
-            "answered"
-        );
+        let (status, took) = (response.status().as_u16(), began.elapsed().as_micros());
+        tracing::debug!(status, microseconds = took, "answered");
         response
     };
     answering.instrument(span).await

@@ -50,6 +50,11 @@ pub(crate) struct Apology {
     pub(crate) text: &'static str,
 }
 
+/// True for paths of the Management API, whose errors have a shape of their own.
+pub(crate) fn is_management(path: &str) -> bool {
+    path.contains("/api/v2/")
+}
+
 /// Logs a fault, once, and tells nothing of it.
 pub(crate) fn apologise(fault: &Fault) -> Apology {
     match fault {

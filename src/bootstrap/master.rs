@@ -46,7 +46,7 @@ fn read(path: &Path) -> Result<Secret<[u8; 32]>, Fault> {
 
 /// Written aside and linked into place: of two starts at one time, both use the one that was first.
 fn generate(folder: &Path, path: &Path) -> Result<(), Fault> {
-    fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+    store::make_private_folder(folder)?;
     let aside = folder.join(format!("master.key.{}", secret::random_text(8)));
     let key: [u8; 32] = secret::random_bytes();
     let written = write_private(&aside, &format!("{}\n", STANDARD.encode(key)));
@@ -81,5 +81,8 @@ pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn at(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::internal(format_args!("{}: {error}", path.display()))
+    let path = path.display();
+    Fault::internal(format_args!(
+        "{path}: {error}; keys.master or keys.master_file would do without"
+    ))
 }

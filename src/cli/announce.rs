@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::bootstrap::FirstApplication;
+use crate::bootstrap::administrator::FirstApplication;
 use crate::bootstrap::master::write_private;
 use crate::model::api::SystemApi;
 use crate::model::issuer::Issuer;
+use crate::store::make_private_folder;
 
 /// On a terminal the credentials are printed; otherwise they go to a file that only this user
 /// reads, and only its path is logged.
@@ -27,25 +28,35 @@ pub(super) fn first_application(
         "audience": issuer.identifier_of(SystemApi::Management),
         "token_endpoint": issuer.join("oauth/token"),
     });
-    std::fs::create_dir_all(folder)?;
-    match write_private(&path, &format!("{credentials:#}\n")) {
+    let written = write(&path, &format!("{credentials:#}\n"));
+    let path = path.display();
+    let client_id = &first.client_id;
+    match written {
         Ok(()) => {
-            tracing::warn!(path = %path.display(), "the first application was made; its credentials are in this file");
-            Ok(())
+            tracing::warn!(%path, "the first application was made; its credentials are in this file");
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            tracing::warn!(
-                path = %path.display(),
-                client_id = first.client_id,
-                "the first application was made, but this file exists and was not overwritten; `grantor admin-secret` gives it a secret that you can see"
-            );
-            Ok(())
-        }
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("{}: {error}", path.display()),
-        )),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => tracing::warn!(
+            %path,
+            client_id,
+            "the first application was made, but this file exists and was not overwritten; \
+             `grantor admin-secret` gives a secret that you can see"
+        ),
+        Err(error) => tracing::error!(
+            %path,
+            %error,
+            client_id,
+            "the first application was made, but this file could not be written; \
+             `grantor admin-secret` gives a secret that you can see"
+        ),
     }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        make_private_folder(folder).map_err(io::Error::other)?;
+    }
+    write_private(path, text)
 }
 
 /// Prints the credentials with a line that gets a token.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::grants::explain::{Explanation, Flow, Question, explain};
 use crate::lifetime;
 use crate::model::fault::Fault;
@@ -41,6 +41,13 @@ fn parse_flow(text: &str) -> Result<Flow, String> {
 }
 
 pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failure> {
+    if let StoreUrl::Sqlite { path } = &config.store.url
+        && !path.exists()
+    {
+        let path = path.display();
+        let text = format!("there is no store at {path} yet; `grantor serve` makes it");
+        return Err(Failure::Fault(Fault::internal(text)));
+    }
     let store = Store::open(&config.store, &Issuer::new(config.issuer.clone()))?;
     let mut conn = store.read().await?;
     let question = asked.question(&mut conn).await?;

@@ -170,6 +170,19 @@ impl Fields {
         })
     }
 
+    /// One of a few strings, or null.
+    pub(crate) fn choice_or_null<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+        choices: &str,
+    ) -> Result<Option<Option<T>>, Problem> {
+        if self.take_null(name) {
+            return Ok(Some(None));
+        }
+        Ok(self.choice(name, parse, choices)?.map(Some))
+    }
+
     /// An array of different strings, each within a number of characters.
     pub(crate) fn texts(
         &mut self,

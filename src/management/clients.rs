@@ -286,10 +286,11 @@ fn overlay(
         application.grant_types = grant_types;
     }
     let methods = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
-    if let Some(method) =
-        fields.choice("token_endpoint_auth_method", AuthMethod::parse, &methods)?
-    {
-        application.token_endpoint_auth_method = Some(method);
+    // Null goes back to unset: basic or post.
+    let method =
+        fields.choice_or_null("token_endpoint_auth_method", AuthMethod::parse, &methods)?;
+    if let Some(method) = method {
+        application.token_endpoint_auth_method = method;
     }
     if let Some(identifier) = fields.text("resource_server_identifier", 1..=IDENTIFIER_CHARS_MAX)? {
         application.resource_server_identifier = Some(identifier);

@@ -9,6 +9,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use tokio::sync::Semaphore;
 
 use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_alphanumeric};
+use crate::config::Secrets;
 use crate::model::application::{ApplicationSecret, Verifier};
 use crate::model::fault::Fault;
 
@@ -22,14 +23,14 @@ pub struct SecretChecker {
 }
 
 impl SecretChecker {
-    /// `at_once` slow hashes run, `queue_max` more may wait (`[secrets]`).
+    /// Under the store's digest key, within the bounds of `[secrets]`.
     #[must_use]
-    pub fn new(digester: Digester, at_once: usize, queue_max: usize) -> Self {
-        let queue = Arc::new(Semaphore::new(at_once + queue_max));
+    pub fn new(digester: Digester, bounds: &Secrets) -> Self {
+        let at_once = bounds.slow_hashes_at_once_max;
         Self {
             digester,
             at_once: Arc::new(Semaphore::new(at_once)),
-            queue,
+            queue: Arc::new(Semaphore::new(at_once + bounds.slow_hash_queue_max)),
         }
     }
 

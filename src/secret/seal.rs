@@ -12,6 +12,14 @@ pub struct MasterKeys {
     keys: Vec<LessSafeKey>,
 }
 
+/// What a seal held.
+pub struct Unsealed {
+    /// The value.
+    pub value: Secret<Vec<u8>>,
+    /// False where another than the first key made the seal: it should be sealed anew.
+    pub by_first: bool,
+}
+
 impl MasterKeys {
     /// From the bytes of `keys.master`, the first in front.
     ///
@@ -51,10 +59,10 @@ impl MasterKeys {
 
     /// Opens a seal with whichever key made it; `None`: none of them did, or it was tampered with.
     #[must_use]
-    pub fn unseal(&self, name: &str, sealed: &str) -> Option<Secret<Vec<u8>>> {
+    pub fn unseal(&self, name: &str, sealed: &str) -> Option<Unsealed> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
-        self.keys.iter().find_map(|key| {
+        self.keys.iter().enumerate().find_map(|(index, key)| {
             let mut value = sealed.to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce);
             let opened = key
@@ -62,7 +70,32 @@ impl MasterKeys {
                 .ok()?
                 .len();
             value.truncate(opened);
-            Some(Secret::new(value))
+            Some(Unsealed {
+                value: Secret::new(value),
+                by_first: index == 0,
+            })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(bytes: &[u8]) -> MasterKeys {
+        let masters: Vec<_> = bytes.iter().map(|byte| Secret::new([*byte; 32])).collect();
+        MasterKeys::new(&masters).unwrap()
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_unseal() {
+        let sealed = keys(&[1]).seal("name", b"value").unwrap();
+        let with_new_in_front = keys(&[2, 1]).unseal("name", &sealed).unwrap();
+        assert_eq!(with_new_in_front.value.expose(), b"value");
+        assert!(!with_new_in_front.by_first);
+        assert!(keys(&[1, 2]).unseal("name", &sealed).unwrap().by_first);
+        assert!(keys(&[3]).unseal("name", &sealed).is_none());
+        assert!(keys(&[1]).unseal("another name", &sealed).is_none());
+        assert_ne!(sealed, keys(&[1]).seal("name", b"value").unwrap());
     }
 }

@@ -1,5 +1,7 @@
 //! Opening the database that `store.url` names.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -69,8 +71,10 @@ impl Store {
         match &self.pools {
             Pools::Sqlite { .. } => Ok(None),
             Pools::Postgres(pool) => {
-                let mut listener = PgListener::connect_with(pool).await.map_err(fault)?;
-                listener.ignore_pool_close_event(true);
+                // A pool of its own: the listener keeps its connection for good.
+                let own = PgPoolOptions::new().max_connections(1);
+                let own = own.connect_lazy_with(pool.connect_options().as_ref().clone());
+                let mut listener = PgListener::connect_with(&own).await.map_err(fault)?;
                 listener.listen("grantor_changes").await.map_err(fault)?;
                 Ok(Some(Listener(listener)))
             }
@@ -96,9 +100,7 @@ fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
     {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Fault::internal(format_args!("store.url: {}: {error}", folder.display()))
-        })?;
+        make_private_folder(folder)?;
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -123,6 +125,15 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, Fault> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| Fault::internal("store.url is not a Postgres URL that can be read"))?;
     Ok(options.disable_statement_logging())
+}
+
+/// Makes a folder that only this user enters (mode 0700); one that is there stays as it is.
+///
+/// # Errors
+/// A fault that names the folder.
+pub fn make_private_folder(folder: &Path) -> Result<(), Fault> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| Fault::internal(format_args!("{}: {error}", folder.display())))
 }
 
 /// Where files that belong to the store lie: beside the SQLite file; for Postgres, in `data/`.

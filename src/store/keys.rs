@@ -51,6 +51,20 @@ pub async fn insert(tx: &mut Write, key: &KeyRow) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Puts a private key's new seal in the place of the old one.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn reseal(tx: &mut Write, kid: &str, sealed: &str) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "update signing_keys set sealed_private_key = $2 where kid = $1",
+        kid,
+        sealed
+    )?;
+    Ok(())
+}
+
 /// A sealed value by name.
 ///
 /// # Errors
@@ -66,19 +80,15 @@ pub async fn sealed(conn: &mut Conn, name: &str) -> Result<Option<String>, Fault
     Ok(row.map(|(sealed,)| sealed))
 }
 
-/// Stores a sealed value.
+/// Stores a sealed value, in the place of an older seal of it.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn insert_sealed(
-    tx: &mut Write,
-    name: &str,
-    sealed: &str,
-    now: i64,
-) -> Result<(), Fault> {
+pub async fn put_sealed(tx: &mut Write, name: &str, sealed: &str, now: i64) -> Result<(), Fault> {
     execute!(
         tx,
-        "insert into sealed_values (name, sealed, created_at) values ($1, $2, $3)",
+        "insert into sealed_values (name, sealed, created_at) values ($1, $2, $3)
+         on conflict (name) do update set sealed = excluded.sealed",
         name,
         sealed,
         now

@@ -26,7 +26,7 @@ use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 
-pub use connect::location;
+pub use connect::{location, make_private_folder};
 
 /// Runs one statement on whichever database `$conn` is of, and collects what it needs of the rows.
 macro_rules! run {

@@ -98,7 +98,7 @@ impl SigningKey {
         let der = masters
             .unseal(&row.kid, &row.sealed_private_key)
             .ok_or_else(|| Fault::internal(format_args!("key {} cannot be unsealed", row.kid)))?;
-        Self::parse(algorithm, &der)
+        Self::parse(algorithm, &der.value)
     }
 
     fn parse(algorithm: SigningAlgorithm, der: &Secret<Vec<u8>>) -> Result<Self, Fault> {

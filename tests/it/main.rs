@@ -1,5 +1,13 @@
 //! Grantor over HTTP, on both stores: each test in a database of its own, files named by behaviour.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails may panic, in its helpers too"
+)]
+
 mod harness;
 
 mod bounds;
