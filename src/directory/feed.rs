@@ -202,32 +202,36 @@ impl Follower {
     /// Applies the changes above the position in order, and then publishes the last one's number.
     async fn apply(&mut self, reading: Reading, began: Instant) -> Result<(), Fault> {
         let position = self.directory.feed.position();
-        let mut must_load = false;
         for Entry { n, mark, change } in reading.entries {
             if n > position {
-                must_load |= self.take_effect(&change, n);
+                if change == Change::Everything {
+                    return self.load(began).await;
+                }
+                self.take_effect(&change, n);
                 self.mark = mark;
             }
         }
-        if must_load {
-            return self.load(began).await;
-        }
         self.publish(reading.counter, began);
+        if self.directory.revoked.is_full() {
+            // What is known stays in force meanwhile, and what is revoked meanwhile is in the feed.
+            let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
+            self.directory
+                .load_revocations(conn, self.clock.now())
+                .await?;
+        }
         Ok(())
     }
 
-    /// True where everything has to be loaded anew.
-    fn take_effect(&self, change: &Change, n: i64) -> bool {
+    fn take_effect(&self, change: &Change, n: i64) {
         let directory = &self.directory;
         match change {
             Change::Api(identifier) => directory.apis.forget(identifier),
             Change::Application(client_id) => directory.applications.forget(client_id),
             Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
             Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
-            Change::RevokedToken(jti) => return directory.revoked.add_token(jti),
-            Change::Everything => return true,
+            Change::RevokedToken(jti) => directory.revoked.add_token(jti),
+            Change::Everything => directory.forget_everything(),
         }
-        false
     }
 
     /// Notes where the feed stands, reads what is revoked, and forgets the rest.

@@ -88,11 +88,15 @@ impl Revoked {
         Ok(())
     }
 
-    /// A signed token was revoked. Answers true where the filter has become too full to be of use.
-    pub(super) fn add_token(&self, jti: &str) -> bool {
-        let filter = self.filter.load();
-        filter.insert(jti);
+    /// A signed token was revoked.
+    pub(super) fn add_token(&self, jti: &str) {
+        self.filter.load().insert(jti);
         self.recent.insert(jti.to_owned(), ());
+    }
+
+    /// True where the filter holds more than it was made for, and excludes less and less.
+    pub(super) fn is_full(&self) -> bool {
+        let filter = self.filter.load();
         filter.items.load(Ordering::Relaxed) > filter.items_max
     }
 

@@ -148,6 +148,10 @@ impl Params {
                     return Err(Refusal::invalid_request(text));
                 }
             };
+            if values.len() > PARAMS_MAX {
+                let text = format!("Parameter '{name}' has more than {PARAMS_MAX} values.");
+                return Err(Refusal::invalid_request(text));
+            }
             for value in values.iter().filter(|value| !value.is_empty()) {
                 texts.push(check_text(name, value, bytes_max)?.to_owned());
             }
