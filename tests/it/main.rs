@@ -1,6 +1,7 @@
 //! Grantor over HTTP, on both stores: each test in a database of its own, files named by behaviour.
 
 mod harness;
+mod program;
 
 mod bounds;
 mod cli;
