@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The program that cargo built for these tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_grantor");
 /// What a first start may take on a machine that is busy with other tests.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// A command in a folder, without settings that the developer's own shell may hold.
 pub(crate) fn command(program: &str, folder: &Path, environment: &[(String, String)]) -> Command {

@@ -64,6 +64,7 @@ fn walk(blocks: &[Block], server: &Program, folder: &Path, pasted: &str) -> Vec<
     let mut script = format!(
         "cargo() {{ [[ \"$1 $2 $3\" == 'run --release --' ]] && \"{PROGRAM}\" \"${{@:4}}\"; }}\n"
     );
+    let end_of_block = format!("printf '\\n{END_OF_BLOCK}\\n'\n");
     let mut setters = 0;
     for block in blocks.iter().filter(|block| block.language == "bash") {
         let setter = format!("GRANTOR={BASE}\n");
@@ -71,7 +72,8 @@ fn walk(blocks: &[Block], server: &Program, folder: &Path, pasted: &str) -> Vec<
         script += &block
             .text
             .replace(&setter, &format!("GRANTOR={}\n", server.base));
-        script += &format!("\nprintf '\\n{END_OF_BLOCK}\\n'\n");
+        script += "\n";
+        script += &end_of_block;
     }
     assert_eq!(setters, 1, "one line of the README sets the base URL");
     let mut shell = program::command("bash", folder, &[])
