@@ -154,7 +154,8 @@ impl Database {
         }
     }
 
-    async fn drop_it(self) {
+    /// Drops it; a folder goes by itself.
+    pub(crate) async fn drop_it(self) {
         if let Self::Postgres { server, name } = self {
             let mut connection = PgConnection::connect(&server).await.unwrap();
             let drop = format!("drop database if exists {name} with (force)");

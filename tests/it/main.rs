@@ -9,6 +9,7 @@
 )]
 
 mod harness;
+mod program;
 
 mod bounds;
 mod cli;
