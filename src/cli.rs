@@ -22,6 +22,8 @@ use crate::serve::serve;
 use crate::store::Store;
 use crate::{store, telemetry};
 
+/// The same as for arguments that cannot be parsed.
+const EXIT_ASKED: u8 = 2;
 /// sysexits.h: the store or an address cannot be had.
 const EXIT_UNAVAILABLE: u8 = 69;
 /// sysexits.h: a fault of our own.
@@ -85,6 +87,8 @@ enum ConfigCommand {
 
 /// Why a command ended without success.
 enum Failure {
+    /// What the arguments name is not there, or cannot be read.
+    Asked(String),
     Configuration(String),
     Fault(Fault),
 }
@@ -109,6 +113,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let (code, text) = match failure {
+                Failure::Asked(text) => (EXIT_ASKED, text),
                 Failure::Configuration(text) => (EXIT_CONFIG, text),
                 Failure::Fault(fault) if fault.is_unavailable() => {
                     (EXIT_UNAVAILABLE, fault.to_string())

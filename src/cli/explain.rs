@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
 use crate::grants::explain::{Explanation, Flow, Question, explain};
 use crate::lifetime;
-use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::store::{self, Conn, Store};
 
@@ -45,8 +44,9 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
         && !path.exists()
     {
         let path = path.display();
-        let text = format!("there is no store at {path} yet; `grantor serve` makes it");
-        return Err(Failure::Fault(Fault::internal(text)));
+        return Err(Failure::Asked(format!(
+            "there is no store at {path}; `grantor serve` makes it"
+        )));
     }
     let store = Store::open(&config.store, &Issuer::new(config.issuer.clone()))?;
     let mut conn = store.read().await?;
@@ -60,7 +60,7 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
 
 impl Arguments {
     async fn question(&self, conn: &mut Conn) -> Result<Question, Failure> {
-        let wrong = |text: String| Failure::Fault(Fault::internal(text));
+        let wrong = Failure::Asked;
         let mut apis = Vec::new();
         for identifier in &self.api {
             let api = store::apis::by_identifier(conn, identifier).await?;
