@@ -43,7 +43,7 @@ macro_rules! both_stores {
     ($($(#[$doc:meta])* async fn $name:ident($world:ident: World $(, $key:literal = $value:expr)*) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "a short story may need nothing from outside")]
             use super::*;
 
             async fn story($world: &crate::harness::World) $body
