@@ -80,7 +80,7 @@ impl ApiRow {
     }
 }
 
-fn parse_system(text: &str) -> Result<SystemApi, Fault> {
+pub(super) fn parse_system(text: &str) -> Result<SystemApi, Fault> {
     match text {
         "management" => Ok(SystemApi::Management),
         "mfa" => Ok(SystemApi::Mfa),
@@ -95,7 +95,8 @@ fn system_text(system: SystemApi) -> &'static str {
     }
 }
 
-fn known<T>(parsed: Option<T>, text: &str) -> Result<T, Fault> {
+/// A value that a newer version has written is a fault here, never taken for another one.
+pub(super) fn known<T>(parsed: Option<T>, text: &str) -> Result<T, Fault> {
     parsed.ok_or_else(|| {
         Fault::internal(format_args!(
             "the store holds '{text}', which this version does not know"

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use sqlx::FromRow;
 
-use super::apis::lifetime;
+use super::apis::{known, lifetime};
 use super::{Conn, PageStart, Write, execute, run};
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
@@ -35,13 +35,16 @@ struct SecretRow {
 
 impl ApplicationRow {
     fn into_application(self, secrets: Vec<ApplicationSecret>) -> Result<Application, Fault> {
-        let method = self.token_endpoint_auth_method.as_deref();
+        let method = match &self.token_endpoint_auth_method {
+            Some(text) => Some(known(AuthMethod::parse(text), text)?),
+            None => None,
+        };
         Ok(Application {
             client_id: self.client_id,
             name: self.name,
             app_type: self.app_type,
             grant_types: super::parse_json(&self.grant_types)?,
-            token_endpoint_auth_method: method.and_then(AuthMethod::parse),
+            token_endpoint_auth_method: method,
             resource_server_identifier: self.resource_server_identifier,
             lifetimes: ApplicationLifetimes {
                 application: self.application_token_lifetime.map(lifetime).transpose()?,
@@ -55,20 +58,21 @@ impl ApplicationRow {
 }
 
 impl SecretRow {
-    fn into_secret(self) -> ApplicationSecret {
+    fn into_secret(self) -> Result<ApplicationSecret, Fault> {
         let verifier = match self.scheme.as_str() {
             "digest" => Verifier::Digest(self.verifier),
-            _ => Verifier::Slow {
+            "argon2id" => Verifier::Slow {
                 phc: self.verifier,
                 matched: OnceLock::new(),
             },
+            other => return known(None, other),
         };
-        ApplicationSecret {
+        Ok(ApplicationSecret {
             id: self.id,
             verifier,
             expires_at: self.expires_at,
             created_at: self.created_at,
-        }
+        })
     }
 }
 
@@ -225,7 +229,8 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
            from application_secrets where client_id = $1 order by created_at, id",
         client_id
     )?;
-    row.into_application(secrets.into_iter().map(SecretRow::into_secret).collect())
+    let secrets = secrets.into_iter().map(SecretRow::into_secret);
+    row.into_application(secrets.collect::<Result<_, _>>()?)
         .map(Some)
 }
 

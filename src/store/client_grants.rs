@@ -2,8 +2,8 @@
 
 use sqlx::FromRow;
 
+use super::apis::{known, parse_system};
 use super::{Conn, PageStart, Write, execute, run};
-use crate::model::api::SystemApi;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -24,15 +24,17 @@ struct GrantRow {
 
 impl GrantRow {
     fn into_grant(self, issuer: &Issuer) -> Result<ClientGrant, Fault> {
-        let audience = match self.system.as_deref() {
-            Some("management") => issuer.identifier_of(SystemApi::Management),
-            Some(_) => issuer.identifier_of(SystemApi::Mfa),
-            None => self.identifier.unwrap_or_default(),
+        let audience = match (self.system.as_deref(), self.identifier) {
+            (Some(system), _) => issuer.identifier_of(parse_system(system)?),
+            (None, Some(identifier)) => identifier,
+            (None, None) => {
+                let api_id = self.api_id;
+                return Err(Fault::internal(format_args!(
+                    "API {api_id} has no identifier"
+                )));
+            }
         };
-        let subject_type = match self.subject_type.as_str() {
-            "user" => SubjectType::User,
-            _ => SubjectType::Client,
-        };
+        let subject_type = known(SubjectType::parse(&self.subject_type), &self.subject_type)?;
         Ok(ClientGrant {
             id: self.id,
             client_id: self.client_id,
