@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::{Pools, Raw, Store, fault};
 use crate::model::fault::Fault;
 
-/// The advisory lock on Postgres: the first eight bytes of `grantor`, any number would do.
+/// The advisory lock on Postgres: the letters of `grantor`, any number would do.
 const LOCK: i64 = 0x67_72_61_6e_74_6f_72;
 
 /// Held while migrations run and the first keys are made; dropped, it is free.

@@ -109,7 +109,8 @@ impl Store {
         })
     }
 
-    /// How many statements this store has sent since the start, the feed's reader excepted.
+    /// How many statements this store has sent since the start; those of the feed's own connection
+    /// and what begins and ends a transaction are not counted.
     #[must_use]
     pub fn statements_sent(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)

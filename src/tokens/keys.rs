@@ -42,7 +42,7 @@ impl KeyRing {
     /// Unseals and parses the store's keys.
     ///
     /// # Errors
-    /// A fault where a key cannot be unsealed or parsed, or an algorithm has no current key.
+    /// A fault where a key cannot be unsealed or parsed.
     pub fn load(rows: &[KeyRow], masters: &MasterKeys) -> Result<Self, Fault> {
         let mut ring = Self {
             keys: HashMap::new(),

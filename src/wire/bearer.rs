@@ -25,7 +25,7 @@ pub(crate) enum Bad {
 pub(crate) struct Caller {
     /// The application that holds the token.
     pub(crate) client_id: String,
-    /// What it may do: those of the token's scopes that the API still defines.
+    /// What it may do: the scopes of the token.
     pub(crate) scopes: Scopes,
 }
 
