@@ -48,6 +48,7 @@ impl StaleDoor {
             return Err(Fault::unavailable("the store did not answer a moment ago"));
         }
         let shared = Arc::clone(lock(&self.running).entry(key.to_owned()).or_default());
+        let share = Share { door: self, key };
         let reading = shared.get_or_try_init(async || {
             let _turn = self.turns.acquire().await.map_err(Fault::internal)?;
             read()
@@ -58,7 +59,7 @@ impl StaleDoor {
             Ok(result) => result.cloned(),
             Err(_) => Err(Fault::unavailable("the store does not answer")),
         };
-        lock(&self.running).remove(key);
+        drop(share);
         match result {
             Ok(value) => value
                 .downcast_ref::<Option<Arc<V>>>()
@@ -76,7 +77,62 @@ impl StaleDoor {
     }
 }
 
+/// A request's part in a reading. Who comes after its end reads anew, and a request that goes away
+/// leaves nothing behind.
+struct Share<'d> {
+    door: &'d StaleDoor,
+    key: &'d str,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        lock(&self.door.running).remove(self.key);
+    }
+}
+
 /// Nothing under these locks can leave them half done, so a poisoned one is as good as any.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_goes_away_leaves_nothing_behind() {
+        let door = StaleDoor::default();
+        let gone = timeout(
+            Duration::from_millis(1),
+            door.read::<u64>("k", std::future::pending),
+        );
+        assert!(gone.await.is_err());
+        assert!(lock(&door.running).is_empty());
+        let read = async || Ok(Some(Arc::new(1)));
+        assert_eq!(door.read("k", read).await.unwrap().as_deref(), Some(&1_u64));
+        assert!(lock(&door.running).is_empty());
+    }
+
+    #[tokio::test]
+    async fn requests_for_one_key_share_one_reading_and_wait_out_a_failure() {
+        let door = StaleDoor::default();
+        let readings = std::sync::atomic::AtomicU64::new(0);
+        let read = async || {
+            let count = readings.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(Some(Arc::new(count)))
+        };
+        let (a, b) = tokio::join!(door.read("k", read), door.read("k", read));
+        assert_eq!(
+            (a.unwrap(), b.unwrap()),
+            (Some(Arc::new(0)), Some(Arc::new(0)))
+        );
+        let failed = door.read::<u64>("other", async || Err(Fault::unavailable("away")));
+        assert!(failed.await.is_err());
+        assert!(
+            door.read("k", read).await.is_err(),
+            "nobody tries for a moment"
+        );
+        assert_eq!(readings.into_inner(), 1);
+    }
 }
