@@ -46,8 +46,9 @@ pub async fn prepare(
     let store_keys = StoreKeys::find_or_make(store, config, now).await?;
     let secrets = SecretChecker::new(store_keys.digester.clone(), &config.secrets);
     let mut tx = store.write().await?;
+    // At each start: a store that was restored while no node ran must give no number twice.
+    store::feed::raise(&mut tx, clock.now_millis()).await?;
     if store_keys.are_new() {
-        store::feed::raise(&mut tx, clock.now_millis()).await?;
         insert_system_apis(&mut tx, issuer, now).await?;
     }
     store_keys.store(&mut tx, now).await?;

@@ -32,7 +32,7 @@ pub(super) async fn first(
     now: i64,
 ) -> Result<Option<FirstApplication>, Fault> {
     let given = config.bootstrap.credentials.as_ref();
-    if store::applications::any_administrator(tx).await? {
+    if store::applications::is_management_granted(tx).await? {
         if let Some(given) = given {
             warn_of_difference(tx, given, secrets, now).await?;
         }
@@ -161,7 +161,7 @@ pub async fn recover(
     let known = if new {
         None
     } else {
-        store::applications::first_administrator(&mut tx).await?
+        store::applications::first_administrator(&mut tx, now).await?
     };
     let first = match known {
         None => new_administrator(&mut tx, secrets, now).await?,

@@ -215,9 +215,7 @@ impl Follower {
         if self.directory.revoked.is_full() {
             // What is known stays in force meanwhile, and what is revoked meanwhile is in the feed.
             let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
-            self.directory
-                .load_revocations(conn, self.clock.now())
-                .await?;
+            load_revocations(&self.directory, conn, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -234,22 +232,13 @@ impl Follower {
         }
     }
 
-    /// Notes where the feed stands, reads what is revoked, and forgets the rest.
+    /// Notes where the feed stands, reads what is revoked, and forgets the rest. What is known
+    /// stays in force meanwhile, for as long as it counts as fresh.
     async fn load(&mut self, began: Instant) -> Result<(), Fault> {
-        self.directory
-            .feed
-            .progress
-            .send_modify(|progress| progress.is_ready = false);
         let now = self.clock.now();
         let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
-        let loading = async {
-            let (n, mark) = feed::newest(conn).await?;
-            self.directory.load_revocations(conn, now).await?;
-            Ok::<_, Fault>((n, mark))
-        };
-        let loaded = timeout(LOAD_MAX, loading).await;
-        let (n, mark) =
-            loaded.map_err(|_| Fault::unavailable("loading revocations took too long"))??;
+        let (n, mark) = feed::newest(conn).await?;
+        load_revocations(&self.directory, conn, now).await?;
         self.directory.forget_everything();
         self.mark = mark;
         self.publish(n, began);
@@ -263,6 +252,11 @@ impl Follower {
             is_ready: true,
         });
     }
+}
+
+async fn load_revocations(directory: &Directory, conn: &mut Conn, now: i64) -> Result<(), Fault> {
+    let loaded = timeout(LOAD_MAX, directory.revoked.load(conn, now)).await;
+    loaded.map_err(|_| Fault::unavailable("loading revocations took too long"))?
 }
 
 /// How a reading joins what this node has read before.

@@ -23,7 +23,7 @@ use crate::model::client_grant::ClientGrant;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::Token;
-use crate::store::{self, Conn, Store, Write};
+use crate::store::{self, Store, Write};
 
 use feed::Feed;
 use revoked::Revoked;
@@ -191,12 +191,12 @@ impl Directory {
         self.catch_up(number).await
     }
 
-    /// Reads the feed up to a change that this node made.
+    /// Reads the feed up to a change that this node made; 0 where nothing changed.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where it cannot be read that far.
     pub async fn catch_up(&self, number: i64) -> Result<(), Fault> {
-        if self.feed.read_up_to(number).await {
+        if number == 0 || self.feed.read_up_to(number).await {
             return Ok(());
         }
         Err(Fault::unavailable(
@@ -240,9 +240,5 @@ impl Directory {
         self.apis.forget_all();
         self.applications.forget_all();
         self.client_grants.forget_all();
-    }
-
-    async fn load_revocations(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
-        self.revoked.load(conn, now).await
     }
 }

@@ -2,8 +2,8 @@
 //! filter that can exclude nearly all of those that are not.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use fastbloom::AtomicBloomFilter;
@@ -23,7 +23,7 @@ const PAGE_ROWS: i64 = 10_000;
 
 /// See the module.
 pub(super) struct Revoked {
-    wholesale: ArcSwap<HashMap<Covered, i64>>,
+    wholesale: RwLock<HashMap<Covered, i64>>,
     filter: ArcSwap<Filter>,
     recent: Cache<String, ()>,
 }
@@ -55,7 +55,7 @@ impl Revoked {
     /// Remembers up to `recent_max` of the tokens revoked last.
     pub(super) fn new(recent_max: usize) -> Self {
         Self {
-            wholesale: ArcSwap::default(),
+            wholesale: RwLock::default(),
             filter: ArcSwap::from_pointee(Filter::for_items(0)),
             recent: Cache::new(recent_max),
         }
@@ -79,11 +79,13 @@ impl Revoked {
                 None => break,
             }
         }
-        self.wholesale.store(Arc::new(
-            all.into_iter()
-                .map(|one| (one.covered, one.number))
-                .collect(),
-        ));
+        *self
+            .wholesale
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = all
+            .into_iter()
+            .map(|one| (one.covered, one.number))
+            .collect();
         self.filter.store(Arc::new(filter));
         Ok(())
     }
@@ -102,17 +104,20 @@ impl Revoked {
 
     /// An object's tokens were revoked, up to a number.
     pub(super) fn add_wholesale(&self, covered: &Covered, number: i64) {
-        self.wholesale.rcu(|known| {
-            let mut known = HashMap::clone(known);
-            known.insert(covered.clone(), number);
-            known
-        });
+        let mut wholesale = self
+            .wholesale
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        wholesale.insert(covered.clone(), number);
     }
 
     /// True where a wholesale revocation covers the token: one with a higher number than the
     /// position that the token's request had noted.
     pub(super) fn is_covered(&self, token: &Token) -> bool {
-        let wholesale = self.wholesale.load();
+        let wholesale = self
+            .wholesale
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         !wholesale.is_empty()
             && token.covered_by().any(|covered| {
                 wholesale

@@ -8,6 +8,21 @@ use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm, SystemApi,
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 
+/// Columns are named: a newer version's further column must not change what a running node's
+/// prepared statements return.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, system, identifier, name, scopes, signing_alg, token_dialect,
+                 allow_offline_access, skip_consent_for_verifiable_first_party_clients,
+                 client_policy, token_lifetime, token_lifetime_for_web, max_token_lifetime,
+                 max_is_implied, created_at
+               from apis ",
+            $rest
+        )
+    };
+}
+
 #[derive(FromRow)]
 struct ApiRow {
     id: String,
@@ -216,7 +231,7 @@ pub async fn by_identifier(conn: &mut Conn, identifier: &str) -> Result<Option<A
         fetch_optional,
         conn,
         ApiRow,
-        "select * from apis where identifier = $1 or system = $2",
+        select!("where identifier = $1 or system = $2"),
         identifier,
         system
     )?;
@@ -228,13 +243,7 @@ pub async fn by_identifier(conn: &mut Conn, identifier: &str) -> Result<Option<A
 /// # Errors
 /// A fault of the store.
 pub async fn by_id(conn: &mut Conn, id: &str) -> Result<Option<Api>, Fault> {
-    let row = run!(
-        fetch_optional,
-        conn,
-        ApiRow,
-        "select * from apis where id = $1",
-        id
-    )?;
+    let row = run!(fetch_optional, conn, ApiRow, select!("where id = $1"), id)?;
     row.map(|row| row.into_api(conn.issuer())).transpose()
 }
 
@@ -247,7 +256,7 @@ pub async fn system(conn: &mut Conn, system: SystemApi) -> Result<Option<Api>, F
         fetch_optional,
         conn,
         ApiRow,
-        "select * from apis where system = $1",
+        select!("where system = $1"),
         system_text(system)
     )?;
     row.map(|row| row.into_api(conn.issuer())).transpose()
@@ -262,7 +271,7 @@ pub async fn list(conn: &mut Conn, offset: i64, rows_max: i64) -> Result<(Vec<Ap
         fetch_all,
         conn,
         ApiRow,
-        "select * from apis order by created_at, id limit $1 offset $2",
+        select!("order by created_at, id limit $1 offset $2"),
         rows_max,
         offset
     )?;

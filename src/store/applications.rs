@@ -10,6 +10,19 @@ use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
 use crate::model::fault::Fault;
 
+/// Columns are named, so that a newer version's further column changes nothing for a running node.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select client_id, name, app_type, grant_types, token_endpoint_auth_method,
+                 resource_server_identifier, application_token_lifetime, user_token_lifetime,
+                 expires_at, created_at
+               from applications ",
+            $rest
+        )
+    };
+}
+
 #[derive(FromRow)]
 struct ApplicationRow {
     client_id: String,
@@ -217,7 +230,7 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
         fetch_optional,
         conn,
         ApplicationRow,
-        "select * from applications where client_id = $1",
+        select!("where client_id = $1"),
         client_id
     )?;
     let Some(row) = row else { return Ok(None) };
@@ -249,10 +262,11 @@ pub async fn list(
         fetch_all,
         conn,
         ApplicationRow,
-        "select * from applications
-          where (cast($1 as text) is null or app_type = $1)
+        select!(
+            "where (cast($1 as text) is null or app_type = $1)
             and (created_at > $2 or (created_at = $2 and client_id > $3))
-          order by created_at, client_id limit $4 offset $5",
+          order by created_at, client_id limit $4 offset $5"
+        ),
         app_type,
         behind_at,
         behind_id,
@@ -279,29 +293,34 @@ pub async fn count(conn: &mut Conn, app_type: Option<&str>) -> Result<i64, Fault
     Ok(count)
 }
 
-/// The oldest application that holds every scope of the Management API.
+/// The oldest application that can get a token with every scope of the Management API now.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn first_administrator(conn: &mut Conn) -> Result<Option<String>, Fault> {
+pub async fn first_administrator(conn: &mut Conn, now: i64) -> Result<Option<String>, Fault> {
     let row = run!(
         fetch_optional,
         conn,
         (String,),
-        "select g.client_id from client_grants g
+        "select p.client_id from client_grants g
            join apis a on a.id = g.api_id
            join applications p on p.client_id = g.client_id
           where a.system = 'management' and g.subject_type = 'client' and g.allow_all_scopes
-          order by p.created_at, p.client_id limit 1"
+            and (g.expires_at is null or g.expires_at > $1)
+            and (p.expires_at is null or p.expires_at > $1)
+            and (p.token_endpoint_auth_method is null or p.token_endpoint_auth_method <> 'none')
+            and p.grant_types like '%\"client_credentials\"%'
+          order by p.created_at, p.client_id limit 1",
+        now
     )?;
     Ok(row.map(|(client_id,)| client_id))
 }
 
-/// True where any application is granted the Management API.
+/// True where any application holds a grant for the Management API, expired or not.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn any_administrator(conn: &mut Conn) -> Result<bool, Fault> {
+pub async fn is_management_granted(conn: &mut Conn) -> Result<bool, Fault> {
     let row = run!(
         fetch_optional,
         conn,

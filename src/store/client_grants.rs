@@ -8,6 +8,18 @@ use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 
+/// Columns are named, so that a newer version's further column changes nothing for a running node.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select g.id, g.client_id, g.api_id, a.system, a.identifier, g.subject_type, g.scopes,
+                 g.allow_all_scopes, g.expires_at, g.created_at
+               from client_grants g join apis a on a.id = g.api_id ",
+            $rest
+        )
+    };
+}
+
 #[derive(FromRow)]
 struct GrantRow {
     id: String,
@@ -118,8 +130,7 @@ pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<ClientGrant>, Fault
         fetch_optional,
         conn,
         GrantRow,
-        "select g.*, a.system, a.identifier
-           from client_grants g join apis a on a.id = g.api_id where g.id = $1",
+        select!("where g.id = $1"),
         id
     )?;
     row.map(|row| row.into_grant(conn.issuer())).transpose()
@@ -135,9 +146,7 @@ pub async fn of_application(conn: &mut Conn, client_id: &str) -> Result<Vec<Clie
         fetch_all,
         conn,
         GrantRow,
-        "select g.*, a.system, a.identifier
-           from client_grants g join apis a on a.id = g.api_id
-          where g.client_id = $1 order by g.created_at, g.id",
+        select!("where g.client_id = $1 order by g.created_at, g.id"),
         client_id
     )?;
     into_grants(rows, conn.issuer())
@@ -169,13 +178,13 @@ pub async fn list(
         fetch_all,
         conn,
         GrantRow,
-        "select g.*, a.system, a.identifier
-           from client_grants g join apis a on a.id = g.api_id
-          where (cast($1 as text) is null or g.client_id = $1)
+        select!(
+            "where (cast($1 as text) is null or g.client_id = $1)
             and (cast($2 as text) is null or g.api_id = $2)
             and (cast($3 as text) is null or g.subject_type = $3)
             and (g.created_at > $4 or (g.created_at = $4 and g.id > $5))
-          order by g.created_at, g.id limit $6 offset $7",
+          order by g.created_at, g.id limit $6 offset $7"
+        ),
         &filter.client_id,
         &filter.api_id,
         filter.subject_type.map(SubjectType::as_str),

@@ -126,23 +126,46 @@ async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
             Ok(last) => batch
                 .drain(..)
                 .for_each(|waiting| answer(waiting, Ok(last))),
-            Err(fault) => {
-                tracing::warn!(%fault, operations = batch.len(), "a batch failed; its operations run one by one");
+            Err(Failed::AtTheDoor(fault)) => {
+                let text = fault.to_string();
+                batch
+                    .drain(..)
+                    .for_each(|waiting| answer(waiting, Err(Fault::unavailable(&text))));
+            }
+            Err(Failed::Within(fault)) => {
+                let operations = batch.len();
+                tracing::warn!(%fault, operations, "a batch failed; its operations run one by one");
                 for waiting in batch.drain(..) {
                     let result = commit(&store, &[&waiting.operation], clock.now()).await;
-                    answer(waiting, result);
+                    answer(waiting, result.map_err(Failed::into_fault));
                 }
             }
         }
     }
 }
 
-async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i64, Fault> {
-    let mut tx = store.write().await?;
-    for operation in operations {
-        operation.run(&mut tx, now).await?;
+/// How far a batch came.
+enum Failed {
+    /// No transaction was to be had: nothing has happened, and one by one would fare no better.
+    AtTheDoor(Fault),
+    /// Something went wrong later; at the commit, whether it happened is unknown.
+    Within(Fault),
+}
+
+impl Failed {
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::AtTheDoor(fault) | Self::Within(fault) => fault,
+        }
     }
-    tx.commit(now).await
+}
+
+async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i64, Failed> {
+    let mut tx = store.write().await.map_err(Failed::AtTheDoor)?;
+    for operation in operations {
+        operation.run(&mut tx, now).await.map_err(Failed::Within)?;
+    }
+    tx.commit(now).await.map_err(Failed::Within)
 }
 
 /// A request that has gone away does not wait for its answer any more; its operation holds all the same.

@@ -30,7 +30,7 @@ pub use connect::{location, make_private_folder};
 
 /// Runs one statement on whichever database `$conn` is of, and collects what it needs of the rows.
 macro_rules! run {
-    ($fetch:ident, $conn:expr, $row:ty, $sql:literal $(, $value:expr)* $(,)?) => {
+    ($fetch:ident, $conn:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {
         match $conn.raw() {
             crate::store::Raw::Sqlite(c) => {
                 sqlx::query_as::<sqlx::Sqlite, $row>($sql)$(.bind($value))*.$fetch(c).await
