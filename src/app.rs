@@ -9,10 +9,9 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
 use crate::clock::Clock;
@@ -21,7 +20,6 @@ use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::Problem;
 use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
-use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -51,17 +49,6 @@ pub struct App {
     pub secrets: SecretChecker,
     /// The RFC 8414 document.
     pub metadata: String,
-    /// `tokens.default_signing_alg`.
-    pub default_signing_alg: SigningAlgorithm,
-}
-
-/// What runs beside the requests, and how it is told to stop.
-#[derive(Clone, Default)]
-pub struct Background {
-    /// The tasks.
-    pub tasks: TaskTracker,
-    /// Cancelled when they are to end.
-    pub stop: CancellationToken,
 }
 
 impl App {
@@ -77,31 +64,19 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let Background { tasks, stop } = background;
-        let directory = Directory::start(
-            &store,
-            &issuer,
-            &config,
-            clock.clone(),
-            (tasks, stop.clone()),
-        )
-        .await?;
+        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
             config.store.group_queue_max,
-            tasks,
+            &background.tasks,
         );
-        tasks.spawn(sweep::run(
+        background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
             config.sweep.clone(),
-            stop.clone(),
+            background.stop.clone(),
         ));
-        let default_signing_alg = SigningAlgorithm::parse(&config.tokens.default_signing_alg)
-            .ok_or_else(|| {
-                Fault::internal("tokens.default_signing_alg passed the check and is unknown")
-            })?;
         let app = Self {
             metadata: discovery::metadata(&issuer),
             mint: Mint {
@@ -116,7 +91,6 @@ impl App {
             clock,
             store,
             directory,
-            default_signing_alg,
         };
         Ok((Arc::new(app), prepared.first))
     }

@@ -44,7 +44,12 @@ pub async fn prepare(
     store.migrate(&lock).await?;
     let now = clock.now();
     let store_keys = StoreKeys::find_or_make(store, config, now).await?;
-    let secrets = SecretChecker::new(store_keys.digester.clone(), &config.secrets);
+    let bounds = &config.secrets;
+    let secrets = SecretChecker::new(
+        store_keys.digester.clone(),
+        bounds.slow_hashes_at_once_max,
+        bounds.slow_hash_queue_max,
+    );
     let mut tx = store.write().await?;
     // At each start: a store that was restored while no node ran must give no number twice.
     store::feed::raise(&mut tx, clock.now_millis()).await?;

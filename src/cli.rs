@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Background};
+use crate::app::App;
+use crate::background::Background;
 use crate::bootstrap::{self, administrator};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};

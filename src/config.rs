@@ -24,6 +24,7 @@ use std::time::Duration;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
+use crate::model::api::SigningAlgorithm;
 use crate::secret::Secret;
 
 /// Everything that can be set, checked. `config/identity.toml` says what each setting does.
@@ -217,7 +218,7 @@ fn lifetimes(reader: &mut Reader) -> ServerLifetimes {
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// The algorithm of an API that is created without one.
-    pub default_signing_alg: String,
+    pub default_signing_alg: SigningAlgorithm,
     /// APIs in one token.
     pub apis_per_token_max: usize,
 }
@@ -226,7 +227,7 @@ impl Tokens {
     fn read(reader: &mut Reader) -> Self {
         let alg = reader.text("tokens.default_signing_alg", rules::signing_alg);
         Self {
-            default_signing_alg: alg.unwrap_or_default(),
+            default_signing_alg: alg.unwrap_or(SigningAlgorithm::Rs256),
             apis_per_token_max: reader.integer("tokens.apis_per_token_max", 1..=100),
         }
     }

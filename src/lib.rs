@@ -6,6 +6,7 @@
 //! [`oauth`] and [`management`].
 
 pub mod app;
+pub mod background;
 pub mod bootstrap;
 pub mod cli;
 pub mod clock;

@@ -80,6 +80,12 @@ pub fn random_alphanumeric(length: usize) -> String {
     text
 }
 
+/// An id with a prefix that tells what it names: `cgr_` and 16 random alphanumeric characters.
+#[must_use]
+pub fn random_id(prefix: &str) -> String {
+    format!("{prefix}{}", random_alphanumeric(16))
+}
+
 /// 24 random hexadecimal characters: ids of APIs.
 #[must_use]
 pub fn random_hex_id() -> String {

@@ -12,7 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Background, router};
+use crate::app::{App, router};
+use crate::background::Background;
 use crate::config::Server;
 
 /// Pause after an accept that failed, such as for want of file descriptors.

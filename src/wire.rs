@@ -4,10 +4,11 @@
 pub mod bearer;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::model::fault::Fault;
@@ -31,6 +32,30 @@ pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Cut> {
         Err(error) if error.is::<LengthLimitError>() => Err(Cut::TooLarge),
         Err(_) => Err(Cut::Broken),
     }
+}
+
+/// The media type of `Content-Type` in lower case, without its parameters; empty where there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let text = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    text.split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase()
+}
+
+/// Decodes a name or value of `application/x-www-form-urlencoded`; `None` where it is not UTF-8. A
+/// library that puts something in the place of what is not UTF-8 would let two different requests
+/// look the same.
+pub(crate) fn decode_form(part: &str) -> Option<String> {
+    let spaced = part.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .ok()
+        .map(String::from)
 }
 
 /// A JSON answer that nobody may keep (RFC 6749 §5.1).

@@ -119,7 +119,7 @@ async fn insert_administrator(
     let api = store::apis::system(tx, SystemApi::Management).await?;
     let api = api.ok_or_else(|| Fault::internal("the Management API is not in the store"))?;
     let grant = ClientGrant {
-        id: format!("cgr_{}", secret::random_alphanumeric(16)),
+        id: secret::random_id("cgr_"),
         client_id: first.client_id.clone(),
         api_id: api.id,
         audience: api.identifier,
@@ -179,11 +179,7 @@ async fn another_secret(
 ) -> Result<FirstApplication, Fault> {
     store::applications::lock(tx, &client_id).await?;
     let application = store::applications::get(tx, &client_id).await?;
-    let live = application
-        .iter()
-        .flat_map(|own| &own.secrets)
-        .filter(|secret| secret.is_live(now))
-        .count();
+    let live = application.map_or(0, |own| own.live_secrets(now));
     if live >= LIVE_SECRETS_MAX {
         return Err(Fault::internal(format_args!(
             "application {client_id} has {live} live secrets, the most that it can have; `grantor admin-secret --new` makes another application"

@@ -13,6 +13,7 @@ use super::problem::Source;
 use super::sources::Entry;
 use super::{LogFormat, StoreUrl};
 use crate::lifetime::Lifetime;
+use crate::model::api::SigningAlgorithm;
 use crate::secret::Secret;
 
 /// From text to a type, or the rule that the text breaks.
@@ -247,12 +248,14 @@ fn hide_password_parameter(url: &mut Url) {
     }
 }
 
-/// The only algorithm so far; compatibility.md §6 lists those to come.
-pub(super) fn signing_alg(text: &str) -> Result<String, String> {
-    match text {
-        "RS256" => Ok(text.to_owned()),
-        _ => Err("this must be \"RS256\"".to_owned()),
-    }
+/// One of the algorithms that exist; compatibility.md §6 lists those to come.
+pub(super) fn signing_alg(text: &str) -> Result<SigningAlgorithm, String> {
+    let names = || {
+        SigningAlgorithm::ALL
+            .map(SigningAlgorithm::as_str)
+            .join("\", \"")
+    };
+    SigningAlgorithm::parse(text).ok_or_else(|| format!("this must be \"{}\"", names()))
 }
 
 /// One or several keys of 32 bytes in base64, separated by commas or line breaks.

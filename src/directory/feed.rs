@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::Directory;
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::change::Change;
 use crate::model::fault::Fault;
@@ -84,18 +84,19 @@ impl Feed {
 /// Loads what is revoked and starts to follow.
 pub(super) async fn follow(
     directory: &Arc<Directory>,
-    clock: Clock,
-    (tasks, stop): (&TaskTracker, CancellationToken),
+    clock: &Clock,
+    background: &Background,
 ) -> Result<(), Fault> {
     let mut follower = Follower {
         directory: Arc::clone(directory),
-        clock,
+        clock: clock.clone(),
         conn: None,
         mark: String::new(),
     };
     follower.step().await?;
+    let Background { tasks, stop } = background;
     tasks.spawn(listen(Arc::clone(directory), stop.clone()));
-    tasks.spawn(follower.run(stop));
+    tasks.spawn(follower.run(stop.clone()));
     Ok(())
 }
 

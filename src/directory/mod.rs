@@ -12,9 +12,7 @@ mod stale;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::config;
 use crate::model::api::Api;
@@ -57,7 +55,7 @@ pub struct Directory {
 
 impl Directory {
     /// Reads where the feed stands and what is revoked, and follows the feed from there until
-    /// `stop`.
+    /// its end.
     ///
     /// # Errors
     /// A fault where the store cannot be read.
@@ -65,8 +63,8 @@ impl Directory {
         store: &Store,
         issuer: &Issuer,
         config: &config::Config,
-        clock: Clock,
-        (tasks, stop): (&TaskTracker, CancellationToken),
+        clock: &Clock,
+        background: &Background,
     ) -> Result<Arc<Self>, Fault> {
         let directory = Arc::new(Self {
             store: store.clone(),
@@ -79,7 +77,7 @@ impl Directory {
             stale: StaleDoor::default(),
             stale_max: config.store.stale_max,
         });
-        feed::follow(&directory, clock, (tasks, stop)).await?;
+        feed::follow(&directory, clock, background).await?;
         Ok(directory)
     }
 

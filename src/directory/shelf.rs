@@ -165,6 +165,10 @@ mod tests {
             Ok(Some(value))
         }
 
+        #[expect(
+            clippy::unused_async,
+            reason = "stands where the store's reading would"
+        )]
         async fn at_once(&self) -> Result<Option<u64>, Fault> {
             Ok(Some(self.stored.load(Ordering::SeqCst)))
         }

@@ -28,6 +28,14 @@ pub(crate) fn gone() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
+/// What is not there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Missing {
+    ResourceServer,
+    Client,
+    ClientGrant,
+}
+
 /// Why a request to the Management API was not carried out.
 #[derive(Debug)]
 pub(crate) enum Problem {
@@ -130,14 +138,14 @@ impl Problem {
     }
 
     /// 404.
-    pub(crate) fn not_found(what: &'static str) -> Self {
-        let (code, message) = match what {
-            "resource server" => (
+    pub(crate) fn not_found(missing: Missing) -> Self {
+        let (code, message) = match missing {
+            Missing::ResourceServer => (
                 "inexistent_resource_server",
                 "The resource server does not exist",
             ),
-            "client" => ("inexistent_client", "The client does not exist"),
-            _ => ("inexistent_client_grant", "The client grant does not exist"),
+            Missing::Client => ("inexistent_client", "The client does not exist"),
+            Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)
     }

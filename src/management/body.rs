@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 
 use super::answer::Problem;
@@ -42,12 +41,7 @@ impl Fields {
                 prefix: "",
             });
         }
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let media_type = content_type.split(';').next().unwrap_or("").trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
+        if wire::media_type(headers) != "application/json" {
             return Err(Problem::body("Content-Type must be application/json."));
         }
         match serde_json::from_slice::<Unique>(&bytes) {

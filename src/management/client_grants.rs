@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{authorize, check_id, may_hand_out};
-use super::answer::{Problem, gone, json as answer, shown};
+use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};
 use super::{clients, resource_servers};
@@ -114,7 +114,7 @@ pub(crate) async fn create(
         .await?
         .ok_or_else(resource_servers::not_found)?;
     let mut grant = ClientGrant {
-        id: format!("cgr_{}", secret::random_alphanumeric(16)),
+        id: secret::random_id("cgr_"),
         client_id,
         api_id: api.id.clone(),
         audience: api.identifier.clone(),
@@ -228,7 +228,7 @@ pub(crate) async fn delete(
 }
 
 fn not_found() -> Problem {
-    Problem::not_found("client grant")
+    Problem::not_found(Missing::ClientGrant)
 }
 
 /// Lays the fields that are named over the grant.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{authorize, check_id, require};
-use super::answer::{Problem, gone, json as answer, shown};
+use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query, Selection};
 use super::{resource_servers, secrets};
@@ -20,7 +20,7 @@ use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
 use crate::model::refusal::echo;
-use crate::model::text::{IDENTIFIER_CHARS_MAX, has_control};
+use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::{self, Secret};
 use crate::store::{self, Write};
 
@@ -251,7 +251,7 @@ pub(crate) async fn delete(
 }
 
 pub(super) fn not_found() -> Problem {
-    Problem::not_found("client")
+    Problem::not_found(Missing::Client)
 }
 
 /// Lays the fields that are named over the application, secrets excepted.
@@ -325,7 +325,7 @@ fn chosen_secret(fields: &mut Fields) -> Result<Option<Secret<String>>, Problem>
     let Some(secret) = fields.text("client_secret", 16..=256)? else {
         return Ok(None);
     };
-    if !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) || has_control(&secret) {
+    if !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(fields.wrong(
             "client_secret",
             "A secret is printable ASCII (RFC 6749 appendix A.2)",

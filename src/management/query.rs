@@ -1,13 +1,13 @@
 //! The query string: parameters taken one by one, and the two ways of paging.
 
 use axum::http::Uri;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use super::answer::Problem;
 use crate::model::refusal::echo;
 use crate::model::text::has_control;
 use crate::store::PageStart;
+use crate::wire::decode_form;
 
 /// Items on a page unless asked otherwise, and at most (compatibility.md §6).
 const PER_PAGE: i64 = 50;
@@ -21,11 +21,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 impl Query {
     /// Reads the query string.
     pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
-        let decode = |part: &str| {
-            let spaced = part.replace('+', " ");
-            let decoded = percent_decode_str(&spaced).decode_utf8().ok()?.into_owned();
-            (!has_control(&decoded)).then_some(decoded)
-        };
+        let decode = |part: &str| decode_form(part).filter(|text| !has_control(text));
         let pairs = uri
             .query()
             .unwrap_or("")

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{authorize, check_id};
-use super::answer::{Problem, gone, json as answer, shown};
+use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};
 use crate::app::App;
@@ -93,7 +93,7 @@ pub(crate) async fn create(
         system: None,
         name: None,
         scopes: Vec::new(),
-        signing_alg: app.default_signing_alg,
+        signing_alg: app.config.tokens.default_signing_alg,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
@@ -209,7 +209,7 @@ pub(crate) async fn delete(
 }
 
 pub(super) fn not_found() -> Problem {
-    Problem::not_found("resource server")
+    Problem::not_found(Missing::ResourceServer)
 }
 
 /// By id or by identifier, which some tools encode twice.

@@ -95,11 +95,7 @@ impl Rotation {
 
     /// With an overlap the old secrets live on beside the new one.
     fn check_room(&self, application: &Application, now: i64) -> Result<(), Problem> {
-        let live = application
-            .secrets
-            .iter()
-            .filter(|secret| secret.is_live(now))
-            .count();
+        let live = application.live_secrets(now);
         if self.grace_seconds == 0 || live < LIVE_SECRETS_MAX {
             return Ok(());
         }

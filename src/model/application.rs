@@ -116,6 +116,15 @@ impl Application {
         self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// How many of its secrets live.
+    #[must_use]
+    pub fn live_secrets(&self, now: i64) -> usize {
+        self.secrets
+            .iter()
+            .filter(|secret| secret.is_live(now))
+            .count()
+    }
+
     /// The API whose resource server it is, if it is one.
     #[must_use]
     pub fn resource_server(&self) -> Option<&str> {

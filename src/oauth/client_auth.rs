@@ -4,7 +4,6 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
 
 use super::params::Params;
 use crate::app::App;
@@ -14,6 +13,7 @@ use crate::model::application::{Application, ApplicationSecret, AuthMethod};
 use crate::model::refusal::{Refusal, Stop};
 use crate::model::text::{CLIENT_ID_BYTES_MAX, has_control};
 use crate::secret::Secret;
+use crate::wire::decode_form;
 
 /// Longest secret that is looked at, in bytes.
 const SECRET_BYTES_MAX: usize = 1024;
@@ -101,11 +101,8 @@ fn read_basic(headers: &HeaderMap) -> Result<Option<(String, Secret<String>)>, R
     let decoded = STANDARD.decode(encoded.trim()).map_err(|_| unreadable())?;
     let text = String::from_utf8(decoded).map_err(|_| unreadable())?;
     let (client_id, secret) = text.split_once(':').ok_or_else(unreadable)?;
-    let decode = |part: &str| {
-        let spaced = part.replace('+', " ");
-        let decoded = percent_decode_str(&spaced).decode_utf8().ok()?.into_owned();
-        (!has_control(&decoded) && decoded.len() <= SECRET_BYTES_MAX).then_some(decoded)
-    };
+    let is_fine = |text: &String| !has_control(text) && text.len() <= SECRET_BYTES_MAX;
+    let decode = |part: &str| decode_form(part).filter(is_fine);
     let client_id = decode(client_id)
         .filter(|id| id.len() <= CLIENT_ID_BYTES_MAX)
         .ok_or_else(unreadable)?;

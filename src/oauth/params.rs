@@ -4,7 +4,6 @@
 //! counts as omitted (RFC 6749 §3.2), `validity_period` excepted; so does JSON's null.
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -66,17 +65,7 @@ impl Params {
     }
 
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let media_type = content_type
-            .split(';')
-            .next()
-            .unwrap_or("")
-            .trim()
-            .to_ascii_lowercase();
-        let sent = match media_type.as_str() {
+        let sent = match wire::media_type(headers).as_str() {
             "application/x-www-form-urlencoded" => read_form(body)?,
             "application/json" => read_json(body)?,
             _ => {
@@ -182,7 +171,7 @@ impl Params {
     /// `scope`: space-separated, or in JSON an array (Auth0's words for anything else).
     ///
     /// # Errors
-    /// `invalid_scope`'s cousin: `invalid_request`.
+    /// `invalid_request`.
     pub(crate) fn scope(&self) -> Result<Option<Scopes>, Refusal> {
         const SCOPE_BYTES_MAX: usize = 32 * 1024;
         match self.get("scope") {
@@ -256,18 +245,11 @@ fn check_repetition(sent: &[(String, Sent)]) -> Result<(), Refusal> {
     })
 }
 
-/// `application/x-www-form-urlencoded`; a library that replaces what is not UTF-8 would let two
-/// different requests look the same.
+/// `application/x-www-form-urlencoded`.
 fn read_form(body: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
     let not_utf8 = || Refusal::invalid_request("The body is not valid UTF-8.");
     let text = std::str::from_utf8(body).map_err(|_| not_utf8())?;
-    let decode = |part: &str| {
-        let spaced = part.replace('+', " ");
-        percent_decode_str(&spaced)
-            .decode_utf8()
-            .map(String::from)
-            .map_err(|_| not_utf8())
-    };
+    let decode = |part: &str| wire::decode_form(part).ok_or_else(not_utf8);
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
@@ -315,6 +297,8 @@ fn sent(value: Value) -> Sent {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::CONTENT_TYPE;
+
     use super::*;
 
     fn form(body: &str) -> Result<Params, Refusal> {

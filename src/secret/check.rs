@@ -8,8 +8,7 @@ use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use tokio::sync::Semaphore;
 
-use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_alphanumeric};
-use crate::config::Secrets;
+use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_id};
 use crate::model::application::{ApplicationSecret, Verifier};
 use crate::model::fault::Fault;
 
@@ -23,14 +22,13 @@ pub struct SecretChecker {
 }
 
 impl SecretChecker {
-    /// Under the store's digest key, within the bounds of `[secrets]`.
+    /// Under the store's digest key: `at_once` slow hashes run, `queue_max` more may wait.
     #[must_use]
-    pub fn new(digester: Digester, bounds: &Secrets) -> Self {
-        let at_once = bounds.slow_hashes_at_once_max;
+    pub fn new(digester: Digester, at_once: usize, queue_max: usize) -> Self {
         Self {
             digester,
             at_once: Arc::new(Semaphore::new(at_once)),
-            queue: Arc::new(Semaphore::new(at_once + bounds.slow_hash_queue_max)),
+            queue: Arc::new(Semaphore::new(at_once + queue_max)),
         }
     }
 
@@ -54,7 +52,7 @@ impl SecretChecker {
                 matched: OnceLock::new(),
             }
         };
-        let id = format!("sec_{}", random_alphanumeric(16));
+        let id = random_id("sec_");
         Ok(ApplicationSecret {
             id,
             verifier,

@@ -1,7 +1,7 @@
 //! The feed: every change with a number that is given in commit order, without gaps.
 
 use super::{Conn, Write, execute, run};
-use crate::model::change::{Change, Covered};
+use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::secret;
 use crate::store::revocations;
@@ -150,9 +150,4 @@ pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault
         now - KEPT_SECONDS,
         rows_max
     )
-}
-
-/// Notes a wholesale revocation.
-pub fn revoke(tx: &mut Write, covered: Covered) {
-    tx.note(Change::Revocation(covered));
 }

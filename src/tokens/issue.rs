@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::jwt::{self, Form};
 use super::keys::KeyRing;
-use super::{jti, opaque};
+use super::{jti, jwt, opaque};
 use crate::lifetime::Decision;
 use crate::model::api::{Api, Dialect};
 use crate::model::fault::Fault;
@@ -71,18 +70,10 @@ impl Mint {
             issued_at: now,
             expires_at: Token::end(now, approval.decision.lifetime),
         };
-        let text = match form(&approval.apis, &approval.decision) {
+        let text = match signed_form(&approval.apis, &approval.decision) {
             Some((api, dialect)) => {
                 let key = self.keys.current(api.signing_alg)?;
-                jwt::sign(
-                    &token,
-                    Form {
-                        dialect,
-                        gty: Some(approval.gty),
-                    },
-                    &self.issuer,
-                    key,
-                )?
+                jwt::sign(&token, dialect, approval.gty, &self.issuer, key)?
             }
             None => self.store(&token).await?,
         };
@@ -108,7 +99,7 @@ impl Mint {
 /// The API whose key signs and the dialect, or `None` for an opaque token: one of an opaque API, one
 /// that lives too long to be signed (lifetime.md, What a token then carries), or one for APIs that
 /// cannot share a signed one.
-fn form<'a>(apis: &'a [Arc<Api>], decision: &Decision) -> Option<(&'a Api, Dialect)> {
+fn signed_form<'a>(apis: &'a [Arc<Api>], decision: &Decision) -> Option<(&'a Api, Dialect)> {
     let api = apis.first()?;
     let dialect = api.dialect();
     let is_signed =

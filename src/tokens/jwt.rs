@@ -55,24 +55,21 @@ struct Claims<'a> {
     jti: &'a str,
 }
 
-/// What a signed token's form depends on, besides what it says.
-#[derive(Clone, Copy, Debug)]
-pub struct Form {
-    /// Auth0's or RFC 9068's.
-    pub dialect: Dialect,
-    /// Auth0's `gty`: how the token was come by.
-    pub gty: Option<&'static str>,
-}
-
-/// Signs a token.
+/// Signs a token in Auth0's dialect (with `gty`, how it was come by) or RFC 9068's.
 ///
 /// # Errors
 /// A fault where the token never expires or the library refuses.
-pub fn sign(token: &Token, form: Form, issuer: &Issuer, key: &SigningKey) -> Result<String, Fault> {
+pub fn sign(
+    token: &Token,
+    dialect: Dialect,
+    gty: &str,
+    issuer: &Issuer,
+    key: &SigningKey,
+) -> Result<String, Fault> {
     let exp = token
         .expires_at
         .ok_or_else(|| Fault::internal("a never-expiring token is never signed"))?;
-    let is_rfc9068 = matches!(form.dialect, Dialect::Rfc9068 | Dialect::Rfc9068Authz);
+    let is_rfc9068 = matches!(dialect, Dialect::Rfc9068 | Dialect::Rfc9068Authz);
     let aud = match token.audiences.as_slice() {
         [one] => Audience::One(one.clone()),
         several => Audience::Several(several.to_vec()),
@@ -84,7 +81,7 @@ pub fn sign(token: &Token, form: Form, issuer: &Issuer, key: &SigningKey) -> Res
         iat: token.issued_at,
         exp,
         scope: &token.scope,
-        gty: form.gty.filter(|_| !is_rfc9068),
+        gty: Some(gty).filter(|_| !is_rfc9068),
         azp: Some(token.client_id.as_str()).filter(|_| !is_rfc9068),
         client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
         jti: &token.jti,

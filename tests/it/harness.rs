@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use grantor::app::{App, Background};
+use grantor::app::App;
+use grantor::background::Background;
 use grantor::clock::Clock;
 use grantor::config;
 use grantor::model::issuer::Issuer;

@@ -138,7 +138,7 @@ fn the_defaults_are_those_that_the_documentation_names() {
     assert!(config.lifetimes.allow_never_expiring);
     assert!(config.lifetimes.new_applications.application.is_none());
     assert!(config.lifetimes.new_applications.user.is_none());
-    assert_eq!(config.tokens.default_signing_alg, "RS256");
+    assert_eq!(config.tokens.default_signing_alg.as_str(), "RS256");
     assert_eq!(config.tokens.apis_per_token_max, 20);
     assert_eq!(config.cache.applications_bytes_max, 64 << 20);
     assert!(config.keys.master.is_empty());
