@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Credentials, ISSUER, Node, both_stores, claims, header};
+use crate::harness::{Credentials, ISSUER, Node, api_path, both_stores, claims, header};
 
 const ORDERS: &str = "https://orders.example/";
 const STOCK: &str = "https://stock.example/";
@@ -54,11 +54,9 @@ fn names(object: &Value) -> Vec<&str> {
 both_stores! {
     async fn auth0s_dialect_says_what_auth0s_tokens_say(world: World) {
         let node = &world.node;
-        for (number, dialect) in [None, Some("access_token"), Some("access_token_authz")].into_iter().enumerate() {
-            if number > 0 {
-                node.manage(Method::DELETE, &crate::harness::api_path(ORDERS), None).await
-                    .expect(StatusCode::NO_CONTENT);
-            }
+        for dialect in [None, Some("access_token"), Some("access_token_authz")] {
+            node.manage(Method::DELETE, &api_path(ORDERS), None).await
+                .expect(StatusCode::NO_CONTENT);
             let shop = shop(node, dialect).await;
             let before = world.clock.now();
             let token = node.token(&shop, ORDERS).await;
