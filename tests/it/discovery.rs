@@ -113,7 +113,8 @@ both_stores! {
         world: World, "GRANTOR_KEYS__JWKS_MAX_AGE_SECONDS" = "120"
     ) {
         let node = &world.node;
-        for (path, caching) in [(METADATA, "public, max-age=300"), (KEY_SET, "public, max-age=120")] {
+        let ages = [(METADATA, "public, max-age=300"), (KEY_SET, "public, max-age=120")];
+        for (path, caching) in ages {
             let answer = get(node, path).await.expect(StatusCode::OK);
             assert_eq!(answer.headers["cache-control"], caching, "{path}");
             assert_eq!(answer.headers["content-type"], "application/json", "{path}");

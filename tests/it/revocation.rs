@@ -244,7 +244,7 @@ both_stores! {
         assert_all(node, &one_of_each(node, &renewed).await, true).await;
     }
 
-    async fn tokens_of_the_second_of_a_wholesale_revocation_live_if_they_came_after_it(world: World) {
+    async fn tokens_issued_after_a_wholesale_revocation_in_its_second_live(world: World) {
         let node = &world.node;
         let shop = shop(node).await;
         let path = format!("/clients/{}/rotate-secret", shop.id);

@@ -1,4 +1,4 @@
-//! `POST /oauth/token` with `client_credentials` (RFC 6749 §4.4): for which APIs, with which scopes.
+//! `POST /oauth/token` with `client_credentials` (RFC 6749 §4.4): for which APIs, which scopes.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;

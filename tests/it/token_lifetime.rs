@@ -124,15 +124,15 @@ both_stores! {
         let node = &world.node;
         let shop = node.api_and_application(ORDERS).await;
         check(node, &shop, &[ORDERS], &[
-            (1, None, 86400, "api_default"),
+            (1, None, 86_400, "api_default"),
             (2, Some("3600"), 3600, "requested"),
             (3, Some("1"), 1, "requested"),
-            (4, Some("2592000"), 2592000, "requested"),
-            (5, Some("2592001"), 2592000, "api_maximum"),
-            (6, Some("9223372036854775807"), 2592000, "api_maximum"),
-            (7, Some("-1"), 2592000, "api_maximum"),
-            (7, Some("-86400"), 2592000, "api_maximum"),
-            (7, Some("-9223372036854775808"), 2592000, "api_maximum"),
+            (4, Some("2592000"), 2_592_000, "requested"),
+            (5, Some("2592001"), 2_592_000, "api_maximum"),
+            (6, Some("9223372036854775807"), 2_592_000, "api_maximum"),
+            (7, Some("-1"), 2_592_000, "api_maximum"),
+            (7, Some("-86400"), 2_592_000, "api_maximum"),
+            (7, Some("-9223372036854775808"), 2_592_000, "api_maximum"),
         ]).await;
     }
 
@@ -142,11 +142,11 @@ both_stores! {
         let node = &world.node;
         let shop = node.api_and_application(ORDERS).await;
         check(node, &shop, &[ORDERS], &[
-            (1, None, 86400, "api_default"),
+            (1, None, 86_400, "api_default"),
             (8, Some("-1"), NEVER, "requested"),
-            (9, Some("31536000"), 31536000, "requested"),
-            (9, Some("2592001"), 2592001, "requested"),
-            (38, Some("9223372036854775807"), 3153600000, "longest_finite"),
+            (9, Some("31536000"), 31_536_000, "requested"),
+            (9, Some("2592001"), 2_592_001, "requested"),
+            (38, Some("9223372036854775807"), 3_153_600_000, "longest_finite"),
         ]).await;
     }
 
@@ -188,9 +188,9 @@ both_stores! {
     async fn cases_15_and_16_an_applications_value_is_clamped_too(world: World) {
         let node = &world.node;
         node.create_api(ORDERS, json!({})).await;
-        let clamped = (15, None, 2592000, "api_maximum");
-        check(node, &application_of(node, 5184000).await, &[ORDERS], &[clamped]).await;
-        let clamped = (16, None, 2592000, "api_maximum");
+        let clamped = (15, None, 2_592_000, "api_maximum");
+        check(node, &application_of(node, 5_184_000).await, &[ORDERS], &[clamped]).await;
+        let clamped = (16, None, 2_592_000, "api_maximum");
         check(node, &application_of(node, -1).await, &[ORDERS], &[clamped]).await;
     }
 
@@ -207,7 +207,7 @@ both_stores! {
         let own = json!({ "access_token_lifetimes": { "user": 60 } });
         let shop = node.create_application(own).await;
         node.grant(&shop, ORDERS, json!({})).await;
-        check(node, &shop, &[ORDERS], &[(1, None, 86400, "api_default")]).await;
+        check(node, &shop, &[ORDERS], &[(1, None, 86_400, "api_default")]).await;
     }
 
     async fn cases_25_and_26_mfa_tokens_live_600_seconds_whatever_anybody_says(
@@ -291,8 +291,8 @@ both_stores! {
         world: World, "GRANTOR_LIFETIMES__API_MAXIMUM" = "-1"
     ) {
         check(&world.node, &Credentials::admin(), &[MANAGEMENT], &[
-            (32, None, 86400, "api_default"),
-            (33, Some("-1"), 2592000, "api_maximum"),
+            (32, None, 86_400, "api_default"),
+            (33, Some("-1"), 2_592_000, "api_maximum"),
             (33, Some("60"), 60, "requested"),
         ]).await;
     }
@@ -302,7 +302,7 @@ both_stores! {
         let before = node.api_and_application(ORDERS).await;
         let edited = [("GRANTOR_LIFETIMES__NEW_APPLICATIONS__APPLICATION_TOKEN", "3600")];
         let restarted = world.another_node_with(&edited).await;
-        check(&restarted, &before, &[ORDERS], &[(34, None, 86400, "api_default")]).await;
+        check(&restarted, &before, &[ORDERS], &[(34, None, 86_400, "api_default")]).await;
         let after = restarted.create_application(json!({})).await;
         restarted.grant(&after, ORDERS, json!({})).await;
         check(&restarted, &after, &[ORDERS], &[(35, None, 3600, "application")]).await;
@@ -312,7 +312,7 @@ both_stores! {
         let inherits = json!({ "access_token_lifetimes": { "application": null } });
         let inherits = restarted.create_application(inherits).await;
         restarted.grant(&inherits, ORDERS, json!({})).await;
-        check(&restarted, &inherits, &[ORDERS], &[(34, None, 86400, "api_default")]).await;
+        check(&restarted, &inherits, &[ORDERS], &[(34, None, 86_400, "api_default")]).await;
         restarted.stop().await;
     }
 
@@ -325,9 +325,9 @@ both_stores! {
         let edited = [("GRANTOR_LIFETIMES__ALLOW_NEVER_EXPIRING", "false")];
         let strict = world.another_node_with(&edited).await;
         check(&strict, &shop, &[ORDERS], &[
-            (36, None, 2592000, "server_maximum"),
-            (36, Some("-1"), 2592000, "server_maximum"),
-            (36, Some("31536000"), 2592000, "server_maximum"),
+            (36, None, 2_592_000, "server_maximum"),
+            (36, Some("-1"), 2_592_000, "server_maximum"),
+            (36, Some("31536000"), 2_592_000, "server_maximum"),
             (36, Some("600"), 600, "requested"),
         ]).await;
         // What is already out stays.
@@ -354,7 +354,7 @@ both_stores! {
         let old = node.ask(&shop, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
         let old = old.text("access_token");
         let exp = claims(&old)["exp"].clone();
-        for seconds in [60, 2592000, 1, 86400] {
+        for seconds in [60, 2_592_000, 1, 86_400] {
             let change = json!({ "token_lifetime": seconds });
             node.change_api(ORDERS, change).await.expect(StatusCode::OK);
             let next = node.ask(&shop, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
@@ -362,7 +362,7 @@ both_stores! {
             assert_eq!(node.introspect(&shop, &old).await["exp"], exp);
         }
         let path = format!("/clients/{}", shop.id);
-        for (own, granted) in [(json!(120), 120), (Value::Null, 86400)] {
+        for (own, granted) in [(json!(120), 120), (Value::Null, 86_400)] {
             let change = json!({ "access_token_lifetimes": { "application": own } });
             node.manage(Method::PATCH, &path, Some(change)).await.expect(StatusCode::OK);
             let next = node.ask(&shop, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
