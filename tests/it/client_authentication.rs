@@ -107,7 +107,7 @@ both_stores! {
             }
         }
         // The id may be encoded just as well, and the scheme's case does not matter.
-        let id: String = shop.id.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let id = shop.id.bytes().fold(String::new(), |id, byte| id + &format!("%{byte:02x}"));
         let header = basic(&format!("{id}:{encoded}"));
         with_headers(node, "/oauth/token", &[&header], &[]).await.expect(StatusCode::OK);
         for scheme in ["basic ", "BASIC ", "Basic  "] {
@@ -324,6 +324,18 @@ both_stores! {
             refused(post(node, path, &old).await);
             node.form(path, &new, &ASKED).await.expect(StatusCode::OK);
         }
+        // A longer grace later does not bring an old one back, nor lengthen one that still runs.
+        let short = json!({ "grace_seconds": 60 });
+        let rotated = node.manage(Method::POST, &path, Some(short)).await.expect(StatusCode::OK);
+        let third = Credentials { id: old.id.clone(), secret: rotated.text("client_secret") };
+        let long = json!({ "grace_seconds": 6000 });
+        let rotated = node.manage(Method::POST, &path, Some(long)).await.expect(StatusCode::OK);
+        world.clock.advance(60);
+        refused(node.form("/oauth/token", &old, &ASKED).await);
+        refused(node.form("/oauth/token", &new, &ASKED).await);
+        node.form("/oauth/token", &third, &ASKED).await.expect(StatusCode::OK);
+        let new = Credentials { id: old.id.clone(), secret: rotated.text("client_secret") };
+        node.form("/oauth/token", &new, &ASKED).await.expect(StatusCode::OK);
         // Without grace the old one ends with the answer.
         let rotated = node.manage(Method::POST, &path, None).await.expect(StatusCode::OK);
         let newest = Credentials { id: old.id.clone(), secret: rotated.text("client_secret") };

@@ -74,7 +74,7 @@ async fn everything(world: &World) -> Vec<u8> {
                     .fetch_all(&mut connection)
                     .await
                     .unwrap();
-                rows.iter().for_each(|(row,)| all.push_str(row));
+                all.extend(rows.into_iter().map(|(row,)| row));
             }
             all.into_bytes()
         }

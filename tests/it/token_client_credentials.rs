@@ -62,7 +62,12 @@ both_stores! {
     async fn a_scope_narrows_the_token_and_never_widens_it(world: World) {
         let node = &world.node;
         let shop = shop(node).await;
-        let asked = [("read", "read"), ("write read", "write read"), ("", "read write")];
+        let asked = [
+            ("read", "read"),
+            ("write read", "write read"),
+            (" read  read ", "read"),
+            ("", "read write"),
+        ];
         for (asked, carried) in asked {
             let answer = node.ask(&shop, &[("audience", ORDERS), ("scope", asked)]).await;
             let answer = answer.expect(StatusCode::OK);
@@ -167,6 +172,18 @@ both_stores! {
         node.ask(&shop, &[("audience", ORDERS)]).await
             .expect_error(StatusCode::FORBIDDEN, "access_denied");
         node.ask(&shop, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_request");
+    }
+
+    async fn an_identifier_may_be_any_text_without_spaces(world: World) {
+        let node = &world.node;
+        for identifier in ["orders", "urn:caf\u{e9}:\u{1f980}", "https://a.example/?a=b&c=%2F#d"] {
+            let shop = node.api_and_application(identifier).await;
+            let token = node.token(&shop, identifier).await;
+            assert_eq!(claims(&token)["aud"], identifier);
+            assert_eq!(node.introspect(&shop, &token).await["aud"], identifier);
+            let refused = node.ask(&shop, &[("audience", &format!("{identifier}x"))]).await;
+            refused.expect_error(StatusCode::FORBIDDEN, "access_denied");
+        }
     }
 
     async fn an_expired_grant_counts_as_none(world: World) {

@@ -86,6 +86,7 @@ both_stores! {
         api(node, B, &["read", "write", "only-b"]).await;
         let shop = node.create_application(json!({})).await;
         node.grant(&shop, A, json!({ "scope": ["read", "write", "only-a"] })).await;
+        world.clock.advance(1);
         node.grant(&shop, B, json!({ "scope": ["read", "only-b"] })).await;
         let both = ask_for(node, &shop, &[A, B]).await.expect(StatusCode::OK);
         assert_eq!(both.json["scope"], "read only-a only-b");
