@@ -75,6 +75,20 @@ impl Presented {
     }
 }
 
+/// A Bearer token is a way of its own: no second header and no secret stands beside it.
+///
+/// # Errors
+/// `invalid_request`.
+pub(crate) fn check_only_bearer(headers: &HeaderMap, params: &Params) -> Result<(), Refusal> {
+    let secret = params.secret("client_secret", SECRET_BYTES_MAX)?;
+    if secret.is_none() && headers.get_all(AUTHORIZATION).iter().nth(1).is_none() {
+        return Ok(());
+    }
+    Err(Refusal::invalid_request(
+        "Two ways of client authentication in one request.",
+    ))
+}
+
 /// `Authorization: Basic` with both parts form-encoded (RFC 6749 §2.3.1); `None` without the header.
 fn read_basic(headers: &HeaderMap) -> Result<Option<(String, Secret<String>)>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();

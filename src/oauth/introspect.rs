@@ -61,6 +61,7 @@ impl Viewer {
         now: i64,
     ) -> Result<Self, Stop> {
         if bearer::is_bearer(headers) {
+            client_auth::check_only_bearer(headers, params)?;
             return Self::administrator(app, headers, now).await;
         }
         let presented = Presented::read(headers, params)?;

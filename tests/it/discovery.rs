@@ -1,1 +1,232 @@
-//! (to be written)
+//! What Grantor says of itself (RFC 8414, RFC 7517): every word is tried.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Credentials, ISSUER, Node, both_stores, claims, header};
+
+const ORDERS: &str = "https://orders.example/";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+const KEY_SET: &str = "/.well-known/jwks.json";
+
+async fn get(node: &Node, path: &str) -> Answer {
+    node.send(node.request(Method::GET, path)).await
+}
+
+async fn metadata(node: &Node) -> Value {
+    get(node, METADATA).await.expect(StatusCode::OK).json
+}
+
+/// The path of an advertised URL of the test's host.
+fn path_of(metadata: &Value, name: &str) -> String {
+    let url = url::Url::parse(metadata[name].as_str().unwrap()).unwrap();
+    assert_eq!(url.origin().ascii_serialization(), "https://grantor.test");
+    url.path().to_owned()
+}
+
+/// Authenticates by an advertised method.
+async fn by(
+    node: &Node,
+    (path, method): (&str, &str),
+    client: &Credentials,
+    params: &[(&str, &str)],
+) -> Answer {
+    let id = ("client_id", client.id.as_str());
+    let secret = ("client_secret", client.secret.as_str());
+    match method {
+        "client_secret_basic" => node.form(path, client, params).await,
+        "client_secret_post" => {
+            node.bare_form(path, &[params, &[id, secret]].concat())
+                .await
+        }
+        "none" => node.bare_form(path, &[params, &[id]].concat()).await,
+        other => panic!("{other} is advertised and nobody knows how to use it"),
+    }
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    let list = list.as_array().unwrap().iter();
+    list.map(|text| text.as_str().unwrap()).collect()
+}
+
+both_stores! {
+    async fn the_document_says_this_and_nothing_else(world: World) {
+        let node = &world.node;
+        let expected = json!({
+            "issuer": ISSUER,
+            "token_endpoint": "https://grantor.test/oauth/token",
+            "revocation_endpoint": "https://grantor.test/oauth/revoke",
+            "introspection_endpoint": "https://grantor.test/oauth/introspect",
+            "jwks_uri": "https://grantor.test/.well-known/jwks.json",
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": [],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "revocation_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "none"],
+            "introspection_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post"],
+        });
+        assert_eq!(metadata(node).await, expected);
+        let admin = node.admin_token().await;
+        assert_eq!(claims(&admin)["iss"], expected["issuer"]);
+    }
+
+    async fn every_endpoint_works_by_every_method_that_is_advertised(world: World) {
+        let node = &world.node;
+        let shop = node.api_and_application(ORDERS).await;
+        let public = json!({ "token_endpoint_auth_method": "none" });
+        let public = node.create_application(public).await;
+        let said = metadata(node).await;
+        let token_endpoint = path_of(&said, "token_endpoint");
+        let methods = &said["token_endpoint_auth_methods_supported"];
+        let mut token = String::new();
+        for method in texts(methods) {
+            for grant_type in texts(&said["grant_types_supported"]) {
+                let params = [("grant_type", grant_type), ("audience", ORDERS)];
+                let answer = by(node, (&token_endpoint, method), &shop, &params).await;
+                token = answer.expect(StatusCode::OK).text("access_token");
+            }
+        }
+        let introspection = path_of(&said, "introspection_endpoint");
+        for method in texts(&said["introspection_endpoint_auth_methods_supported"]) {
+            let params = [("token", token.as_str())];
+            let seen = by(node, (&introspection, method), &shop, &params).await;
+            assert_eq!(seen.expect(StatusCode::OK).json["active"], true, "{method}");
+        }
+        let revocation = path_of(&said, "revocation_endpoint");
+        for method in texts(&said["revocation_endpoint_auth_methods_supported"]) {
+            let client = if method == "none" { &public } else { &shop };
+            let token = node.token(&shop, ORDERS).await;
+            let params = [("token", token.as_str())];
+            by(node, (&revocation, method), client, &params).await.expect(StatusCode::OK);
+            assert_eq!(node.is_active(&shop, &token).await, method == "none");
+        }
+        let keys = get(node, &path_of(&said, "jwks_uri")).await.expect(StatusCode::OK);
+        let kid = header(&token)["kid"].clone();
+        assert!(keys.json["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid));
+    }
+
+    async fn the_documents_may_be_kept_as_long_as_they_say_and_read_from_anywhere(
+        world: World, "GRANTOR_KEYS__JWKS_MAX_AGE_SECONDS" = "120"
+    ) {
+        let node = &world.node;
+        let ages = [(METADATA, "public, max-age=300"), (KEY_SET, "public, max-age=120")];
+        for (path, caching) in ages {
+            let answer = get(node, path).await.expect(StatusCode::OK);
+            assert_eq!(answer.headers["cache-control"], caching, "{path}");
+            assert_eq!(answer.headers["content-type"], "application/json", "{path}");
+            assert_eq!(answer.headers["access-control-allow-origin"], "*", "{path}");
+            assert!(answer.headers.contains_key("x-request-id"), "{path}");
+            let head = node.send(node.request(Method::HEAD, path)).await.expect(StatusCode::OK);
+            assert_eq!((head.body.as_str(), &head.headers["cache-control"]),
+                ("", &answer.headers["cache-control"]));
+            node.send(node.request(Method::POST, path)).await
+                .expect(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        // What is not for everybody is not for every page either.
+        for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke", "/api/v2/clients"] {
+            let request = node.request(Method::POST, path).header("origin", "https://evil.example");
+            let answer = node.send(request).await;
+            assert!(!answer.headers.contains_key("access-control-allow-origin"), "{path}");
+        }
+    }
+
+    async fn the_keys_are_public_rsa_keys_under_their_thumbprints(world: World) {
+        let node = &world.node;
+        let key_set = get(node, KEY_SET).await.expect(StatusCode::OK).json;
+        let keys = key_set["keys"].as_array().unwrap();
+        assert!(!keys.is_empty());
+        let mut kids = std::collections::BTreeSet::new();
+        for key in keys {
+            let mut members: Vec<_> = key.as_object().unwrap().keys().collect();
+            members.sort_unstable();
+            assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"]);
+            let said = [&key["kty"], &key["alg"], &key["use"], &key["e"]];
+            assert_eq!(said.map(|text| text.as_str().unwrap()), ["RSA", "RS256", "sig", "AQAB"]);
+            let modulus = URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap();
+            assert!(modulus.len() >= 256 && modulus[0] != 0, "at least 2048 bits");
+            let jwk: Jwk = serde_json::from_value(key.clone()).unwrap();
+            assert_eq!(key["kid"], json!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap()));
+            kids.insert(key["kid"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(kids.len(), keys.len());
+        // All nodes of a database publish the same, and check each other's tokens by it.
+        let other = world.another_node().await;
+        let same = get(&other, KEY_SET).await.expect(StatusCode::OK).json;
+        let kids_of = |key_set: &Value| {
+            let keys = key_set["keys"].as_array().unwrap().iter();
+            keys.map(|key| key["kid"].to_string()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(kids_of(&same), kids_of(&key_set));
+        let token = other.admin_token().await;
+        assert!(node.is_active(&Credentials::admin(), &token).await);
+        other.stop().await;
+    }
+
+    async fn what_is_not_built_is_neither_advertised_nor_there(world: World) {
+        let node = &world.node;
+        let said = metadata(node).await;
+        for (name, path) in [
+            ("authorization_endpoint", "/authorize"),
+            ("registration_endpoint", "/oidc/register"),
+            ("userinfo_endpoint", "/userinfo"),
+            ("device_authorization_endpoint", "/oauth/device/code"),
+            ("pushed_authorization_request_endpoint", "/oauth/par"),
+        ] {
+            assert!(said.get(name).is_none(), "{name}");
+            get(node, path).await.expect_error(StatusCode::NOT_FOUND, "not_found");
+        }
+        get(node, "/.well-known/openid-configuration").await.expect(StatusCode::NOT_FOUND);
+    }
+
+    async fn an_issuer_with_a_path_is_served_there_and_at_the_root(
+        world: World, "GRANTOR_ISSUER" = "https://grantor.test/auth/eu"
+    ) {
+        let node = &world.node;
+        let issuer = "https://grantor.test/auth/eu/";
+        // RFC 8414 §3.1 puts the path behind the well-known name; many clients put it in front.
+        let inserted = format!("{METADATA}/auth/eu");
+        let below = format!("/auth/eu{METADATA}");
+        let said = get(node, &inserted).await.expect(StatusCode::OK).json;
+        assert_eq!(said["issuer"], issuer);
+        for path in [below.as_str(), METADATA] {
+            assert_eq!(get(node, path).await.expect(StatusCode::OK).json, said, "{path}");
+        }
+        let (admin, management) = (Credentials::admin(), format!("{issuer}api/v2/"));
+        for stripped in ["", "/auth/eu"] {
+            let path = |name: &str| {
+                let path = path_of(&said, name);
+                assert!(path.starts_with("/auth/eu/"), "{path}");
+                path[stripped.len()..].to_owned()
+            };
+            let params = [("grant_type", "client_credentials"), ("audience", &management)];
+            let token = node.form(&path("token_endpoint"), &admin, &params).await;
+            let token = token.expect(StatusCode::OK).text("access_token");
+            assert_eq!(claims(&token)["iss"], issuer);
+            let keys = get(node, &path("jwks_uri")).await.expect(StatusCode::OK).json;
+            let kid = header(&token)["kid"].clone();
+            assert!(keys["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid));
+            let clients = url::Url::parse(&management).unwrap().join("clients").unwrap();
+            let clients = &clients.path()[stripped.len()..];
+            let list = async || {
+                let request = node.request(Method::GET, clients).bearer_auth(&token);
+                node.send(request).await.status
+            };
+            assert_eq!(list().await, StatusCode::OK);
+            let params = [("token", token.as_str())];
+            let seen = node.form(&path("introspection_endpoint"), &admin, &params).await;
+            assert_eq!(seen.expect(StatusCode::OK).json["iss"], issuer);
+            let revoked = node.form(&path("revocation_endpoint"), &admin, &params).await;
+            revoked.expect(StatusCode::OK);
+            assert_eq!(list().await, StatusCode::UNAUTHORIZED);
+        }
+        // The system APIs are named after this issuer and no other.
+        node.ask(&admin, &[("audience", crate::harness::MANAGEMENT)]).await
+            .expect_error(StatusCode::FORBIDDEN, "access_denied");
+        get(node, "/auth/oauth/token").await.expect(StatusCode::NOT_FOUND);
+        get(node, "/auth/eu/nothing").await.expect_error(StatusCode::NOT_FOUND, "not_found");
+    }
+}

@@ -380,6 +380,40 @@ impl Node {
         self.grant(&application, identifier, json!({})).await;
         application
     }
+
+    /// A body as it is, of a content type, authenticated by Basic.
+    pub(crate) async fn body(
+        &self,
+        path: &str,
+        client: &Credentials,
+        (content_type, body): (&str, impl Into<reqwest::Body>),
+    ) -> Answer {
+        let request = self
+            .request(Method::POST, path)
+            .basic_auth(&client.id, Some(&client.secret))
+            .header("content-type", content_type)
+            .body(body);
+        self.send(request).await
+    }
+
+    /// A JSON object to the token endpoint; its members lie over `{grant_type}`.
+    pub(crate) async fn ask_json(&self, client: &Credentials, members: Value) -> Answer {
+        let mut body = json!({ "grant_type": "client_credentials" });
+        merge(&mut body, members);
+        self.body(
+            "/oauth/token",
+            client,
+            ("application/json", body.to_string()),
+        )
+        .await
+    }
+
+    /// What introspection says to the holder of a Management token.
+    pub(crate) async fn introspect_as(&self, bearer: &str, token: &str) -> Answer {
+        let request = self.request(Method::POST, "/oauth/introspect");
+        self.send(request.bearer_auth(bearer).form(&[("token", token)]))
+            .await
+    }
 }
 
 /// `/resource-servers/{identifier}`

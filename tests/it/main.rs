@@ -36,6 +36,8 @@ mod store_conformance;
 mod stored_tokens;
 mod sweep;
 mod token_client_credentials;
+mod token_dialects;
 mod token_lifetime;
+mod token_parameters;
 mod token_several_apis;
 mod two_nodes;
