@@ -64,6 +64,7 @@ create table applications (
     created_at bigint not null
 );
 create index applications_by_age on applications (created_at, client_id);
+create index applications_by_resource_server on applications (resource_server_identifier);
 
 create table application_secrets (
     id text primary key,

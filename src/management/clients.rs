@@ -206,9 +206,12 @@ pub(crate) async fn update(
     let mut application = store::applications::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
+    let was = resource_server_of(&application);
     overlay(&app, &mut application, &mut fields, now)?;
     fields.finish()?;
-    check_resource_server(&mut tx, &app, &application).await?;
+    if resource_server_of(&application) != was {
+        check_resource_server(&mut tx, &app, &application).await?;
+    }
     store::applications::update(&mut tx, &application).await?;
     if let Some(kept) = kept {
         secrets::replace(&app, &mut tx, &caller, (&application, kept, now)).await?;
@@ -351,6 +354,14 @@ fn usual_grant_types(app_type: Option<&str>) -> Vec<String> {
         .iter()
         .map(|grant_type| (*grant_type).to_owned())
         .collect()
+}
+
+/// What [`check_resource_server`] looks at: one whose API was deleted may be changed otherwise.
+fn resource_server_of(application: &Application) -> (Option<String>, Option<String>) {
+    (
+        application.app_type.clone(),
+        application.resource_server_identifier.clone(),
+    )
 }
 
 /// `resource_server_identifier` goes with `app_type` `resource_server`, and never names a system API.

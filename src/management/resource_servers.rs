@@ -197,6 +197,10 @@ pub(crate) async fn delete(
     }
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
+        let linked = store::applications::unlink_resource_server(&mut tx, &api.identifier).await?;
+        for client_id in linked {
+            tx.note(Change::Application(client_id));
+        }
         tx.note(Change::Revocation(Covered::Api(api.identifier.clone())));
         app.directory.commit(tx, now).await?;
         tracing::info!(

@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::directory::Stance;
 use crate::model::refusal::{Refusal, Stop};
 use crate::secret::Secret;
-use crate::tokens::jwt::TOKEN_BYTES_MAX;
 
 /// An application revokes a token of its own. An unknown, ended or foreign one is 200 without
 /// effect: the client is told nothing of tokens that are not its own (RFC 7009 §2.2).
@@ -44,9 +43,10 @@ pub(crate) async fn post(
     Ok((StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response())
 }
 
-/// The `token` parameter. One that is longer than any of ours is no token of ours.
+/// The `token` parameter. Its length is bounded by the body's: one that is longer than any of ours
+/// is no token of ours, and that is no error (RFC 7009 §2.2).
 pub(super) fn token_of(params: &Params) -> Result<Secret<String>, Refusal> {
     Ok(Secret::new(
-        params.required("token", TOKEN_BYTES_MAX)?.to_owned(),
+        params.required("token", usize::MAX)?.to_owned(),
     ))
 }

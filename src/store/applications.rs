@@ -160,6 +160,26 @@ pub async fn lock(tx: &mut Write, client_id: &str) -> Result<bool, Fault> {
     Ok(locked == 1)
 }
 
+/// Takes the API from the applications that are its resource server, and answers their
+/// `client_id`s: an API that is made anew under the same identifier does not inherit them.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn unlink_resource_server(
+    tx: &mut Write,
+    identifier: &str,
+) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        tx,
+        (String,),
+        "update applications set resource_server_identifier = null
+          where resource_server_identifier = $1 returning client_id",
+        identifier
+    )?;
+    Ok(rows.into_iter().map(|(client_id,)| client_id).collect())
+}
+
 /// Removes an application with its secrets and client grants; false where it is gone already.
 ///
 /// # Errors

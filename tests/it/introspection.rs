@@ -318,3 +318,29 @@ both_stores! {
         }
     }
 }
+
+both_stores! {
+    /// Like a client grant, a resource server is of the API and not of its identifier.
+    async fn a_resource_server_sees_nothing_of_an_api_made_anew_under_the_same_identifier(world: World) {
+        let node = &world.node;
+        let identifier = "https://anew.example/";
+        let shop = node.api_and_application(identifier).await;
+        let server = node
+            .create_application(json!({
+                "app_type": "resource_server",
+                "resource_server_identifier": identifier,
+            }))
+            .await;
+        let token = node.token(&shop, identifier).await;
+        assert_eq!(node.introspect(&server, &token).await["active"], true);
+        let path = crate::harness::api_path(identifier);
+        node.manage(reqwest::Method::DELETE, &path, None).await.expect(StatusCode::NO_CONTENT);
+        node.create_api(identifier, json!({})).await;
+        node.grant(&shop, identifier, json!({})).await;
+        let token = node.token(&shop, identifier).await;
+        assert_eq!(node.introspect(&server, &token).await, json!({ "active": false }));
+        let renamed = json!({ "name": "Still here" });
+        let path = format!("/clients/{}", server.id);
+        node.manage(reqwest::Method::PATCH, &path, Some(renamed)).await.expect(StatusCode::OK);
+    }
+}
