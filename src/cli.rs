@@ -78,8 +78,14 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Say everything that is wrong, and start nothing
+    #[command(
+        after_help = "Examples:\n  grantor config check\n  grantor --config my.toml config check"
+    )]
     Check,
     /// Show each value in force and where it comes from; secrets stay hidden
+    #[command(
+        after_help = "Examples:\n  grantor config print\n  GRANTOR_SERVER__LISTEN=0.0.0.0:80 grantor config print"
+    )]
     Print,
 }
 
