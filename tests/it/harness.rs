@@ -154,7 +154,7 @@ impl Database {
         }
     }
 
-    async fn drop_it(self) {
+    pub(crate) async fn drop_it(self) {
         if let Self::Postgres { server, name } = self {
             let mut connection = PgConnection::connect(&server).await.unwrap();
             let drop = format!("drop database if exists {name} with (force)");
@@ -421,7 +421,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: reqwest::Response) -> Self {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.text().await.unwrap();
         let json = serde_json::from_str(&body).unwrap_or(Value::Null);

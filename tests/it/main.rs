@@ -1,6 +1,8 @@
 //! Grantor over HTTP, on both stores: each test in a database of its own, files named by behaviour.
 
 mod harness;
+mod program;
+mod raw;
 
 mod bounds;
 mod cli;
