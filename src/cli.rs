@@ -180,13 +180,14 @@ async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure
     if let Some(first) = &first {
         announce::first_application(first, &app.issuer, &store::location(&app.config.store.url))?;
     }
+    // Whoever reads that it listens may send a signal at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!(
         "listening on http://{bound}, issuer {}",
         app.issuer.as_str()
     );
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
