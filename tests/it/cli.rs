@@ -310,7 +310,7 @@ fn in_words(answer: &Value) -> Vec<String> {
         .collect();
     let lifetime = match answer["lifetime"].as_i64().unwrap() {
         ..0 => "never expires".to_owned(),
-        seconds => format!("{seconds} s"),
+        seconds => format!("{seconds} seconds"),
     };
     lines.push(format!(
         "lifetime: {lifetime} (rule: {})",
