@@ -107,6 +107,8 @@ fn builder(server: &Server) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(server.header_max)
-        .max_buf_size(server.header_bytes_max);
+        .max_buf_size(server.header_bytes_max)
+        // The buffer may take in more at one time; the bound on a head is exact.
+        .max_header_size(server.header_bytes_max);
     builder
 }
