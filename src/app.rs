@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::management::answer::Problem;
 use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
 use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
@@ -216,6 +217,9 @@ fn management() -> Router<Arc<App>> {
                 .patch(client_grants::update)
                 .delete(client_grants::delete),
         )
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::from(Fault::internal("a request panicked")).into_response()
+        }))
 }
 
 /// The process answers.
@@ -253,9 +257,21 @@ async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
     )
 }
 
+/// A fault in the shape of the endpoint at `path`.
+pub(crate) fn fault_at(path: &str, fault: Fault) -> Response {
+    if is_management(path) {
+        return Problem::from(fault).into_response();
+    }
+    fault.into_response()
+}
+
+fn is_management(path: &str) -> bool {
+    path.contains("/api/v2/")
+}
+
 /// Both shapes: the Management API's below its path, the protocol's elsewhere.
 fn no_such(status: StatusCode, path: &str, code: &str, text: &str) -> Response {
-    if path.contains("/api/v2/") {
+    if is_management(path) {
         let error = status.canonical_reason();
         let body = json!({ "statusCode": status.as_u16(), "error": error, "message": text, "errorCode": code });
         return no_store(status, &body);

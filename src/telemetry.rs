@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
+use crate::app;
 use crate::config::{Log, LogFormat};
 use crate::model::fault::Fault;
 use crate::secret;
@@ -58,14 +59,14 @@ pub(crate) async fn observe(
     let id = secret::random_text(12);
     let began = Instant::now();
     // The path only: a query string may hold what nobody should log.
-    let span =
-        tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    let uri = request.uri().clone();
+    let span = tracing::info_span!("request", id, method = %request.method(), path = uri.path());
     let answering = async {
         let mut response = timeout(request_max, next.run(request))
             .await
             .unwrap_or_else(|_| {
-                Fault::unavailable("the request took too long (server.request_seconds_max)")
-                    .into_response()
+                let why = "the request took too long (server.request_seconds_max)";
+                app::fault_at(uri.path(), Fault::unavailable(why))
             });
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
