@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::access::{authorize, check_id};
+use super::access::{Path, authorize, check_id};
 use super::answer::{Problem, gone, json as answer};
 use super::body::Fields;
 use super::query::{Paging, Query};
