@@ -306,10 +306,14 @@ pub(super) fn management(known: &Known) -> impl Strategy<Value = Request> + use<
     let methods: &[&str] = &["GET", "POST", "POST"];
     let collections = one_of("resource-servers clients client-grants unknown clients/ .");
     let all = [known.read_only.clone(), known.victims.clone()].concat();
+    let known_id = |ids: Vec<String>| select(ids).prop_map(String::into_bytes).boxed();
     let line = prop_oneof![
         4 => (select(methods), collections),
-        3 => item(known, &["GET", "HEAD"], all),
-        5 => item(known, &["PATCH", "PATCH", "PATCH", "POST", "DELETE", "PUT"], known.victims.clone()),
+        3 => item(&["GET", "HEAD"], known_id(all)),
+        1 => item(&["GET", "HEAD"], short_value(known).boxed()),
+        5 => item(&["PATCH", "PATCH", "POST", "PUT"], known_id(known.victims.clone())),
+        // Never a known one: it would be gone for all that follow.
+        1 => item(&["PATCH", "POST", "DELETE", "DELETE"], unknown_id().boxed()),
     ];
     let right = format!("Bearer {}", known.admin_token).into_bytes();
     let authorization = prop_oneof![
@@ -336,14 +340,19 @@ pub(super) fn management(known: &Known) -> impl Strategy<Value = Request> + use<
     )
 }
 
+fn unknown_id() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![notorious(), vec(any::<u8>(), 0..40)].prop_map(|mut bytes| {
+        bytes.truncate(8000);
+        bytes
+    })
+}
+
 /// A path behind a collection.
 fn item(
-    known: &Known,
     methods: &'static [&'static str],
-    ids: Vec<String>,
-) -> impl Strategy<Value = (&'static str, Vec<u8>)> + use<> {
-    let ids = select(ids).prop_map(String::into_bytes);
-    let id = (prop_oneof![3 => ids, 1 => short_value(known)], 0..10_u8);
+    id: BoxedStrategy<Vec<u8>>,
+) -> impl Strategy<Value = (&'static str, Vec<u8>)> {
+    let id = (id, 0..10_u8);
     let id = id.prop_map(|(id, kind)| match kind {
         0 => id,
         1 => escaped(&escaped(&id)),
