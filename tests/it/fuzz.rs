@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use self::requests::Request;
-use self::values::Known;
+use self::values::{Collection, Known};
 use crate::harness::{Credentials, MANAGEMENT, Node, api_path, both_stores};
 use crate::raw::{Connection, RawAnswer};
 
@@ -185,24 +185,76 @@ impl Safe {
         let signed = node.token(&self.shop, ORDERS).await;
         let lasting = [("audience", ORDERS), ("validity_period", "-1")];
         let stored = node.ask(&self.shop, &lasting).await.expect(StatusCode::OK);
-        let last_part = |path: &String| path.rsplit('/').next().unwrap().to_owned();
-        let ids: Vec<String> = self.paths[1..4].iter().map(last_part).collect();
-        let (id, secret) = (self.shop.id.clone(), self.shop.secret.clone());
-        let identifiers = [ORDERS, VICTIM, MANAGEMENT].map(str::to_owned).to_vec();
         let tokens = vec![signed, stored.text("access_token")];
-        let own = vec![id.clone(), secret.clone()];
-        let victims = vec![
-            self.victim.id.clone(),
-            VICTIM.to_owned(),
-            self.victim_grant.clone(),
-        ];
+        let identifiers = [ORDERS, VICTIM, MANAGEMENT].map(str::to_owned).to_vec();
+        let own = vec![self.shop.id.clone(), self.shop.secret.clone()];
+        let collections = self.collections();
+        let ids = collections.iter().flat_map(|known| known.read_only.clone());
+        let victims = collections.iter().map(|known| known.victim.clone());
         Known {
             admin_token: node.admin_token().await,
-            client: (id, secret),
-            read_only: [ids.clone(), identifiers.clone()].concat(),
-            values: [identifiers, own, tokens, ids, victims.clone()].concat(),
-            victims,
+            client: (self.shop.id.clone(), self.shop.secret.clone()),
+            values: [
+                identifiers,
+                own,
+                tokens.clone(),
+                ids.collect(),
+                victims.collect(),
+            ]
+            .concat(),
+            tokens,
+            collections,
         }
+    }
+
+    fn collections(&self) -> [Collection; 3] {
+        let id_at = |at: usize| self.paths[at].rsplit('/').next().unwrap().to_owned();
+        let owned = |(name, json): (&'static str, &str)| (name, json.to_owned());
+        let members = |pairs: &[(&'static str, &str)]| pairs.iter().copied().map(owned).collect();
+        let [client, audience] = [&self.victim.id, ORDERS].map(|text| json!(text).to_string());
+        let new_api = [
+            ("identifier", "\"https://new.example/\""),
+            ("scopes", "[{\"value\":\"read:orders\"}]"),
+        ];
+        let lifetimes = [("token_lifetime", "600"), ("max_token_lifetime", "-1")];
+        let until = [
+            ("access_token_lifetimes", "{\"application\":600}"),
+            ("expires_at", "\"2100-01-01T00:00:00Z\""),
+        ];
+        let apis = Collection {
+            name: "resource-servers",
+            read_only: vec![id_at(1), ORDERS.to_owned(), MANAGEMENT.to_owned()],
+            victim: VICTIM.to_owned(),
+            valid: vec![
+                members(&new_api),
+                members(&lifetimes),
+                members(&[("name", "\"New\"")]),
+            ],
+        };
+        let clients = Collection {
+            name: "clients",
+            read_only: vec![id_at(2)],
+            victim: self.victim.id.clone(),
+            valid: vec![
+                members(&[("name", "\"New\""), ("app_type", "\"non_interactive\"")]),
+                members(&until),
+                members(&[("grace_seconds", "60"), ("revoke_tokens", "true")]),
+            ],
+        };
+        let grants = Collection {
+            name: "client-grants",
+            read_only: vec![id_at(3)],
+            victim: self.victim_grant.clone(),
+            valid: vec![
+                members(&[("client_id", &client), ("audience", &audience)]),
+                members(&[
+                    ("scope", "[\"read:orders\"]"),
+                    ("allow_all_scopes", "false"),
+                ]),
+                members(&until[1..]),
+            ],
+        };
+        [apis, clients, grants]
     }
 
     /// The server works, and what nobody has changed is as it was.

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::values::{
-    Known, escaped, json, json_object, json_string, notorious, one_of, short_value, value,
+    Collection, Known, escaped, json, json_object, json_string, notorious, one_of, short_value,
+    value,
 };
 
 const PARAMS: &str = "grant_type client_id client_secret audience resource scope validity_period \
@@ -136,7 +137,9 @@ fn mutated(
         1 => any::<Index>().prop_map(Mutation::Remove),
         4 => (name, value.clone()).prop_map(|(name, value)| Mutation::Add(name, value)),
     ];
-    (select(valid), vec(mutation, 0..4)).prop_map(|(mut pairs, mutations)| {
+    let mutations = prop_oneof![1 => Just(0), 3 => Just(1), 2 => 2..4_usize];
+    let mutations = mutations.prop_flat_map(move |count| vec(mutation.clone(), count));
+    (select(valid), mutations).prop_map(|(mut pairs, mutations)| {
         let apply = |mutation: Mutation| mutation.apply(&mut pairs);
         mutations.into_iter().for_each(apply);
         pairs
@@ -188,7 +191,7 @@ fn content_type(right: &'static str) -> impl Strategy<Value = Headers> {
         b";",
     ];
     prop_oneof![
-        10 => Just(vec![("content-type", right.as_bytes().to_vec())]),
+        20 => Just(vec![("content-type", right.as_bytes().to_vec())]),
         1 => select(odd).prop_map(|odd| vec![("content-type", odd.to_vec())]),
         1 => Just(vec![]),
     ]
@@ -208,8 +211,8 @@ fn authorization(known: &Known, right: Vec<Vec<u8>>) -> impl Strategy<Value = He
     ];
     let header = |value| ("authorization", value);
     prop_oneof![
-        8 => select(right.clone()).prop_map(move |right| vec![header(right)]),
-        3 => odd.clone().prop_map(move |odd| vec![header(odd)]),
+        16 => select(right.clone()).prop_map(move |right| vec![header(right)]),
+        2 => odd.clone().prop_map(move |odd| vec![header(odd)]),
         1 => (select(right), odd).prop_map(move |(right, odd)| vec![header(right), header(odd)]),
         1 => Just(vec![]),
     ]
@@ -217,7 +220,7 @@ fn authorization(known: &Known, right: Vec<Vec<u8>>) -> impl Strategy<Value = He
 
 fn further_header(known: &Known) -> impl Strategy<Value = Headers> + use<> {
     let one = (select(HEADERS), value(known)).prop_map(|header| vec![header]);
-    prop_oneof![6 => Just(vec![]), 1 => one]
+    prop_oneof![9 => Just(vec![]), 1 => one]
 }
 
 fn query(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
@@ -229,12 +232,45 @@ fn query(known: &Known) -> impl Strategy<Value = Vec<u8>> + use<> {
     let pairs = (vec((name, value), 0..4), prop::bool::weighted(0.9));
     let query =
         pairs.prop_map(|(pairs, is_escaped)| [b"?", &form(&pairs, is_escaped)[..]].concat());
-    prop_oneof![1 => Just(Vec::new()), 1 => query]
+    prop_oneof![2 => Just(Vec::new()), 1 => query]
 }
 
 /// Requests to the protocol endpoints.
 pub(super) fn oauth(known: &Known) -> impl Strategy<Value = Request> + use<> {
-    let valid = valid_params(known);
+    let (id, secret) = (known.client.0.as_str(), known.client.1.as_str());
+    let client = [("client_id", id), ("client_secret", secret)];
+    let grant = ("grant_type", "client_credentials");
+    let audience = ("audience", known.values[0].as_str());
+    let resource = ("resource", known.values[0].as_str());
+    let scope = ("scope", "read:orders");
+    let for_tokens: [&[(&str, &str)]; 5] = [
+        &[grant, audience],
+        &[grant, resource, scope, ("validity_period", "600")],
+        &[grant, audience, ("validity_period", "-1")],
+        &[grant, audience, client[0], client[1]],
+        &[grant],
+    ];
+    let mut of_tokens: Vec<[(&str, &str); 1]> = vec![[("token", "a token")]];
+    of_tokens.extend(known.tokens.iter().map(|token| [("token", token.as_str())]));
+    let of_tokens: Vec<&[(&str, &str)]> = of_tokens.iter().map(|pairs| &pairs[..]).collect();
+    prop_oneof![
+        3 => endpoint(known, "/oauth/token /token", &for_tokens),
+        1 => endpoint(known, "/oauth/introspect /introspect", &of_tokens),
+        1 => endpoint(known, "/oauth/revoke /revoke", &of_tokens),
+    ]
+}
+
+fn endpoint(
+    known: &Known,
+    paths: &'static str,
+    valid: &[&[(&str, &str)]],
+) -> impl Strategy<Value = Request> + use<> {
+    let bytes =
+        |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let valid: Vec<Pairs> = valid
+        .iter()
+        .map(|pairs| pairs.iter().map(bytes).collect())
+        .collect();
     let members = mutated(valid.clone(), PARAMS, &value(known));
     let as_form = (members, prop::bool::weighted(0.8));
     let as_form = damaged(as_form.prop_map(|(pairs, is_escaped)| form(&pairs, is_escaped)));
@@ -250,15 +286,12 @@ pub(super) fn oauth(known: &Known) -> impl Strategy<Value = Request> + use<> {
     ];
     let (id, secret) = &known.client;
     let pair = [id.as_bytes(), b":", &escaped(secret.as_bytes())].concat();
-    let basic = format!("Basic {}", STANDARD.encode(pair));
-    let bearer = format!("Bearer {}", known.admin_token);
-    let right = vec![basic.into_bytes(), bearer.into_bytes()];
-    let path = one_of(
-        "/oauth/token /oauth/token /token /oauth/revoke /revoke /oauth/introspect /introspect",
-    );
-    let query = prop_oneof![6 => Just(Vec::new()), 1 => query(known)];
+    let basic = format!("Basic {}", STANDARD.encode(pair)).into_bytes();
+    let bearer = format!("Bearer {}", known.admin_token).into_bytes();
+    let right = vec![basic.clone(), basic.clone(), basic, bearer];
+    let query = prop_oneof![9 => Just(Vec::new()), 1 => query(known)];
     let headers = (authorization(known, right), further_header(known));
-    let parts = (path, query, headers, body);
+    let parts = (one_of(paths), query, headers, body);
     parts.prop_map(
         |(path, query, (authorization, further), (body, content_type))| Request {
             method: "POST",
@@ -269,55 +302,48 @@ pub(super) fn oauth(known: &Known) -> impl Strategy<Value = Request> + use<> {
     )
 }
 
-fn valid_params(known: &Known) -> Vec<Pairs> {
-    let (id, secret) = (known.client.0.as_str(), known.client.1.as_str());
-    let audience = known.values[0].as_str();
-    let grant = ("grant_type", "client_credentials");
-    let client = [("client_id", id), ("client_secret", secret)];
-    let narrowed = [("scope", "read:orders"), ("validity_period", "600")];
-    let valid: [&[(&str, &str)]; 6] = [
-        &[grant, ("audience", audience)],
-        &[grant, ("resource", audience), narrowed[0], narrowed[1]],
-        &[grant, client[0], client[1], ("audience", audience)],
-        &[("token", "a token"), client[0], client[1]],
-        &[("token", &known.values[5])],
-        &[],
-    ];
-    let bytes =
-        |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-    valid
-        .map(|pairs| pairs.iter().map(bytes).collect())
-        .to_vec()
-}
-
 /// Requests to the Management API, most of them with a token that may do everything.
 pub(super) fn management(known: &Known) -> impl Strategy<Value = Request> + use<> {
-    let members = mutated(
-        valid_properties(known),
-        PROPERTIES,
-        &json(known, PROPERTIES),
-    );
+    let [apis, clients, grants] = &known.collections;
+    prop_oneof![
+        collection(known, apis),
+        collection(known, clients),
+        collection(known, grants),
+    ]
+}
+
+fn collection(known: &Known, collection: &Collection) -> impl Strategy<Value = Request> + use<> {
+    let bytes =
+        |(name, json): &(&str, String)| (name.as_bytes().to_vec(), json.clone().into_bytes());
+    let valid = collection.valid.iter();
+    let valid = valid
+        .map(|members| members.iter().map(bytes).collect())
+        .collect();
+    let members = mutated(valid, PROPERTIES, &json(known, PROPERTIES));
     let object = damaged(members.prop_map(|members| json_object(&members)));
     let body = prop_oneof![
-        6 => object,
+        9 => object,
         1 => json(known, PROPERTIES),
         1 => Just(Vec::new()),
     ];
     let methods: &[&str] = &["GET", "POST", "POST"];
-    let collections = one_of("resource-servers clients client-grants unknown clients/ .");
-    let all = [known.read_only.clone(), known.victims.clone()].concat();
+    let all = [
+        collection.read_only.clone(),
+        vec![collection.victim.clone()],
+    ]
+    .concat();
     let known_id = |ids: Vec<String>| select(ids).prop_map(String::into_bytes).boxed();
     let line = prop_oneof![
-        4 => (select(methods), collections),
-        3 => item(&["GET", "HEAD"], known_id(all)),
+        4 => select(methods).prop_map(|method| (method, Vec::new())),
+        3 => item(&["GET", "GET", "GET", "HEAD"], known_id(all)),
         1 => item(&["GET", "HEAD"], short_value(known).boxed()),
-        5 => item(&["PATCH", "PATCH", "POST", "PUT"], known_id(known.victims.clone())),
+        5 => item(&["PATCH", "PATCH", "PATCH", "POST", "PUT"], known_id(vec![collection.victim.clone()])),
         // Never a known one: it would be gone for all that follow.
         1 => item(&["PATCH", "POST", "DELETE", "DELETE"], unknown_id().boxed()),
     ];
     let right = format!("Bearer {}", known.admin_token).into_bytes();
     let authorization = prop_oneof![
-        6 => Just(vec![("authorization", right.clone())]),
+        9 => Just(vec![("authorization", right.clone())]),
         1 => authorization(known, vec![right]),
     ];
     let headers = (
@@ -325,11 +351,12 @@ pub(super) fn management(known: &Known) -> impl Strategy<Value = Request> + use<
         further_header(known),
         content_type("application/json"),
     );
+    let base = format!("/api/v2/{}", collection.name).into_bytes();
     let parts = (line, query(known), headers, body);
     parts.prop_map(
-        |((method, path), query, (authorization, further, content_type), body)| Request {
+        move |((method, item), query, (authorization, further, content_type), body)| Request {
             method,
-            target: [b"/api/v2/", &path[..], &query].concat(),
+            target: [&base[..], &item, &query].concat(),
             headers: [authorization, further, content_type].concat(),
             body: if ["GET", "HEAD"].contains(&method) {
                 Vec::new()
@@ -358,35 +385,18 @@ fn item(
         1 => escaped(&escaped(&id)),
         _ => escaped(&id),
     });
-    let behind: &[&str] = &["", "", "", "/token-lifetime", "/rotate-secret", "/", "/%00"];
-    let kind = one_of("resource-servers clients client-grants");
-    (select(methods), kind, id, select(behind)).prop_map(|(method, kind, id, behind)| {
-        (method, [&kind[..], b"/", &id, behind.as_bytes()].concat())
-    })
-}
-
-fn valid_properties(known: &Known) -> Vec<Pairs> {
-    let quoted = |text: &str| serde_json::to_string(text).unwrap();
-    let (client, audience) = (quoted(&known.victims[0]), quoted(&known.values[0]));
-    let scopes = ("scopes", "[{\"value\":\"read:orders\"}]");
-    let new = ("name", "\"New\"");
-    let valid: [&[(&str, &str)]; 8] = [
-        &[("identifier", "\"https://new.example/\""), scopes],
-        &[new, ("token_lifetime", "600"), ("max_token_lifetime", "-1")],
-        &[new, ("app_type", "\"non_interactive\"")],
-        &[
-            ("access_token_lifetimes", "{\"application\":600}"),
-            ("expires_at", "\"2100-01-01T00:00:00Z\""),
-        ],
-        &[("client_id", &client), ("audience", &audience)],
-        &[("scope", "[\"read:orders\"]")],
-        &[("grace_seconds", "60"), ("revoke_tokens", "true")],
-        &[],
+    let behind: &[&str] = &[
+        "",
+        "",
+        "",
+        "",
+        "/token-lifetime",
+        "/rotate-secret",
+        "/",
+        "/%00",
     ];
-    let bytes = |(name, json): &(&str, &str)| (name.as_bytes().to_vec(), json.as_bytes().to_vec());
-    valid
-        .map(|pairs| pairs.iter().map(bytes).collect())
-        .to_vec()
+    (select(methods), id, select(behind))
+        .prop_map(|(method, id, behind)| (method, [b"/", &id[..], behind.as_bytes()].concat()))
 }
 
 /// Any method at any path.
@@ -395,7 +405,7 @@ pub(super) fn anywhere(known: &Known) -> impl Strategy<Value = Request> + use<> 
         "GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get",
     ];
     let paths = one_of(
-        "/ * /healthz /readyz /.well-known/jwks.json /.well-known/oauth-authorization-server \
+        "/ * /api/v2/unknown /api/v2/clients/ /api/v2/. /healthz /readyz /.well-known/jwks.json /.well-known/oauth-authorization-server \
          /.well-known/openid-configuration /oauth/token /oauth/token/ /oauth/ /oauth/introspect \
          /api/v2 /api/v2/ /api/v2// /api // /./ /../ /oauth/../token /{id} /%2e%2e/ x:1 \
          http://other.example/oauth/token",

@@ -11,12 +11,24 @@ pub(super) struct Known {
     pub(super) admin_token: String,
     /// An application that must stay as it is, and its secret.
     pub(super) client: (String, String),
+    /// Tokens of that application.
+    pub(super) tokens: Vec<String>,
     /// Identifiers of APIs, ids, tokens, secrets, scopes.
     pub(super) values: Vec<String>,
+    /// The Management API's collections.
+    pub(super) collections: [Collection; 3],
+}
+
+/// A collection of the Management API.
+#[derive(Clone)]
+pub(super) struct Collection {
+    pub(super) name: &'static str,
     /// Ids by which something is only read.
     pub(super) read_only: Vec<String>,
-    /// Ids of what may be changed and deleted.
-    pub(super) victims: Vec<String>,
+    /// The id of what may be changed.
+    pub(super) victim: String,
+    /// Bodies that create or change one: names and JSON.
+    pub(super) valid: Vec<Vec<(&'static str, String)>>,
 }
 
 #[rustfmt::skip]
