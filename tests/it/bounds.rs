@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{ADMIN_ID, ADMIN_SECRET, Node, World, both_stores};
+use crate::harness::{ADMIN_ID, ADMIN_SECRET, Node, both_stores};
 use crate::raw::{Connection, RawAnswer};
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -78,6 +78,17 @@ both_stores! {
         let head = format!("POST /oauth/token HTTP/1.1\r\nhost: x\r\n{FORM}expect: 100-continue\r\ncontent-length: 1000000000\r\n\r\n");
         let refused = exchange(&world.node, head).await;
         assert_eq!((refused.status, &refused.json()["error"]), (413, &json!("invalid_request")));
+    }
+
+    async fn a_client_that_sends_far_too_much_still_reads_why_it_is_refused(world: World) {
+        // It writes all of it before it reads, as simple clients do.
+        for _ in 0..10 {
+            let mut connection = Connection::open(&world.node.base).await.unwrap();
+            let request = token_request_of(3_000_000);
+            drop(connection.send(request).await);
+            let refused = connection.answer().await.expect("an answer");
+            assert_eq!((refused.status, &refused.json()["error"]), (413, &json!("invalid_request")));
+        }
     }
 
     async fn heads_are_accepted_up_to_the_bound_and_431_above_it(
@@ -191,10 +202,9 @@ both_stores! {
         let mut connection = Connection::open(&world.node.base).await.unwrap();
         let paths = ["/healthz", "/nowhere", "/.well-known/jwks.json", "/oauth/token"];
         let expected = [200, 404, 200, 405];
-        let requests: String = (0..1000)
-            .map(|number| format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", paths[number % 4]))
-            .collect();
-        connection.send(requests).await.unwrap();
+        let request = |number: usize| format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", paths[number % 4]);
+        let requests: Vec<String> = (0..1000).map(request).collect();
+        connection.send(requests.concat()).await.unwrap();
         let mut ids = std::collections::HashSet::new();
         for number in 0..1000 {
             let answer = connection.answer().await.expect("an answer");

@@ -12,6 +12,7 @@ use tempfile::{TempDir, tempdir};
 use crate::harness::{ADMIN_ID, ADMIN_SECRET, Backend, Credentials, Database, ISSUER, claims};
 use crate::program::{Program, Running};
 
+const ORDERS: &str = "https://orders.example/";
 const ANOTHER_MASTER: &str = "YW5vdGhlciBtYXN0ZXIga2V5IG9mIDMyIGJ5dGVzISE=";
 
 fn mode(path: &Path) -> u32 {
@@ -322,79 +323,81 @@ async fn the_log_holds_no_secret(backend: Backend) {
 async fn everything_once(running: &Running) -> Vec<String> {
     let admin = Credentials::admin();
     let token = expect_management_token(running, &admin).await;
-    let client = reqwest::Client::new();
-    let manage = async |path: &str, body: Value| -> Value {
-        let url = format!("{}/api/v2/{path}", running.base);
-        let request = client.post(url).bearer_auth(&token).json(&body);
-        let answer = request.send().await.unwrap().error_for_status().unwrap();
-        answer.json().await.unwrap()
-    };
-    let api = "https://orders.example/";
-    let body = json!({ "identifier": api, "token_dialect": "opaque" });
-    manage("resource-servers", body).await;
-    let made = manage(
-        "clients",
-        json!({ "name": "shop", "app_type": "non_interactive" }),
-    )
-    .await;
-    let id = made["client_id"].as_str().unwrap().to_owned();
-    manage("client-grants", json!({ "client_id": id, "audience": api })).await;
-    let rotated = manage(&format!("clients/{id}/rotate-secret"), json!({})).await;
-    let secret_of = |shown: &Value| shown["client_secret"].as_str().unwrap().to_owned();
-    let shop = Credentials {
-        id,
-        secret: secret_of(&rotated),
-    };
+    let (shop, first_secret) = make_shop(running, &token).await;
     let form = async |path: &str, params: &[(&str, &str)]| {
-        running
-            .form(path, &shop, params)
-            .await
-            .expect(StatusCode::OK)
+        let answer = running.form(path, &shop, params).await;
+        answer.expect(StatusCode::OK)
     };
-    let ask = [("grant_type", "client_credentials"), ("audience", api)];
+    let ask = [("grant_type", "client_credentials"), ("audience", ORDERS)];
     let opaque = form("/oauth/token", &ask).await.text("access_token");
     form("/oauth/introspect", &[("token", &opaque)]).await;
     form("/oauth/revoke", &[("token", &opaque)]).await;
     form("/oauth/revoke", &[("token", "an unknown token")]).await;
-
-    // Mistakes are where logs usually tell too much.
-    let url = format!("{}/oauth/token", running.base);
-    let misplaced = "client_secret=a-secret-in-the-query-string";
-    let wrong = [
-        client.post(format!("{url}?{misplaced}")).form(&ask),
-        client.post(&url).basic_auth(&shop.id, Some("a-wrong-secret")).form(&ask),
-        client.post(&url).bearer_auth(&token).form(&ask),
-        client.post(&url).json(&json!({ "grant_type": "client_credentials", "client_id": shop.id, "client_secret": ["a-secret-in-an-array"] })),
-        client.post(&url).header("content-type", "application/json").body(r#"{"client_secret": "a-secret-in-broken-json"#),
-    ];
-    for request in wrong {
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_client_error(), "{answer:?}");
-    }
     let basic = |client: &Credentials| {
         use base64::Engine;
         let pair = format!("{}:{}", client.id, client.secret);
         base64::engine::general_purpose::STANDARD.encode(pair)
     };
     let signature = token.rsplit('.').next().unwrap().to_owned();
-    let chosen = [
-        "a-secret-in-the-query-string",
-        "a-wrong-secret",
-        "a-secret-in-an-array",
-        "a-secret-in-broken-json",
-        "an unknown token",
-    ];
-    let mut secrets = vec![
-        secret_of(&made),
-        basic(&shop),
-        basic(&admin),
-        shop.secret,
-        token,
-        signature,
-        opaque,
-    ];
-    secrets.extend(chosen.map(str::to_owned));
+    let basics = [basic(&shop), basic(&admin)];
+    let mut secrets = make_mistakes(running, &shop.id, &token).await;
+    secrets.extend(["an unknown token".to_owned(), first_secret, signature]);
+    secrets.extend(basics);
+    secrets.extend([shop.secret, token, opaque]);
     secrets
+}
+
+/// An application that is granted an API of stored tokens, and the secret that it had first.
+async fn make_shop(running: &Running, token: &str) -> (Credentials, String) {
+    let client = reqwest::Client::new();
+    let manage = async |path: &str, body: Value| -> Value {
+        let url = format!("{}/api/v2/{path}", running.base);
+        let request = client.post(url).bearer_auth(token).json(&body);
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        answer.json().await.unwrap()
+    };
+    let stored = json!({ "identifier": ORDERS, "token_dialect": "opaque" });
+    manage("resource-servers", stored).await;
+    let fields = json!({ "name": "shop", "app_type": "non_interactive" });
+    let made = manage("clients", fields).await;
+    let id = made["client_id"].as_str().unwrap().to_owned();
+    let grant = json!({ "client_id": id, "audience": ORDERS });
+    manage("client-grants", grant).await;
+    let rotated = manage(&format!("clients/{id}/rotate-secret"), json!({})).await;
+    let secret_of = |shown: &Value| shown["client_secret"].as_str().unwrap().to_owned();
+    let secret = secret_of(&rotated);
+    (Credentials { id, secret }, secret_of(&made))
+}
+
+/// Mistakes are where logs usually tell too much; answers the secrets in them.
+async fn make_mistakes(running: &Running, id: &str, token: &str) -> Vec<String> {
+    let url = format!("{}/oauth/token", running.base);
+    let in_query = "a-secret-in-the-query-string";
+    let in_header = "a-wrong-secret-in-the-header";
+    let in_array = "a-secret-in-an-array";
+    let in_broken_json = "a-secret-in-broken-json";
+    let ask = [("grant_type", "client_credentials"), ("audience", ORDERS)];
+    let array = json!({ "grant_type": ask[0].1, "client_id": id, "client_secret": [in_array] });
+    let broken = format!("{{\"client_secret\": \"{in_broken_json}");
+    let client = reqwest::Client::new();
+    let post = || client.post(&url);
+    let json = ("content-type", "application/json");
+    let mistakes = [
+        client
+            .post(format!("{url}?client_secret={in_query}"))
+            .form(&ask),
+        post().basic_auth(id, Some(in_header)).form(&ask),
+        post().bearer_auth(token).form(&ask),
+        post().json(&array),
+        post().header(json.0, json.1).body(broken),
+    ];
+    for request in mistakes {
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{answer:?}");
+    }
+    [in_query, in_header, in_array, in_broken_json]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use crate::harness::{Answer, Credentials};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_grantor");
 /// What a start or an end may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at something that happens in another process.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 

@@ -167,9 +167,12 @@ fn damaged(bytes: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u
 }
 
 fn form(pairs: &Pairs, is_escaped: bool) -> Vec<u8> {
-    let part = |bytes: &[u8]| match is_escaped {
-        true => escaped(bytes),
-        false => bytes.to_vec(),
+    let part = |bytes: &[u8]| {
+        if is_escaped {
+            escaped(bytes)
+        } else {
+            bytes.to_vec()
+        }
     };
     let pairs = pairs
         .iter()
