@@ -97,7 +97,7 @@ fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
         .filter(|folder| !folder.as_os_str().is_empty())
     {
         std::fs::create_dir_all(folder).map_err(|error| {
-            Fault::internal(format_args!("store.url: {}: {error}", folder.display()))
+            Fault::unavailable(format_args!("store.url: {}: {error}", folder.display()))
         })?;
     }
     let options = SqliteConnectOptions::new()
