@@ -69,6 +69,17 @@ fn a_store_or_an_address_that_cannot_be_had_ends_with_69() {
     let ended = no_address.refuse_to_serve().expect(69);
     ended.complains_of(&["server.listen", &address]);
 
+    fs::write(folder.path().join("file"), "").unwrap();
+    fs::create_dir(folder.path().join("folder")).unwrap();
+    for path in ["file/grantor.db", "folder"] {
+        let no_store = program
+            .clone()
+            .with("GRANTOR_STORE__URL", format!("sqlite://{path}"));
+        for command in [&["serve"][..], &["migrate"], &["admin-secret"]] {
+            no_store.run(command).expect(69).complains_of(&["store"]);
+        }
+    }
+
     drop(taken);
     let password = "a-password-that-nobody-shows";
     let url = format!("postgres://grantor:{password}@{address}/grantor");
