@@ -195,6 +195,9 @@ fn management() -> Router<Arc<App>> {
                 .patch(client_grants::update)
                 .delete(client_grants::delete),
         )
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::from(Fault::internal("a request panicked")).into_response()
+        }))
 }
 
 /// The process answers.

@@ -81,8 +81,14 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Say everything that is wrong, and start nothing
+    #[command(
+        after_help = "Examples:\n  grantor config check\n  grantor --config my.toml config check"
+    )]
     Check,
     /// Show each value in force and where it comes from; secrets stay hidden
+    #[command(
+        after_help = "Examples:\n  grantor config print\n  GRANTOR_SERVER__LISTEN=0.0.0.0:80 grantor config print"
+    )]
     Print,
 }
 
@@ -180,13 +186,14 @@ async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure
     if let Some(first) = &first {
         announce::first_application(first, &app.issuer, &store::location(&app.config.store.url))?;
     }
+    // Whoever reads that it listens may send a signal at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     tracing::info!(
         "listening on http://{bound}, issuer {}",
         app.issuer.as_str()
     );
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         tokio::select! {

@@ -29,7 +29,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let graceful = GracefulShutdown::new();
-    accept(&app, &listener, &graceful, &stop).await;
+    let cut_off = CancellationToken::new();
+    accept(&app, &listener, (&graceful, &cut_off), &stop).await;
     drop(listener);
     tracing::info!("stopping: running requests may end");
     if timeout(app.config.server.shutdown_max, graceful.shutdown())
@@ -37,6 +38,7 @@ pub async fn serve(
         .is_err()
     {
         tracing::warn!("requests were cut off (server.shutdown_seconds_max)");
+        cut_off.cancel();
     }
     background.stop.cancel();
     let store = app.store.clone();
@@ -56,7 +58,7 @@ pub async fn serve(
 async fn accept(
     app: &Arc<App>,
     listener: &TcpListener,
-    graceful: &GracefulShutdown,
+    (graceful, cut_off): (&GracefulShutdown, &CancellationToken),
     stop: &CancellationToken,
 ) {
     let service = router(app);
@@ -69,9 +71,11 @@ async fn accept(
                 let service = TowerToHyperService::new(service.clone());
                 let connection =
                     builder(&app.config.server).serve_connection(TokioIo::new(stream), service);
-                let connection = graceful.watch(connection);
+                let connection = cut_off
+                    .clone()
+                    .run_until_cancelled_owned(graceful.watch(connection));
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
+                    if let Some(Err(error)) = connection.await {
                         tracing::debug!(%error, "a connection broke");
                     }
                     drop(slot);
@@ -104,6 +108,8 @@ fn builder(server: &Server) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(server.header_max)
-        .max_buf_size(server.header_bytes_max);
+        .max_buf_size(server.header_bytes_max)
+        // The buffer may take in more at one time; the bound on a head is exact.
+        .max_header_size(server.header_bytes_max);
     builder
 }

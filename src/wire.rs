@@ -3,7 +3,7 @@
 
 pub mod bearer;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +27,10 @@ pub enum Cut {
 /// # Errors
 /// [`Cut`].
 pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Cut> {
+    // One that says its length is refused before it is sent (RFC 9110 §10.1.1).
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(Cut::TooLarge);
+    }
     match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Cut::TooLarge),

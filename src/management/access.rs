@@ -1,7 +1,9 @@
 //! Who may do what at the Management API: Auth0's scope for each operation, and nobody hands out
 //! more than they hold (compatibility.md §6).
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
 use super::answer::Problem;
 use crate::app::App;
@@ -70,6 +72,19 @@ pub(crate) async fn may_become(
         .iter()
         .filter(|grant| grant.audience == management)
         .try_for_each(|grant| may_hand_out(caller, grant))
+}
+
+/// axum's, but what cannot be decoded is a problem in the Management API's shape.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<S: Send + Sync> FromRequestParts<S> for Path<String> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(segment)| Self(segment))
+            .map_err(|_| Problem::path("id", "String is not UTF-8"))
+    }
 }
 
 /// A path segment, once decoded.

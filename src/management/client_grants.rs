@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{authorize, check_id, may_hand_out};
+use super::access::{Path, authorize, check_id, may_hand_out};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};

@@ -5,14 +5,14 @@ mod fields;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{authorize, check_id};
+use super::access::{Path, authorize, check_id};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};

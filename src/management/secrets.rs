@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::access::{authorize, check_id, may_become};
+use super::access::{Path, authorize, check_id, may_become};
 use super::answer::{Problem, json as answer};
 use super::body::Fields;
 use super::clients::{not_found, show_with_secret};

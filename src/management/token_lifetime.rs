@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::access::authorize;
+use super::access::{Path, authorize};
 use super::answer::{Problem, json as answer};
 use super::query::Query;
 use super::{clients, resource_servers};

@@ -79,5 +79,5 @@ async fn lock_file(path: PathBuf) -> Result<File, Fault> {
     let locked = tokio::task::spawn_blocking(lock)
         .await
         .map_err(Fault::internal)?;
-    locked.map_err(|error| Fault::internal(format_args!("{shown}: {error}")))
+    locked.map_err(|error| Fault::unavailable(format_args!("store.url: {shown}: {error}")))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::harness::{ADMIN_ID, ADMIN_SECRET, Backend, Database, environment};
-use crate::program::{self, PROGRAM, Program};
+use crate::program::{BINARY, Program};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/curl")
@@ -44,18 +44,18 @@ async fn run(script: &str, backend: Backend) {
     let database = Database::create(backend).await;
     let home = tempfile::tempdir().unwrap();
     let mut environment = environment(&database, &[]);
-    let server = Program::serve(home.path(), &environment)
-        .unwrap_or_else(|(status, said)| panic!("grantor serve: {status}\n{said}"));
+    let server = Program::with_environment(home.path(), &environment).serve();
     for (key, value) in [
         ("GRANTOR", server.base.as_str()),
         ("CLIENT_ID", ADMIN_ID),
         ("CLIENT_SECRET", ADMIN_SECRET),
-        ("PROGRAM", PROGRAM),
+        ("PROGRAM", BINARY),
     ] {
         environment.push((key.to_owned(), value.to_owned()));
     }
     let path = folder().join(format!("{script}.sh"));
-    let output = program::command(path.to_str().unwrap(), home.path(), &environment)
+    let output = Program::with_environment(home.path(), &environment)
+        .command(path.to_str().unwrap())
         .output()
         .unwrap();
     let (said, wrong) = (

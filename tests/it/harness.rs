@@ -457,7 +457,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: reqwest::Response) -> Self {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.text().await.unwrap();
         let json = serde_json::from_str(&body).unwrap_or(Value::Null);

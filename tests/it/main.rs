@@ -10,6 +10,7 @@
 
 mod harness;
 mod program;
+mod raw;
 
 mod bounds;
 mod cli;

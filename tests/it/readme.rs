@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{self, PROGRAM, Program};
+use crate::program::{BINARY, Program, Running};
 
 /// Where the README's walk expects the server.
 const BASE: &str = "http://127.0.0.1:8080";
@@ -45,24 +45,23 @@ fn blocks(readme: &str) -> Vec<Block> {
 
 /// The built program, served in a new folder: at the README's address, or where that is taken, at
 /// a free port.
-fn serve() -> (Program, TempDir) {
+fn serve() -> (Running, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let server = match Program::serve(folder.path(), &[]) {
-        Ok(server) => server,
-        Err((status, said)) => {
-            assert_eq!(status.code(), Some(EXIT_UNAVAILABLE), "{said}");
-            let listen = ("GRANTOR_SERVER__LISTEN".into(), "127.0.0.1:0".into());
-            Program::serve(folder.path(), &[listen]).unwrap_or_else(|(_, said)| panic!("{said}"))
-        }
-    };
+    let server = Program::with_environment(folder.path(), &[])
+        .start()
+        .listening();
+    let server = server.unwrap_or_else(|ended| {
+        ended.expect(EXIT_UNAVAILABLE);
+        Program::in_folder(folder.path()).serve()
+    });
     (server, folder)
 }
 
 /// Runs the bash blocks in one shell, and returns what each of them wrote.
-fn walk(blocks: &[Block], server: &Program, folder: &Path, pasted: &str) -> Vec<String> {
+fn walk(blocks: &[Block], server: &Running, folder: &Path, pasted: &str) -> Vec<String> {
     // `cargo run --release --` is the program that was built for the tests; nothing else differs.
     let mut script = format!(
-        "cargo() {{ [[ \"$1 $2 $3\" == 'run --release --' ]] && \"{PROGRAM}\" \"${{@:4}}\"; }}\n"
+        "cargo() {{ [[ \"$1 $2 $3\" == 'run --release --' ]] && \"{BINARY}\" \"${{@:4}}\"; }}\n"
     );
     let end_of_block = format!("printf '\\n{END_OF_BLOCK}\\n'\n");
     let mut setters = 0;
@@ -76,7 +75,8 @@ fn walk(blocks: &[Block], server: &Program, folder: &Path, pasted: &str) -> Vec<
         script += &end_of_block;
     }
     assert_eq!(setters, 1, "one line of the README sets the base URL");
-    let mut shell = program::command("bash", folder, &[])
+    let mut shell = Program::with_environment(folder, &[])
+        .command("bash")
         .args(["-euo", "pipefail", "-c", &script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
