@@ -4,15 +4,18 @@
 //! port. `both_stores!` runs a story on SQLite and on Postgres; a missing Postgres fails.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use grantor::app::{App, Background};
 use grantor::clock::Clock;
 use grantor::config;
 use grantor::model::issuer::Issuer;
 use grantor::serve::serve;
+use grantor::store::Store;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -154,12 +157,93 @@ impl Database {
         }
     }
 
-    async fn drop_it(self) {
+    pub(crate) async fn drop_it(self) {
         if let Self::Postgres { server, name } = self {
             let mut connection = PgConnection::connect(&server).await.unwrap();
             let drop = format!("drop database if exists {name} with (force)");
             connection.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
         }
+    }
+
+    /// The store behind no server, through the library; its tables are not made yet.
+    pub(crate) fn store(&self, settings: &[(&str, &str)]) -> Store {
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let environment = environment(self, &settings)
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()));
+        let defaults =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/identity.toml");
+        let config = config::load(Some(&defaults), environment)
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .config;
+        Store::open(&config.store, &Issuer::new(ISSUER.into())).unwrap()
+    }
+
+    /// A connection of the test's own, past every server.
+    pub(crate) async fn sql(&self) -> Sql {
+        match self {
+            Self::Sqlite(folder) => {
+                let options = SqliteConnectOptions::new()
+                    .filename(folder.path().join("grantor.db"))
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(5));
+                Sql::Sqlite(options.connect().await.unwrap())
+            }
+            Self::Postgres { .. } => {
+                Sql::Postgres(PgConnection::connect(&self.url()).await.unwrap())
+            }
+        }
+    }
+
+    /// A connection to the Postgres server, outside the test's own database.
+    pub(crate) async fn postgres_server(&self) -> (PgConnection, &str) {
+        let Self::Postgres { server, name } = self else {
+            panic!("the test's database is not on a Postgres server")
+        };
+        (PgConnection::connect(server).await.unwrap(), name)
+    }
+}
+
+/// SQL of a test's own, on whichever database.
+pub(crate) enum Sql {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Sql {
+    /// Runs a statement for its effect: how many rows it changed.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(c) => c.execute(sql).await.map(|done| done.rows_affected()),
+            Self::Postgres(c) => c.execute(sql).await.map(|done| done.rows_affected()),
+        }
+    }
+
+    /// The only number of a query's only row.
+    pub(crate) async fn number(&mut self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(c) => sqlx::query_scalar(sql).fetch_one(c).await.unwrap(),
+            Self::Postgres(c) => sqlx::query_scalar(sql).fetch_one(c).await.unwrap(),
+        }
+    }
+}
+
+/// Waits until the condition holds; fails where a look that began later than `limit` still finds it
+/// wanting. Answers when the look began that found it.
+pub(crate) async fn within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    loop {
+        let looked_at = began.elapsed();
+        if holds().await {
+            return looked_at;
+        }
+        assert!(looked_at <= limit, "not so within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -190,11 +274,9 @@ pub(crate) fn environment(
 
 /// A running server.
 pub(crate) struct Node {
-    /// `http://127.0.0.1:port`
-    pub(crate) base: String,
+    wire: Wire,
     /// Its parts, where a test looks behind the wire.
     pub(crate) app: Arc<App>,
-    client: Client,
     stop: CancellationToken,
     served: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -218,12 +300,9 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
-        // The tests' own client never keeps a connection: a server that stops would cut it.
-        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
         Self {
-            base: format!("http://{bound}"),
+            wire: Wire::to(format!("http://{bound}")),
             app,
-            client,
             stop,
             served: Some(served).into(),
         }
@@ -236,6 +315,30 @@ impl Node {
             // The node's own `app` keeps the group door open, so the end of its task is not awaited.
             served.abort();
         }
+    }
+}
+
+impl std::ops::Deref for Node {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+/// How tests talk to a server, whether it runs in this process or in one of its own.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    /// `http://127.0.0.1:port`
+    pub(crate) base: String,
+    client: Client,
+}
+
+impl Wire {
+    pub(crate) fn to(base: String) -> Self {
+        // The tests' own client never keeps a connection: a server that stops would cut it.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { base, client }
     }
 
     /// A request to a path of this node.
@@ -369,6 +472,15 @@ impl Node {
             .await
             .expect(StatusCode::CREATED)
             .json
+    }
+
+    /// Whether a token is active, asked by the administrator with a Management token.
+    pub(crate) async fn is_active_to(&self, management_token: &str, token: &str) -> bool {
+        let request = self
+            .request(Method::POST, "/oauth/introspect")
+            .bearer_auth(management_token)
+            .form(&[("token", token)]);
+        self.send(request).await.expect(StatusCode::OK).json["active"] == true
     }
 
     /// An API of the identifier and an application that is granted it.
