@@ -5,6 +5,10 @@ use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::change::Covered;
 use crate::model::fault::Fault;
 
+/// A wholesale revocation is kept this long. A node that is cut off still signs with an old position
+/// for `store.stale_seconds_max`, an hour at the most, and those tokens are covered as well.
+pub const KEPT_SECONDS: i64 = LONGEST_SIGNED_SECONDS + 3600;
+
 /// A wholesale revocation: tokens of the object whose position is below the number are revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -29,7 +33,7 @@ pub(super) async fn upsert(
          on conflict (object) do update set number = excluded.number, ends_at = excluded.ends_at",
         covered.to_key(),
         n,
-        now + LONGEST_SIGNED_SECONDS
+        now + KEPT_SECONDS
     )?;
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! `store::revocations`
 
-use grantor::lifetime::LONGEST_SIGNED_SECONDS;
 use grantor::model::change::{Change, Covered};
 use grantor::store::group::Operation;
-use grantor::store::revocations::{self, Revocation};
+use grantor::store::revocations::{self, KEPT_SECONDS, Revocation};
 
 use super::group::door;
 use super::{Bench, NOW, ODD, both_databases};
@@ -40,7 +39,7 @@ both_databases! {
             newest.clear();
             for covered in covereds() {
                 let number = revoke(bench, &covered, NOW + round).await;
-                newest.push(Revocation { covered, number, ends_at: NOW + round + LONGEST_SIGNED_SECONDS });
+                newest.push(Revocation { covered, number, ends_at: NOW + round + KEPT_SECONDS });
             }
         }
         assert_eq!(all(bench).await, newest);
