@@ -198,6 +198,13 @@ impl Database {
         }
     }
 
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Self::Sqlite(_) => Backend::Sqlite,
+            Self::Postgres { .. } => Backend::Postgres,
+        }
+    }
+
     /// A connection to the Postgres server, outside the test's own database.
     pub(crate) async fn postgres_server(&self) -> (PgConnection, &str) {
         let Self::Postgres { server, name } = self else {
