@@ -17,7 +17,7 @@ const ORDERS: &str = "https://orders.example/";
 const NOTES: &str = "https://notes.example/";
 const ROUNDS: usize = 5;
 /// A start makes keys and tables the first time.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// A server in a process of its own.
 struct Process {

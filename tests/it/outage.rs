@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use grantor::directory::FRESH_MAX;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Answer, Backend, Credentials, Node, Sql, World, api_path, within};
+use crate::harness::{
+    Answer, Backend, Credentials, Node, Sql, Wire, World, api_path, claims, within,
+};
 
 const ORDERS: &str = "https://orders.example/";
 const NOTES: &str = "https://notes.example/";
@@ -46,12 +49,12 @@ impl Outage {
         assert!(node.is_active(&shop, &signed).await && node.is_active(&shop, &opaque).await);
         let sql = world.database.sql().await;
         Self {
+            world,
             shop,
             management,
             signed,
             opaque,
             sql,
-            world,
         }
     }
 
@@ -97,12 +100,6 @@ impl Outage {
     async fn readyz(&self) -> StatusCode {
         let node = self.node();
         node.send(node.request(Method::GET, "/readyz")).await.status
-    }
-
-    async fn manage(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        self.node()
-            .manage_as(&self.management, method, path, body)
-            .await
     }
 
     /// Each kind of request that may not be answered from memory, all at the same time.
@@ -265,72 +262,80 @@ async fn signed_tokens_are_refused_as_well_once_what_is_known_is_too_old() {
     outage.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_works_again_afterwards_and_what_changed_meanwhile_is_honoured() {
-    let mut outage = Outage::prepare(&[]).await;
-    let shop = outage.shop.clone();
-    let other = outage.node().create_application(json!({})).await;
-    outage.node().grant(&other, ORDERS, json!({})).await;
-    let doomed = outage.node().token(&other, ORDERS).await;
-    let jti = crate::harness::claims(&outage.signed)["jti"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    outage.begin().await;
-    outage.until_noticed().await;
-    for answer in outage.strict().await {
-        assert_unavailable(&answer);
-    }
-    // Another node, which still reaches the database, changes a lifetime, revokes a token, and
-    // deletes an application.
+/// Another node, which still reaches the database, changes a lifetime, revokes a token, and deletes
+/// an application.
+async fn change_meanwhile(outage: &mut Outage, revoked: &str, deleted: &str) {
     let now = outage.world.clock.now();
-    let note = |kind: &str, key: &str| {
-        [
-            "update change_counter set n = n + 1".to_owned(),
-            format!(
-                "insert into changes (n, mark, kind, key, created_at) select n, 'of the test', '{kind}', '{key}', {now} from change_counter"
-            ),
-        ]
-    };
+    let covered = format!("application {deleted}");
     let mut statements = vec![
         "begin".to_owned(),
         format!(
             "update apis set token_lifetime = 55, token_lifetime_for_web = 55 where identifier = '{ORDERS}'"
         ),
         format!(
-            "insert into revoked_tokens (jti, expires_at) values ('{jti}', {})",
+            "insert into revoked_tokens (jti, expires_at) values ('{revoked}', {})",
             now + 86_400
         ),
-        format!("delete from applications where client_id = '{}'", other.id),
+        format!("delete from applications where client_id = '{deleted}'"),
     ];
-    let covered = format!("application {}", other.id);
     for (kind, key) in [
         ("api", ORDERS),
-        ("revoked_token", &jti),
-        ("application", &other.id),
-        ("client_grants", &other.id),
+        ("revoked_token", revoked),
+        ("application", deleted),
+        ("client_grants", deleted),
         ("revocation", &covered),
     ] {
-        statements.extend(note(kind, key));
+        statements.push("update change_counter set n = n + 1".to_owned());
+        statements.push(format!("insert into changes (n, mark, kind, key, created_at) select n, 'of the test', '{kind}', '{key}', {now} from change_counter"));
     }
-    statements.push(format!("insert into revocations (object, number, ends_at) select '{covered}', n, {} from change_counter", now + 3_000_000));
+    statements.push(format!(
+        "insert into revocations (object, number, ends_at) select '{covered}', n, {} from change_counter",
+        now + 3_000_000
+    ));
     statements.push("commit".to_owned());
     for statement in &statements {
         outage.sql.run(statement).await.unwrap();
     }
+}
+
+/// Every kind of request is answered again, and none of those that failed has happened.
+async fn assert_all_works(node: &Node, shop: &Credentials) {
+    let new = "https://new.example/";
+    node.manage(Method::GET, &api_path(new), None)
+        .await
+        .expect(StatusCode::NOT_FOUND);
+    node.create_api(new, json!({})).await;
+    node.change_api(ORDERS, json!({ "token_lifetime": 77 }))
+        .await
+        .expect(StatusCode::OK);
+    let issued = node.ask(shop, &[("audience", ORDERS)]).await;
+    assert_eq!(issued.json["expires_in"], 77);
+    let token = node.token(shop, NOTES).await;
+    node.revoke(shop, &token).await;
+    assert!(!node.is_active(shop, &token).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_works_again_afterwards_and_what_changed_meanwhile_is_honoured() {
+    let mut outage = Outage::prepare(&[("GRANTOR_STORE__STALE_SECONDS_MAX", "600")]).await;
+    let shop = outage.shop.clone();
+    let other = outage.node().create_application(json!({})).await;
+    outage.node().grant(&other, ORDERS, json!({})).await;
+    let doomed = outage.node().token(&other, ORDERS).await;
+    let jti = claims(&outage.signed)["jti"].as_str().unwrap().to_owned();
+    outage.begin().await;
+    outage.until_noticed().await;
+    for answer in outage.strict().await {
+        assert_unavailable(&answer);
+    }
+    change_meanwhile(&mut outage, &jti, &other.id).await;
     // Cut off, the node cannot know, and issues what it issued before.
-    assert_eq!(
-        outage
-            .node()
-            .ask(&shop, &[("audience", ORDERS)])
-            .await
-            .expect(StatusCode::OK)
-            .json["expires_in"],
-        86_400
-    );
+    let node = outage.node();
+    let issued = node.ask(&shop, &[("audience", ORDERS)]).await;
+    assert_eq!(issued.expect(StatusCode::OK).json["expires_in"], 86_400);
     outage.end().await;
     within(BACK_WITHIN, async || {
-        let answer = outage.node().ask(&shop, &[("audience", ORDERS)]).await;
+        let answer = node.ask(&shop, &[("audience", ORDERS)]).await;
         answer.expect(StatusCode::OK).json["expires_in"] == 55
     })
     .await;
@@ -338,83 +343,73 @@ async fn everything_works_again_afterwards_and_what_changed_meanwhile_is_honoure
         outage.readyz().await == StatusCode::OK
     })
     .await;
-    let node = outage.node();
     assert!(!node.is_active(&shop, &outage.signed).await);
     assert!(!node.is_active_to(&outage.management, &doomed).await);
     node.ask(&other, &[("audience", ORDERS)])
         .await
         .expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
     assert!(node.is_active(&shop, &outage.opaque).await);
-    // Every kind of request is answered again, and none of those that failed has happened.
-    assert_eq!(
-        node.manage(Method::GET, &api_path("https://new.example/"), None)
-            .await
-            .status,
-        StatusCode::NOT_FOUND
-    );
-    node.create_api("https://new.example/", json!({})).await;
-    node.change_api(ORDERS, json!({ "token_lifetime": 77 }))
-        .await
-        .expect(StatusCode::OK);
-    assert_eq!(
-        node.ask(&shop, &[("audience", ORDERS)]).await.json["expires_in"],
-        77
-    );
-    let token = node.token(&shop, NOTES).await;
-    node.revoke(&shop, &token).await;
-    assert!(!node.is_active(&shop, &token).await);
+    assert_all_works(node, &shop).await;
     outage.finish().await;
+}
+
+/// Asks all kinds of things until told to stop: how many were answered, and how many were 503.
+async fn ask_without_pause(
+    (wire, n): (Wire, usize),
+    shop: Credentials,
+    management: String,
+    ended: CancellationToken,
+) -> (u32, u32) {
+    let (mut fine, mut unavailable) = (0, 0);
+    let mut round = n;
+    while !ended.is_cancelled() {
+        round += 1;
+        let fresh = format!("https://{n}.example/{round}");
+        let body = json!({ "identifier": fresh });
+        let answer = match round % 6 {
+            0 => wire.ask(&shop, &[("audience", ORDERS)]).await,
+            1 => wire.ask(&shop, &[("audience", NOTES)]).await,
+            2 => {
+                let form = [("token", &*management)];
+                wire.form("/oauth/introspect", &shop, &form).await
+            }
+            3 => {
+                let path = "/resource-servers";
+                wire.manage_as(&management, Method::POST, path, Some(body))
+                    .await
+            }
+            4 => {
+                let path = "/clients?per_page=5";
+                wire.manage_as(&management, Method::GET, path, None).await
+            }
+            _ => wire.ask(&shop, &[("audience", &fresh)]).await,
+        };
+        match answer.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                assert_unavailable(&answer);
+                unavailable += 1;
+            }
+            StatusCode::OK | StatusCode::CREATED => fine += 1,
+            // An API that nobody has made.
+            StatusCode::FORBIDDEN if round % 6 == 5 => fine += 1,
+            _ => panic!("{answer:?}"),
+        }
+    }
+    (fine, unavailable)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_meets_a_500_while_the_database_goes_and_comes() {
     let mut outage = Outage::prepare(&[("GRANTOR_STORE__STALE_SECONDS_MAX", "1")]).await;
-    let stop = tokio_util::sync::CancellationToken::new();
-    let mut asking = tokio::task::JoinSet::new();
+    let ended = CancellationToken::new();
+    let mut askers = tokio::task::JoinSet::new();
     for n in 0..6 {
-        let (wire, shop, management, stop) = (
-            (**outage.node()).clone(),
+        askers.spawn(ask_without_pause(
+            ((**outage.node()).clone(), n),
             outage.shop.clone(),
             outage.management.clone(),
-            stop.clone(),
-        );
-        asking.spawn(async move {
-            let (mut fine, mut unavailable) = (0, 0);
-            let mut round = 0;
-            while !stop.is_cancelled() {
-                round += 1;
-                let fresh = format!("https://{n}.example/{round}");
-                let body = json!({ "identifier": fresh });
-                let answer = match (n + round) % 6 {
-                    0 => wire.ask(&shop, &[("audience", ORDERS)]).await,
-                    1 => wire.ask(&shop, &[("audience", NOTES)]).await,
-                    2 => {
-                        wire.form("/oauth/introspect", &shop, &[("token", &management)])
-                            .await
-                    }
-                    3 => {
-                        wire.manage_as(&management, Method::POST, "/resource-servers", Some(body))
-                            .await
-                    }
-                    4 => {
-                        wire.manage_as(&management, Method::GET, "/clients?per_page=5", None)
-                            .await
-                    }
-                    _ => wire.ask(&shop, &[("audience", &fresh)]).await,
-                };
-                match answer.status {
-                    StatusCode::SERVICE_UNAVAILABLE => {
-                        assert_unavailable(&answer);
-                        unavailable += 1;
-                    }
-                    StatusCode::OK | StatusCode::CREATED => fine += 1,
-                    // The API that nobody has granted.
-                    StatusCode::FORBIDDEN if (n + round) % 6 == 5 => fine += 1,
-                    _ => panic!("{answer:?}"),
-                }
-            }
-            (fine, unavailable)
-        });
+            ended.clone(),
+        ));
     }
     for _ in 0..3 {
         outage.begin().await;
@@ -425,16 +420,13 @@ async fn no_request_meets_a_500_while_the_database_goes_and_comes() {
         })
         .await;
     }
-    stop.cancel();
-    let (mut fine, mut unavailable) = (0, 0);
-    while let Some(counts) = asking.join_next().await {
-        let (more_fine, more_unavailable) = counts.unwrap();
-        fine += more_fine;
-        unavailable += more_unavailable;
-    }
+    ended.cancel();
+    let counts = askers.join_all().await;
+    let fine: u32 = counts.iter().map(|(fine, _)| fine).sum();
+    let unavailable: u32 = counts.iter().map(|(_, unavailable)| unavailable).sum();
     assert!(
         fine > 50 && unavailable > 50,
-        "{fine} were answered, {unavailable} were not"
+        "{fine} fine, {unavailable} unavailable"
     );
     outage.finish().await;
 }

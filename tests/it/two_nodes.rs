@@ -61,13 +61,13 @@ both_stores! {
     async fn a_changed_lifetime_counts_at_once_while_others_ask_for_it_without_pause(world: World) {
         let (here, there) = (&world.node, &world.another_node().await);
         let shop = here.api_and_application(ORDERS).await;
-        let mut asking = tokio::task::JoinSet::new();
-        let stop = tokio_util::sync::CancellationToken::new();
+        let mut askers = tokio::task::JoinSet::new();
+        let ended = tokio_util::sync::CancellationToken::new();
         for _ in 0..3 {
             for node in [here, there] {
-                let (wire, shop, stop) = ((**node).clone(), shop.clone(), stop.clone());
-                asking.spawn(async move {
-                    while !stop.is_cancelled() {
+                let (wire, shop, ended) = ((**node).clone(), shop.clone(), ended.clone());
+                askers.spawn(async move {
+                    while !ended.is_cancelled() {
                         wire.ask(&shop, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
                     }
                 });
@@ -80,8 +80,8 @@ both_stores! {
             }
         }
         within(FRESH_MAX, async || expires_in(there, &shop, ORDERS).await == ROUNDS).await;
-        stop.cancel();
-        while let Some(asked) = asking.join_next().await {
+        ended.cancel();
+        while let Some(asked) = askers.join_next().await {
             asked.unwrap();
         }
         there.stop().await;

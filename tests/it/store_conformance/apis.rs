@@ -78,7 +78,7 @@ both_databases! {
         for wanted in extreme() {
             let wanted = Api { id: "id".into(), ..wanted };
             assert!(bench.write(async |tx| apis::update(tx, &wanted).await).await.unwrap());
-            let found = apis::by_id(&mut *bench.store.read().await.unwrap(), "id").await.unwrap().unwrap();
+            let found = apis::by_id(&mut bench.store.read().await.unwrap(), "id").await.unwrap().unwrap();
             let kept = Api { identifier: "https://api/".into(), created_at: NOW, ..wanted };
             assert_eq!(found, kept);
         }
@@ -100,7 +100,7 @@ both_databases! {
         ] {
             assert!(!bench.write(async |tx| apis::insert(tx, &taken).await).await.unwrap());
         }
-        let (all, total) = apis::list(&mut *bench.store.read().await.unwrap(), 0, 10).await.unwrap();
+        let (all, total) = apis::list(&mut bench.store.read().await.unwrap(), 0, 10).await.unwrap();
         assert_eq!((all.len(), total), (2, 2));
         assert!(all.contains(&first));
     }
@@ -121,7 +121,7 @@ both_databases! {
 
     async fn system_apis_take_identifier_and_scopes_from_the_program_and_stay(bench: Bench) {
         for (system, id, identifier) in [(SystemApi::Management, "m", MANAGEMENT), (SystemApi::Mfa, "f", MFA)] {
-            assert_eq!(apis::system(&mut *bench.store.read().await.unwrap(), system).await.unwrap(), None);
+            assert_eq!(apis::system(&mut bench.store.read().await.unwrap(), system).await.unwrap(), None);
             let stored = Api { system: Some(system), scopes: system_scopes(system), ..api(id, identifier) };
             bench.insert_api(&stored).await;
             let mut conn = bench.store.read().await.unwrap();
@@ -133,7 +133,7 @@ both_databases! {
             let other = Api { scopes: Vec::new(), name: Some(ODD.into()), ..stored.clone() };
             assert!(bench.write(async |tx| apis::update(tx, &other).await).await.unwrap());
             assert!(!bench.write(async |tx| apis::delete(tx, id).await).await.unwrap());
-            let found = apis::by_id(&mut *bench.store.read().await.unwrap(), id).await.unwrap();
+            let found = apis::by_id(&mut bench.store.read().await.unwrap(), id).await.unwrap();
             assert_eq!(found, Some(Api { name: Some(ODD.into()), ..stored }));
         }
         let mut conn = bench.store.read().await.unwrap();
@@ -181,7 +181,7 @@ both_databases! {
             "max_is_implied = true, max_token_lifetime = -1", "token_lifetime = null"] {
             assert!(sql.run(&format!("update apis set {wrong} where id = 'id'")).await.is_err(), "{wrong}");
         }
-        let (all, _) = apis::list(&mut *bench.store.read().await.unwrap(), 0, 10).await.unwrap();
+        let (all, _) = apis::list(&mut bench.store.read().await.unwrap(), 0, 10).await.unwrap();
         assert_eq!(all, [api("id", "https://api/")]);
     }
 }

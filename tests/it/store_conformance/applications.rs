@@ -48,7 +48,7 @@ fn shown(application: &Application) -> String {
 }
 
 async fn get(bench: &Bench, client_id: &str) -> Option<Application> {
-    applications::get(&mut *bench.store.read().await.unwrap(), client_id)
+    applications::get(&mut bench.store.read().await.unwrap(), client_id)
         .await
         .unwrap()
 }
@@ -197,8 +197,8 @@ both_databases! {
         let orders = api("o", "https://orders/");
         bench.insert_api(&management).await;
         bench.insert_api(&orders).await;
-        let first = async || applications::first_administrator(&mut *bench.store.read().await.unwrap()).await.unwrap();
-        let any = async || applications::any_administrator(&mut *bench.store.read().await.unwrap()).await.unwrap();
+        let first = async || applications::first_administrator(&mut bench.store.read().await.unwrap()).await.unwrap();
+        let any = async || applications::any_administrator(&mut bench.store.read().await.unwrap()).await.unwrap();
         for (id, created_at) in [("young", NOW + 5), ("old", NOW), ("older", NOW - 1), ("oldest", NOW - 2)] {
             bench.insert_application(&Application { created_at, ..application(id) }).await;
         }

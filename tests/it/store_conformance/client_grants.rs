@@ -9,7 +9,7 @@ use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, gr
 use crate::harness::{MANAGEMENT, MFA};
 
 async fn get(bench: &Bench, id: &str) -> Option<ClientGrant> {
-    client_grants::get(&mut *bench.store.read().await.unwrap(), id)
+    client_grants::get(&mut bench.store.read().await.unwrap(), id)
         .await
         .unwrap()
 }

@@ -13,7 +13,7 @@ async fn note(bench: &Bench, changes: &[Change], now: i64) -> i64 {
 }
 
 async fn read(bench: &Bench, position: i64) -> feed::Reading {
-    feed::read(&mut *bench.store.read().await.unwrap(), position)
+    feed::read(&mut bench.store.read().await.unwrap(), position)
         .await
         .unwrap()
 }
@@ -42,7 +42,7 @@ both_databases! {
         marks.sort();
         marks.dedup();
         assert_eq!(marks.len(), 9, "marks are random");
-        let newest = feed::newest(&mut *bench.store.read().await.unwrap()).await.unwrap();
+        let newest = feed::newest(&mut bench.store.read().await.unwrap()).await.unwrap();
         assert_eq!(newest, (start + 8, reading.entries[8].mark.clone()));
     }
 
@@ -126,8 +126,8 @@ both_databases! {
             feed::raise(&mut tx, NOW * 2000).await.unwrap();
             drop(tx);
         }
-        assert_eq!(apis::by_id(&mut *bench.store.read().await.unwrap(), "id").await.unwrap(), None);
-        assert_eq!(revocations::all(&mut *bench.store.read().await.unwrap()).await.unwrap(), []);
+        assert_eq!(apis::by_id(&mut bench.store.read().await.unwrap(), "id").await.unwrap(), None);
+        assert_eq!(revocations::all(&mut bench.store.read().await.unwrap()).await.unwrap(), []);
         assert_eq!(note(bench, &[Change::Everything], NOW).await, before + 1);
         assert_eq!(read(bench, before).await.entries.len(), 2);
     }
@@ -136,9 +136,9 @@ both_databases! {
         let mut tx = bench.store.write().await.unwrap();
         apis::insert(&mut tx, &api("id", "https://api/")).await.unwrap();
         assert!(apis::by_id(&mut tx, "id").await.unwrap().is_some(), "the transaction sees its own");
-        assert!(apis::by_id(&mut *bench.store.read().await.unwrap(), "id").await.unwrap().is_none());
+        assert!(apis::by_id(&mut bench.store.read().await.unwrap(), "id").await.unwrap().is_none());
         tx.commit(NOW).await.unwrap();
-        assert!(apis::by_id(&mut *bench.store.read().await.unwrap(), "id").await.unwrap().is_some());
+        assert!(apis::by_id(&mut bench.store.read().await.unwrap(), "id").await.unwrap().is_some());
     }
 
     async fn the_sweep_takes_old_changes_in_batches_and_never_the_newest(bench: Bench) {

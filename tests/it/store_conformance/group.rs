@@ -53,7 +53,7 @@ async fn is_revoked(bench: &Bench, jti: &str) -> bool {
 both_databases! {
     async fn many_operations_at_once_are_all_durable_when_answered(bench: Bench) {
         let door = door(bench, 10_000);
-        let before = feed::read(&mut *bench.store.read().await.unwrap(), 0).await.unwrap().counter;
+        let before = feed::read(&mut bench.store.read().await.unwrap(), 0).await.unwrap().counter;
         let running: Vec<_> = (0..600).map(|n| {
             let (door, jti) = (door.clone(), format!("{n}"));
             let operation = if n % 3 == 0 { revoke_signed(&jti) } else { store(&jti) };
@@ -69,7 +69,7 @@ both_databases! {
                 assert!(is_stored(bench, &jti).await && !is_revoked(bench, &jti).await);
             }
         }
-        let counter = feed::read(&mut *bench.store.read().await.unwrap(), 0).await.unwrap().counter;
+        let counter = feed::read(&mut bench.store.read().await.unwrap(), 0).await.unwrap().counter;
         assert_eq!(counter, before + 200, "each revocation is one change");
     }
 
@@ -83,7 +83,7 @@ both_databases! {
         for running in running {
             answered.push(running.await.unwrap());
         }
-        let entries = feed::read(&mut *bench.store.read().await.unwrap(), 0).await.unwrap().entries;
+        let entries = feed::read(&mut bench.store.read().await.unwrap(), 0).await.unwrap().entries;
         for (number, jti) in answered {
             let change = grantor::model::change::Change::RevokedToken(jti);
             let place = entries.iter().find(|entry| entry.change == change).unwrap();

@@ -28,7 +28,7 @@ both_databases! {
         for key in &stored {
             bench.write(async |tx| keys::insert(tx, key).await).await.unwrap();
         }
-        let found = keys::all(&mut *bench.store.read().await.unwrap()).await.unwrap();
+        let found = keys::all(&mut bench.store.read().await.unwrap()).await.unwrap();
         let expected = [3, 2, 0, 1].map(|index: usize| shown(&stored[index]));
         assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected);
     }
@@ -38,7 +38,7 @@ both_databases! {
         for wrong in [key("b", "RS256", "current", NOW), key("a", "RS256", "next", NOW), key("c", "RS256", "retired", NOW)] {
             expect_defect(bench.write(async |tx| keys::insert(tx, &wrong).await).await);
         }
-        assert_eq!(keys::all(&mut *bench.store.read().await.unwrap()).await.unwrap().len(), 1);
+        assert_eq!(keys::all(&mut bench.store.read().await.unwrap()).await.unwrap().len(), 1);
     }
 
     async fn a_sealed_value_is_stored_once_under_its_name(bench: Bench) {

@@ -27,7 +27,7 @@ async fn revoke(bench: &Bench, covered: &Covered, now: i64) -> i64 {
 }
 
 async fn all(bench: &Bench) -> Vec<Revocation> {
-    revocations::all(&mut *bench.store.read().await.unwrap())
+    revocations::all(&mut bench.store.read().await.unwrap())
         .await
         .unwrap()
 }
@@ -98,8 +98,8 @@ both_databases! {
         drop(conn);
         let sweep = async || bench.write(async |tx| revocations::sweep(tx, NOW, 2).await).await.unwrap();
         assert_eq!(sweep().await, 2);
-        assert!(revocations::is_token_revoked(&mut *bench.store.read().await.unwrap(), "b").await.unwrap(), "the longest ended go first");
+        assert!(revocations::is_token_revoked(&mut bench.store.read().await.unwrap(), "b").await.unwrap(), "the longest ended go first");
         assert_eq!((sweep().await, sweep().await), (1, 0));
-        assert_eq!(revocations::count_tokens(&mut *bench.store.read().await.unwrap(), i64::MIN).await.unwrap(), 3);
+        assert_eq!(revocations::count_tokens(&mut bench.store.read().await.unwrap(), i64::MIN).await.unwrap(), 3);
     }
 }

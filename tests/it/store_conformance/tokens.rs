@@ -20,7 +20,7 @@ async fn store(door: &GroupDoor, token: &Token) {
 
 async fn get(bench: &Bench, jti: &str) -> Option<tokens::StoredToken> {
     tokens::get(
-        &mut *bench.store.read().await.unwrap(),
+        &mut bench.store.read().await.unwrap(),
         &format!("digest {jti}"),
     )
     .await
@@ -84,7 +84,7 @@ both_databases! {
             store(&door, &Token { expires_at: None, ..token(jti, "app", &["https://a/"]) }).await;
         }
         store(&door, &token("c", "app", &["https://a/"])).await;
-        assert_eq!(tokens::count_never_expiring(&mut *bench.store.read().await.unwrap()).await.unwrap(), 2);
+        assert_eq!(tokens::count_never_expiring(&mut bench.store.read().await.unwrap()).await.unwrap(), 2);
         let swept = bench.write(async |tx| tokens::sweep(tx, i64::MAX, 10).await).await.unwrap();
         assert_eq!((swept, left(bench, "abc").await.as_str()), (1, "ab"));
     }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Credentials, Wire, api_path, both_stores, within};
 
 const ORDERS: &str = "https://orders.example/";
+const SHARED: &str = "https://shared.example/";
+const OPAQUE: &str = "https://opaque.example/";
 const CHANGES: usize = 200;
 /// Requests under way at one time.
 const AT_ONCE: usize = 16;
@@ -22,84 +24,70 @@ struct Ground {
 
 /// One of several kinds of change. Everything but a 5xx may come of two changes that meet.
 async fn change(wire: &Wire, ground: &Ground, n: usize) -> Answer {
-    let own = format!("https://{n}.example/");
+    let shop = format!("/clients/{}", ground.shop.id);
+    let own = json!({ "identifier": format!("https://{n}.example/") });
+    let lifetime = 1000 + n;
     let manage = async |method, path: &str, body| {
+        let body = Some(body);
         wire.manage_as(&ground.management, method, path, body).await
     };
     match n % 8 {
         0 => {
-            manage(
-                Method::PATCH,
-                &api_path(ORDERS),
-                Some(json!({ "token_lifetime": 1000 + n })),
-            )
-            .await
+            let body = json!({ "token_lifetime": lifetime });
+            manage(Method::PATCH, &api_path(ORDERS), body).await
         }
-        1 => {
-            manage(
-                Method::POST,
-                "/resource-servers",
-                Some(json!({ "identifier": own })),
-            )
-            .await
-        }
+        1 => manage(Method::POST, "/resource-servers", own).await,
         2 => {
-            manage(
-                Method::POST,
-                "/clients",
-                Some(json!({ "name": format!("{n}"), "app_type": "non_interactive" })),
-            )
-            .await
+            let body = json!({ "name": format!("{n}"), "app_type": "non_interactive" });
+            manage(Method::POST, "/clients", body).await
         }
         3 => {
             // The same grant again and again: made, taken, or conflicting.
-            let body =
-                json!({ "client_id": ground.shop.id, "audience": "https://shared.example/" });
-            let created = manage(Method::POST, "/client-grants", Some(body)).await;
-            let Some(id) = created.json["id"].as_str() else {
-                return created;
-            };
-            manage(
-                Method::DELETE,
-                &format!("/client-grants/{id}?revoke_tokens=true"),
-                None,
+            let body = json!({ "client_id": ground.shop.id, "audience": SHARED });
+            let created = manage(Method::POST, "/client-grants", body).await;
+            delete(
+                wire,
+                ground,
+                created,
+                "/client-grants",
+                "?revoke_tokens=true",
             )
             .await
         }
         4 => {
-            let body = json!({ "access_token_lifetimes": { "application": 1000 + n } });
-            manage(
-                Method::PATCH,
-                &format!("/clients/{}", ground.shop.id),
-                Some(body),
-            )
-            .await
+            let body = json!({ "access_token_lifetimes": { "application": lifetime } });
+            manage(Method::PATCH, &shop, body).await
         }
         5 => {
-            let asked = wire.ask(&ground.shop, &[("audience", ORDERS)]).await;
-            let Some(token) = asked.json["access_token"].as_str() else {
-                return asked;
+            let issued = wire.ask(&ground.shop, &[("audience", ORDERS)]).await;
+            let Some(token) = issued.json["access_token"].as_str() else {
+                return issued;
             };
-            wire.form("/oauth/revoke", &ground.shop, &[("token", token)])
-                .await
+            let form = [("token", token)];
+            wire.form("/oauth/revoke", &ground.shop, &form).await
         }
-        6 => {
-            wire.ask(&ground.shop, &[("audience", "https://opaque.example/")])
-                .await
-        }
+        6 => wire.ask(&ground.shop, &[("audience", OPAQUE)]).await,
         _ => {
-            let created = manage(
-                Method::POST,
-                "/resource-servers",
-                Some(json!({ "identifier": own })),
-            )
-            .await;
-            if created.status.is_server_error() {
-                return created;
-            }
-            manage(Method::DELETE, &api_path(&own), None).await
+            let created = manage(Method::POST, "/resource-servers", own).await;
+            delete(wire, ground, created, "/resource-servers", "").await
         }
     }
+}
+
+/// Deletes what was created, if it was.
+async fn delete(
+    wire: &Wire,
+    ground: &Ground,
+    created: Answer,
+    folder: &str,
+    query: &str,
+) -> Answer {
+    let Some(id) = created.json["id"].as_str() else {
+        return created;
+    };
+    let path = format!("{folder}/{id}{query}");
+    wire.manage_as(&ground.management, Method::DELETE, &path, None)
+        .await
 }
 
 /// Everything that a node shows of what the changes were about, and what it does about it.
@@ -116,8 +104,8 @@ async fn view(wire: &Wire, ground: &Ground) -> BTreeMap<String, Value> {
     }
     for audience in [
         ORDERS,
-        "https://shared.example/",
-        "https://opaque.example/",
+        SHARED,
+        OPAQUE,
         "https://1.example/",
         "https://7.example/",
     ] {
@@ -132,10 +120,10 @@ both_stores! {
     async fn two_hundred_mixed_changes_on_two_nodes_end_in_one_state(world: World) {
         let (here, there) = (&world.node, &world.another_node().await);
         let shop = here.api_and_application(ORDERS).await;
-        here.create_api("https://shared.example/", json!({})).await;
-        here.create_api("https://opaque.example/", json!({ "token_dialect": "opaque" })).await;
-        here.grant(&shop, "https://opaque.example/", json!({})).await;
-        within(FRESH_MAX, async || there.ask(&shop, &[("audience", "https://opaque.example/")]).await.status.is_success()).await;
+        here.create_api(SHARED, json!({})).await;
+        here.create_api(OPAQUE, json!({ "token_dialect": "opaque" })).await;
+        here.grant(&shop, OPAQUE, json!({})).await;
+        within(FRESH_MAX, async || there.ask(&shop, &[("audience", OPAQUE)]).await.status.is_success()).await;
         let ground = Ground { management: here.admin_token().await, shop };
         let turns = std::sync::Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
         let mut running = tokio::task::JoinSet::new();
