@@ -33,8 +33,26 @@ struct Progress {
     position: i64,
     /// When the last successful reading began.
     read_at: Option<Instant>,
+    /// When the last reading began that failed.
+    failed_at: Option<Instant>,
     /// Revocations are loaded.
     is_ready: bool,
+}
+
+impl Progress {
+    fn is_at(&self, number: i64) -> bool {
+        let is_fresh = self
+            .read_at
+            .is_some_and(|at| at.elapsed() <= super::FRESH_MAX);
+        is_fresh && self.position >= number
+    }
+
+    fn has_tried_since(&self, asked_at: Instant) -> bool {
+        [self.read_at, self.failed_at]
+            .into_iter()
+            .flatten()
+            .any(|at| at >= asked_at)
+    }
 }
 
 /// This node's place in the feed.
@@ -61,21 +79,16 @@ impl Feed {
             .map_or(Duration::MAX, |at| at.elapsed())
     }
 
-    /// Waits for the position to reach `number`, or for a reading that began after this call. True
-    /// where the position has reached it and the reading succeeded.
+    /// Waits for the position to reach `number`, or for a reading that began after this call and
+    /// succeeded or failed. True where the position has reached it and is fresh.
     pub(super) async fn read_up_to(&self, number: i64) -> bool {
         let asked_at = Instant::now();
         let mut progress = self.progress.subscribe();
         self.wake.notify_one();
-        let has_read = progress.wait_for(|progress| {
-            let is_fresh = progress
-                .read_at
-                .is_some_and(|at| at.elapsed() <= super::FRESH_MAX);
-            (is_fresh && progress.position >= number)
-                || progress.read_at.is_some_and(|at| at >= asked_at)
-        });
+        let has_read = progress
+            .wait_for(|progress| progress.is_at(number) || progress.has_tried_since(asked_at));
         match timeout(WAIT_MAX, has_read).await {
-            Ok(Ok(progress)) => progress.position >= number,
+            Ok(Ok(progress)) => progress.is_at(number),
             _ => false,
         }
     }
@@ -135,9 +148,14 @@ impl Follower {
     async fn run(mut self, stop: CancellationToken) {
         let mut was_well = true;
         while !stop.is_cancelled() {
+            let began = Instant::now();
             let result = self.step().await;
             if let Err(fault) = &result {
                 self.conn = None;
+                self.directory
+                    .feed
+                    .progress
+                    .send_modify(|progress| progress.failed_at = Some(began));
                 if was_well {
                     tracing::error!(%fault, "the feed cannot be read; what is known goes stale");
                 }
@@ -250,6 +268,7 @@ impl Follower {
         self.directory.feed.progress.send_replace(Progress {
             position,
             read_at: Some(began),
+            failed_at: None,
             is_ready: true,
         });
     }

@@ -133,7 +133,9 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, Fault> {
 /// A fault that names the folder.
 pub fn make_private_folder(folder: &Path) -> Result<(), Fault> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| Fault::unavailable(format_args!("{}: {error}", folder.display())))
+    made.map_err(|error| {
+        Fault::unavailable(format_args!("store.url: {}: {error}", folder.display()))
+    })
 }
 
 /// Where files that belong to the store lie: beside the SQLite file; for Postgres, in `data/`.

@@ -5,6 +5,10 @@ use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::change::Covered;
 use crate::model::fault::Fault;
 
+/// A wholesale revocation is kept this long. A node that is cut off still signs with an old position
+/// for `store.stale_seconds_max`, an hour at the most, and those tokens are covered as well.
+pub const KEPT_SECONDS: i64 = LONGEST_SIGNED_SECONDS + 3600;
+
 /// A wholesale revocation: tokens of the object whose position is below the number are revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -29,7 +33,7 @@ pub(super) async fn upsert(
          on conflict (object) do update set number = excluded.number, ends_at = excluded.ends_at",
         covered.to_key(),
         n,
-        now + LONGEST_SIGNED_SECONDS
+        now + KEPT_SECONDS
     )?;
     Ok(())
 }
@@ -45,16 +49,21 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
         (String, i64, i64),
         "select object, number, ends_at from revocations order by object"
     )?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(object, number, ends_at)| {
-            Some(Revocation {
-                covered: Covered::from_key(&object)?,
-                number,
-                ends_at,
-            })
+    let revocation = |(object, number, ends_at): (String, i64, i64)| {
+        let covered = Covered::from_key(&object);
+        if covered.is_none() {
+            tracing::warn!(
+                object,
+                "a newer version revoked something that this one does not know"
+            );
+        }
+        Some(Revocation {
+            covered: covered?,
+            number,
+            ends_at,
         })
-        .collect())
+    };
+    Ok(rows.into_iter().filter_map(revocation).collect())
 }
 
 /// Forgets a wholesale revocation, unless a newer one of the same object came between.

@@ -303,7 +303,7 @@ async fn explain_agrees_with_the_management_api(backend: Backend) {
         assert_eq!(lines, expected, "{arguments:?}");
     }
     let unknown = program.run(&["explain", "--api", "https://unknown.example/"]);
-    let unknown = unknown.expect(70);
+    let unknown = unknown.expect(2);
     unknown.complains_of(&["there is no API 'https://unknown.example/'"]);
     world.end().await;
 }

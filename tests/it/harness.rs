@@ -3,7 +3,10 @@
 //! A [`World`] is a fresh database with one or more nodes on it, each a real listener on a free
 //! port. `both_stores!` runs a story on SQLite and on Postgres; a missing Postgres fails.
 
+mod database;
+
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use grantor::app::App;
 use grantor::background::Background;
@@ -13,10 +16,10 @@ use grantor::model::issuer::Issuer;
 use grantor::serve::serve;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection, Executor, PgConnection};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use database::{Database, Sql};
 
 /// The issuer of every test server; nothing listens there.
 pub(crate) const ISSUER: &str = "https://grantor.test/";
@@ -116,52 +119,17 @@ impl World {
     }
 }
 
-/// A database of one test's own.
-pub(crate) enum Database {
-    Sqlite(TempDir),
-    Postgres { server: String, name: String },
-}
-
-impl Database {
-    pub(crate) async fn create(backend: Backend) -> Self {
-        match backend {
-            Backend::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
-            Backend::Postgres => {
-                let server = std::env::var("GRANTOR_TEST_POSTGRES").expect(
-                    "GRANTOR_TEST_POSTGRES names a Postgres server; scripts/test starts one",
-                );
-                let name = format!("test_{}", grantor::secret::random_hex_id());
-                let mut connection = PgConnection::connect(&server).await.unwrap();
-                connection
-                    .execute(sqlx::AssertSqlSafe(format!("create database {name}")))
-                    .await
-                    .unwrap();
-                Self::Postgres { server, name }
-            }
+/// Waits until the condition holds; fails where a look that began later than `limit` still finds it
+/// wanting. Answers when the look began that found it.
+pub(crate) async fn within(limit: Duration, mut holds: impl AsyncFnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    loop {
+        let looked_at = began.elapsed();
+        if holds().await {
+            return looked_at;
         }
-    }
-
-    /// `store.url`.
-    pub(crate) fn url(&self) -> String {
-        match self {
-            Self::Sqlite(folder) => {
-                format!("sqlite://{}", folder.path().join("grantor.db").display())
-            }
-            Self::Postgres { server, name } => {
-                let mut url = url::Url::parse(server).unwrap();
-                url.set_path(name);
-                url.to_string()
-            }
-        }
-    }
-
-    /// Drops it; a folder goes by itself.
-    pub(crate) async fn drop_it(self) {
-        if let Self::Postgres { server, name } = self {
-            let mut connection = PgConnection::connect(&server).await.unwrap();
-            let drop = format!("drop database if exists {name} with (force)");
-            connection.execute(sqlx::AssertSqlSafe(drop)).await.unwrap();
-        }
+        assert!(looked_at <= limit, "not so within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -192,11 +160,9 @@ pub(crate) fn environment(
 
 /// A running server.
 pub(crate) struct Node {
-    /// `http://127.0.0.1:port`
-    pub(crate) base: String,
+    wire: Wire,
     /// Its parts, where a test looks behind the wire.
     pub(crate) app: Arc<App>,
-    client: Client,
     stop: CancellationToken,
     served: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -220,12 +186,9 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
-        // The tests' own client never keeps a connection: a server that stops would cut it.
-        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
         Self {
-            base: format!("http://{bound}"),
+            wire: Wire::to(format!("http://{bound}")),
             app,
-            client,
             stop,
             served: Some(served).into(),
         }
@@ -238,6 +201,30 @@ impl Node {
             // The node's own `app` keeps the group door open, so the end of its task is not awaited.
             served.abort();
         }
+    }
+}
+
+impl std::ops::Deref for Node {
+    type Target = Wire;
+
+    fn deref(&self) -> &Wire {
+        &self.wire
+    }
+}
+
+/// How tests talk to a server, whether it runs in this process or in one of its own.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    /// `http://127.0.0.1:port`
+    pub(crate) base: String,
+    client: Client,
+}
+
+impl Wire {
+    pub(crate) fn to(base: String) -> Self {
+        // The tests' own client never keeps a connection: a server that stops would cut it.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { base, client }
     }
 
     /// A request to a path of this node.
@@ -371,6 +358,15 @@ impl Node {
             .await
             .expect(StatusCode::CREATED)
             .json
+    }
+
+    /// Whether a token is active, asked by the administrator with a Management token.
+    pub(crate) async fn is_active_to(&self, management_token: &str, token: &str) -> bool {
+        let request = self
+            .request(Method::POST, "/oauth/introspect")
+            .bearer_auth(management_token)
+            .form(&[("token", token)]);
+        self.send(request).await.expect(StatusCode::OK).json["active"] == true
     }
 
     /// An API of the identifier and an application that is granted it.

@@ -1,0 +1,105 @@
+//! `store::revocations`
+
+use grantor::model::change::{Change, Covered};
+use grantor::store::group::Operation;
+use grantor::store::revocations::{self, KEPT_SECONDS, Revocation};
+
+use super::group::door;
+use super::{Bench, NOW, ODD, both_databases};
+
+/// Identifiers hold no spaces; everything else they may.
+fn covereds() -> [Covered; 3] {
+    let identifier = format!("urn:{}", ODD.replace(' ', "_"));
+    [
+        Covered::Api(identifier.clone()),
+        Covered::Application("app".into()),
+        Covered::ClientGrant {
+            client_id: "app".into(),
+            audience: identifier,
+        },
+    ]
+}
+
+async fn revoke(bench: &Bench, covered: &Covered, now: i64) -> i64 {
+    let mut tx = bench.store.write().await.unwrap();
+    tx.note(Change::Revocation(covered.clone()));
+    tx.commit(now).await.unwrap()
+}
+
+async fn all(bench: &Bench) -> Vec<Revocation> {
+    revocations::all(&mut bench.store.read().await.unwrap())
+        .await
+        .unwrap()
+}
+
+both_databases! {
+    async fn a_revocation_is_one_row_for_each_object_with_the_newest_number(bench: Bench) {
+        let mut newest = Vec::new();
+        for round in 0..3 {
+            newest.clear();
+            for covered in covereds() {
+                let number = revoke(bench, &covered, NOW + round).await;
+                newest.push(Revocation { covered, number, ends_at: NOW + round + KEPT_SECONDS });
+            }
+        }
+        assert_eq!(all(bench).await, newest);
+    }
+
+    async fn several_revocations_in_one_write_each_have_their_number(bench: Bench) {
+        let mut tx = bench.store.write().await.unwrap();
+        for covered in covereds().into_iter().chain(covereds()) {
+            tx.note(Change::Revocation(covered));
+        }
+        let last = tx.commit(NOW).await.unwrap();
+        let numbers: Vec<_> = all(bench).await.into_iter().map(|one| one.number).collect();
+        assert_eq!(numbers, [last - 2, last - 1, last]);
+    }
+
+    async fn a_revocation_is_forgotten_only_where_it_is_still_the_newest(bench: Bench) {
+        let [api, application, _] = covereds();
+        let old = Revocation { number: revoke(bench, &api, NOW).await, covered: api.clone(), ends_at: 0 };
+        revoke(bench, &application, NOW).await;
+        let new = Revocation { number: revoke(bench, &api, NOW).await, ..old.clone() };
+        bench.write(async |tx| revocations::forget(tx, &old).await).await.unwrap();
+        assert_eq!(all(bench).await.len(), 2);
+        bench.write(async |tx| revocations::forget(tx, &new).await).await.unwrap();
+        let left: Vec<_> = all(bench).await.into_iter().map(|one| one.covered).collect();
+        assert_eq!(left, [application]);
+    }
+
+    async fn revoked_tokens_are_counted_paged_and_swept_by_their_end(bench: Bench) {
+        let door = door(bench, 100);
+        let ends = [("a", NOW + 1), ("b", NOW), ("c", i64::MAX), (ODD, NOW + 100), ("e", NOW - 1), ("f", NOW - 2)];
+        for (jti, expires_at) in ends {
+            door.commit(Operation::RevokeSigned { jti: jti.into(), expires_at }).await.unwrap();
+        }
+        let mut conn = bench.store.read().await.unwrap();
+        for (jti, _) in ends {
+            assert!(revocations::is_token_revoked(&mut conn, jti).await.unwrap(), "{jti}");
+        }
+        for other in ["", "A", "g"] {
+            assert!(!revocations::is_token_revoked(&mut conn, other).await.unwrap(), "{other}");
+        }
+        assert_eq!(revocations::count_tokens(&mut conn, NOW).await.unwrap(), 3);
+        assert_eq!(revocations::count_tokens(&mut conn, NOW - 3).await.unwrap(), 6);
+        // Page by page, as a node loads them: each live one once.
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = revocations::page_of_tokens(&mut conn, NOW, &after, 2).await.unwrap();
+            assert!(page.len() <= 2);
+            let Some(last) = page.last() else { break };
+            after.clone_from(last);
+            seen.extend(page);
+        }
+        seen.sort();
+        let mut live = vec!["a".to_owned(), "c".to_owned(), ODD.to_owned()];
+        live.sort();
+        assert_eq!(seen, live);
+        drop(conn);
+        let sweep = async || bench.write(async |tx| revocations::sweep(tx, NOW, 2).await).await.unwrap();
+        assert_eq!(sweep().await, 2);
+        assert!(revocations::is_token_revoked(&mut bench.store.read().await.unwrap(), "b").await.unwrap(), "the longest ended go first");
+        assert_eq!((sweep().await, sweep().await), (1, 0));
+        assert_eq!(revocations::count_tokens(&mut bench.store.read().await.unwrap(), i64::MIN).await.unwrap(), 3);
+    }
+}

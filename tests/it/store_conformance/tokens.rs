@@ -1,0 +1,136 @@
+//! `store::tokens`
+
+use grantor::model::change::Covered;
+use grantor::model::token::Token;
+use grantor::store::group::{GroupDoor, Operation};
+use grantor::store::tokens::{self, USE_RECORDED_EVERY_SECONDS};
+
+use super::group::{door, door_with};
+use super::{Bench, NOW, ODD, both_databases, token};
+use grantor::clock::Clock;
+
+async fn store(door: &GroupDoor, token: &Token) {
+    let digest = format!("digest {}", token.jti);
+    let operation = Operation::StoreToken {
+        digest,
+        token: token.clone(),
+    };
+    assert_eq!(door.commit(operation).await.unwrap(), 0);
+}
+
+async fn get(bench: &Bench, jti: &str) -> Option<tokens::StoredToken> {
+    tokens::get(
+        &mut bench.store.read().await.unwrap(),
+        &format!("digest {jti}"),
+    )
+    .await
+    .unwrap()
+}
+
+/// The names of the tokens of a list that are still there.
+async fn left(bench: &Bench, jtis: &str) -> String {
+    let mut left = String::new();
+    for jti in jtis.chars() {
+        if get(bench, &jti.to_string()).await.is_some() {
+            left.push(jti);
+        }
+    }
+    left
+}
+
+both_databases! {
+    async fn every_column_of_a_stored_token_comes_back_with_its_apis_in_order(bench: Bench) {
+        let door = door(bench, 100);
+        let many: Vec<String> = (0..20).rev().map(|n| format!("https://{n}/{ODD}")).collect();
+        for stored in [
+            Token { audiences: many, scope: ODD.into(), subject: ODD.into(), ..token("a", ODD, &[]) },
+            Token { position: i64::MAX, issued_at: i64::MAX - 1, expires_at: Some(i64::MAX), ..token("b", "app", &["https://a/"]) },
+            Token { position: 0, issued_at: i64::MIN, expires_at: None, ..token("c", "app", &["z", "a", "m"]) },
+            token(ODD, "", &[]),
+        ] {
+            store(&door, &stored).await;
+            let found = get(bench, &stored.jti).await.unwrap();
+            assert_eq!((found.token, found.last_used_at), (stored, None));
+        }
+        assert_eq!(get(bench, "A").await, None);
+    }
+
+    async fn a_use_is_recorded_once_an_hour(bench: Bench) {
+        let clock = Clock::movable();
+        let door = door_with(bench, 100, clock.clone());
+        store(&door, &token("a", "app", &["https://a/"])).await;
+        store(&door, &token("b", "app", &["https://a/"])).await;
+        let used = async || {
+            door.commit(Operation::RecordUse { digest: "digest a".into() }).await.unwrap();
+            get(bench, "a").await.unwrap().last_used_at.unwrap()
+        };
+        let first = used().await;
+        assert!((clock.now() - 5..=clock.now()).contains(&first));
+        clock.advance(USE_RECORDED_EVERY_SECONDS - 10);
+        assert_eq!(used().await, first);
+        clock.advance(10);
+        let second = used().await;
+        assert!(second >= first + USE_RECORDED_EVERY_SECONDS);
+        assert_eq!(get(bench, "b").await.unwrap().last_used_at, None);
+        door.commit(Operation::RecordUse { digest: "unknown".into() }).await.unwrap();
+    }
+
+    async fn never_expiring_tokens_are_counted_and_outlive_every_sweep(bench: Bench) {
+        let door = door(bench, 100);
+        let mut conn = bench.store.read().await.unwrap();
+        assert_eq!(tokens::count_never_expiring(&mut conn).await.unwrap(), 0);
+        drop(conn);
+        for jti in ["a", "b"] {
+            store(&door, &Token { expires_at: None, ..token(jti, "app", &["https://a/"]) }).await;
+        }
+        store(&door, &token("c", "app", &["https://a/"])).await;
+        assert_eq!(tokens::count_never_expiring(&mut bench.store.read().await.unwrap()).await.unwrap(), 2);
+        let swept = bench.write(async |tx| tokens::sweep(tx, i64::MAX, 10).await).await.unwrap();
+        assert_eq!((swept, left(bench, "abc").await.as_str()), (1, "ab"));
+    }
+
+    async fn ended_tokens_go_in_batches_the_longest_ended_first_with_their_apis(bench: Bench) {
+        let door = door(bench, 100);
+        for (jti, end) in [("a", 3), ("b", 1), ("c", 2), ("d", 4), ("e", 5)] {
+            store(&door, &Token { expires_at: Some(NOW + end), ..token(jti, "app", &["https://a/", "https://b/"]) }).await;
+        }
+        let sweep = async || bench.write(async |tx| tokens::sweep(tx, NOW + 4, 2).await).await.unwrap();
+        for (taken, expected) in [(2, "ade"), (2, "e"), (0, "e")] {
+            assert_eq!(sweep().await, taken);
+            assert_eq!(left(bench, "abcde").await, expected);
+        }
+        assert_eq!(bench.database.sql().await.number("select count(*) from token_apis").await, 2);
+    }
+
+    async fn a_wholesale_revocation_takes_the_tokens_that_it_covers_and_only_those(bench: Bench) {
+        let door = door(bench, 100);
+        let tokens = [
+            ("a", 5, "app", &["https://a/"][..]),
+            ("b", 5, "app", &["https://b/", "https://a/"]),
+            ("c", 5, "app", &["https://b/"]),
+            ("d", 5, "other", &["https://a/"]),
+            ("e", 10, "app", &["https://a/"]),
+            ("f", 9, "app", &["https://a/"]),
+            ("g", 5, "APP", &["https://A/"]),
+        ];
+        let grant = Covered::ClientGrant { client_id: "app".into(), audience: "https://a/".into() };
+        for (covered, expected) in [
+            (Covered::Application("app".into()), "deg"),
+            (Covered::Api("https://a/".into()), "ceg"),
+            (grant, "cdeg"),
+        ] {
+            for (jti, position, client_id, audiences) in tokens {
+                store(&door, &Token { position, expires_at: None, ..token(jti, client_id, audiences) }).await;
+            }
+            let gone = tokens.len() - expected.len();
+            let mut batches = Vec::new();
+            while batches.last() != Some(&0) {
+                let sweep = bench.write(async |tx| tokens::sweep_covered(tx, &covered, 10, 2).await);
+                batches.push(usize::try_from(sweep.await.unwrap()).unwrap());
+            }
+            assert!(batches.iter().all(|rows| *rows <= 2), "{batches:?}");
+            assert_eq!(batches.iter().sum::<usize>(), gone, "{covered:?}");
+            assert_eq!(left(bench, "abcdefg").await, expected, "{covered:?}");
+        }
+    }
+}
