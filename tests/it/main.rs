@@ -1,5 +1,6 @@
 //! Grantor over HTTP, on both stores: each test in a database of its own, files named by behaviour.
 
+mod desk;
 mod harness;
 
 mod bounds;
@@ -12,6 +13,8 @@ mod explain_lifetime;
 mod first_start;
 mod fuzz;
 mod introspection;
+mod manage_api_fields;
+mod manage_api_lifetimes;
 mod manage_client_grants;
 mod manage_clients;
 mod manage_lists;
