@@ -18,7 +18,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
-use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
+use crate::management::{
+    access, answer, client_grants, clients, resource_servers, secrets, token_lifetime,
+};
 use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -216,6 +218,7 @@ fn management() -> Router<Arc<App>> {
                 .patch(client_grants::update)
                 .delete(client_grants::delete),
         )
+        .route_layer(middleware::from_fn(access::readable_path))
 }
 
 /// The process answers.
@@ -258,7 +261,7 @@ fn no_such(status: StatusCode, path: &str, code: &str, text: &str) -> Response {
     if path.contains("/api/v2/") {
         let error = status.canonical_reason();
         let body = json!({ "statusCode": status.as_u16(), "error": error, "message": text, "errorCode": code });
-        return no_store(status, &body);
+        return answer::json(status, &body);
     }
     no_store(status, &json!({ "error": code, "error_description": text }))
 }

@@ -1,7 +1,11 @@
 //! Who may do what at the Management API: Auth0's scope for each operation, and nobody hands out
 //! more than they hold (compatibility.md §6).
 
+use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 
 use super::answer::Problem;
 use crate::app::App;
@@ -70,6 +74,14 @@ pub(crate) async fn may_become(
         .iter()
         .filter(|grant| grant.audience == management)
         .try_for_each(|grant| may_hand_out(caller, grant))
+}
+
+/// Answers a path that is not UTF-8 in the Management API's own shape, before a route reads it.
+pub(crate) async fn readable_path(request: Request, next: Next) -> Response {
+    match percent_decode_str(request.uri().path()).decode_utf8() {
+        Ok(_) => next.run(request).await,
+        Err(_) => Problem::path("id", "String is not UTF-8").into_response(),
+    }
 }
 
 /// A path segment, once decoded.
