@@ -64,9 +64,10 @@ pub(crate) async fn list(
     let mut query = Query::read(&uri)?;
     let paging = Paging::either(&mut query)?;
     let selection = Selection::read(&mut query)?;
-    let app_type = query.text("app_type")?;
+    let app_types = query.text("app_type")?.map(|text| known_app_types(&text));
     // No application is global, and all are first-party.
-    let excludes_all = query.boolean("is_global")? == Some(true)
+    let excludes_all = app_types.as_deref() == Some("")
+        || query.boolean("is_global")? == Some(true)
         || query.boolean("is_first_party")? == Some(false);
     query.finish()?;
     let mut conn = app.store.read().await?;
@@ -74,13 +75,13 @@ pub(crate) async fn list(
     if !excludes_all {
         applications = store::applications::list(
             &mut conn,
-            app_type.as_deref(),
+            app_types.as_deref(),
             &paging.from(),
             paging.rows(),
         )
         .await?;
         if paging.wants_total() {
-            total = store::applications::count(&mut conn, app_type.as_deref()).await?;
+            total = store::applications::count(&mut conn, app_types.as_deref()).await?;
         }
     }
     let shown = |application: &Application| selection.of(show(application));
@@ -89,6 +90,15 @@ pub(crate) async fn list(
         StatusCode::OK,
         &paging.page("clients", applications, total, (shown, key)),
     ))
+}
+
+/// Those of a list with commas that exist.
+fn known_app_types(text: &str) -> String {
+    let known: Vec<_> = text
+        .split(',')
+        .filter(|app_type| APP_TYPES.contains(app_type))
+        .collect();
+    known.join(",")
 }
 
 /// `POST /clients`
