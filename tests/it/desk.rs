@@ -61,7 +61,10 @@ impl<'a> Desk<'a> {
     pub(crate) async fn application(&self, fields: Value) -> Credentials {
         let mut body = json!({ "name": "An application", "app_type": "non_interactive" });
         overlay(&mut body, fields);
-        let created = self.post("/clients", body).await.expect(StatusCode::CREATED);
+        let created = self
+            .post("/clients", body)
+            .await
+            .expect(StatusCode::CREATED);
         Credentials {
             id: created.text("client_id"),
             secret: created.json["client_secret"].as_str().unwrap_or("").into(),

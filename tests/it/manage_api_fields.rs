@@ -32,7 +32,8 @@ impl Field {
 
     /// Taken and shown as it was sent.
     fn takes<const N: usize>(mut self, values: [Value; N]) -> Self {
-        self.taken.extend(values.map(|value| (value.clone(), value)));
+        self.taken
+            .extend(values.map(|value| (value.clone(), value)));
         self
     }
 
@@ -66,7 +67,12 @@ fn text_and_switches() -> Vec<Field> {
     };
     vec![
         Field::new("name")
-            .takes([json!("N"), json!("n".repeat(200)), json!("ü".repeat(200)), json!("Orders & \"more\" %00")])
+            .takes([
+                json!("N"),
+                json!("n".repeat(200)),
+                json!("ü".repeat(200)),
+                json!("Orders & \"more\" %00"),
+            ])
             .refuses([
                 json!(""),
                 json!("n".repeat(201)),
@@ -91,8 +97,21 @@ fn text_and_switches() -> Vec<Field> {
             .refuses([json!("jwt"), json!("Opaque"), json!(""), json!(1)]),
         Field::new("signing_alg")
             .takes([json!("RS256")])
-            .refuses([json!("none"), json!("rs256"), json!("HS512"), json!(""), json!(256), json!(null)])
-            .not_built([json!("PS256"), json!("ES256"), json!("EdDSA"), json!("RS512"), json!("HS256")]),
+            .refuses([
+                json!("none"),
+                json!("rs256"),
+                json!("HS512"),
+                json!(""),
+                json!(256),
+                json!(null),
+            ])
+            .not_built([
+                json!("PS256"),
+                json!("ES256"),
+                json!("EdDSA"),
+                json!("RS512"),
+                json!("HS256"),
+            ]),
         Field::new("signing_secret").not_built([json!("0123456789abcdef0123456789abcdef")]),
     ]
 }
@@ -125,24 +144,58 @@ fn scopes() -> Field {
 
 fn lifetimes() -> Vec<Field> {
     let not_integers = || {
-        [json!(0), json!("0"), json!("-0"), json!(3600.5), json!(3600.0), json!("3600.0"), json!("1e3"),
-            json!("+60"), json!(" 60"), json!(""), json!("1h"), json!(true), json!([60]), json!({}),
-            json!(9_223_372_036_854_775_808_u64), json!("9223372036854775808"), json!(1e300)]
+        [
+            json!(0),
+            json!("0"),
+            json!("-0"),
+            json!(3600.5),
+            json!(3600.0),
+            json!("3600.0"),
+            json!("1e3"),
+            json!("+60"),
+            json!(" 60"),
+            json!(""),
+            json!("1h"),
+            json!(true),
+            json!([60]),
+            json!({}),
+            json!(9_223_372_036_854_775_808_u64),
+            json!("9223372036854775808"),
+            json!(1e300),
+        ]
     };
     vec![
         Field::new("token_lifetime")
-            .takes([json!(1), json!(7199), json!(86400), json!(2_592_000), json!(-1)])
+            .takes([
+                json!(1),
+                json!(7199),
+                json!(86400),
+                json!(2_592_000),
+                json!(-1),
+            ])
             .takes_as(json!("3600"), json!(3600))
             .takes_as(json!("-1"), json!(-1))
             .takes_as(json!(-86400), json!(-1))
             .takes_as(json!(i64::MIN), json!(-1))
             .refuses(not_integers())
-            .refuses([json!(null), json!(2_592_001), json!("2592001"), json!(i64::MAX)]),
+            .refuses([
+                json!(null),
+                json!(2_592_001),
+                json!("2592001"),
+                json!(i64::MAX),
+            ]),
         Field::new("token_lifetime_for_web")
             .takes([json!(1), json!(7200), json!(86400)])
             .takes_as(json!("60"), json!(60))
             .refuses(not_integers())
-            .refuses([json!(null), json!(-1), json!("-1"), json!(86401), json!(i64::MAX), json!(i64::MIN)]),
+            .refuses([
+                json!(null),
+                json!(-1),
+                json!("-1"),
+                json!(86401),
+                json!(i64::MAX),
+                json!(i64::MIN),
+            ]),
         Field::new("max_token_lifetime")
             .takes([json!(86400), json!(2_592_000), json!(-1)])
             .takes_as(json!("90000"), json!(90000))
@@ -154,20 +207,41 @@ fn lifetimes() -> Vec<Field> {
 }
 
 fn policies() -> Field {
-    let shown = |client| json!({ "client": { "policy": client }, "user": { "policy": "allow_all" } });
+    let shown =
+        |client| json!({ "client": { "policy": client }, "user": { "policy": "allow_all" } });
     let mut field = Field::new("subject_type_authorization")
         .takes_as(json!({}), shown("require_client_grant"))
-        .takes_as(json!({ "client": { "policy": "deny_all" } }), shown("deny_all"))
-        .takes_as(json!({ "client": { "policy": "require_client_grant" } }), shown("require_client_grant"))
-        .takes_as(json!({ "user": { "policy": "allow_all" } }), shown("require_client_grant"))
+        .takes_as(
+            json!({ "client": { "policy": "deny_all" } }),
+            shown("deny_all"),
+        )
+        .takes_as(
+            json!({ "client": { "policy": "require_client_grant" } }),
+            shown("require_client_grant"),
+        )
+        .takes_as(
+            json!({ "user": { "policy": "allow_all" } }),
+            shown("require_client_grant"),
+        )
         .refuses([json!(null), json!("deny_all"), json!([])])
-        .refuses_at(json!({ "client": "deny_all" }), "subject_type_authorization.client")
-        .refuses_at(json!({ "client": { "policy": "allow_all" } }), "subject_type_authorization.client.policy")
-        .refuses_at(json!({ "client": { "polcy": "deny_all" } }), "subject_type_authorization.client.polcy")
+        .refuses_at(
+            json!({ "client": "deny_all" }),
+            "subject_type_authorization.client",
+        )
+        .refuses_at(
+            json!({ "client": { "policy": "allow_all" } }),
+            "subject_type_authorization.client.policy",
+        )
+        .refuses_at(
+            json!({ "client": { "polcy": "deny_all" } }),
+            "subject_type_authorization.client.polcy",
+        )
         .refuses_at(json!({ "admin": {} }), "subject_type_authorization.admin");
     for policy in ["deny_all", "require_client_grant"] {
         let value = json!({ "user": { "policy": policy } });
-        field.unbuilt.push((value, "subject_type_authorization.user.policy"));
+        field
+            .unbuilt
+            .push((value, "subject_type_authorization.user.policy"));
     }
     field
 }
@@ -178,9 +252,15 @@ fn unbuilt() -> Vec<Field> {
         "encryption_key": { "alg": "RSA-OAEP-256", "pem": "-----BEGIN PUBLIC KEY-----" } });
     let bound = |required| json!({ "mechanism": "dpop", "required": required });
     vec![
-        Field::new("enforce_policies").takes([json!(false)]).not_built([json!(true)]),
-        Field::new("proof_of_possession").takes([json!(null), bound(false)]).not_built([bound(true)]),
-        Field::new("token_encryption").takes([json!(null)]).not_built([pem]),
+        Field::new("enforce_policies")
+            .takes([json!(false)])
+            .not_built([json!(true)]),
+        Field::new("proof_of_possession")
+            .takes([json!(null), bound(false)])
+            .not_built([bound(true)]),
+        Field::new("token_encryption")
+            .takes([json!(null)])
+            .not_built([pem]),
         Field::new("consent_policy")
             .takes([json!(null)])
             .not_built([json!("transactional-authorization-with-mfa")]),
@@ -190,7 +270,9 @@ fn unbuilt() -> Vec<Field> {
         Field::new("authorization_policy")
             .takes([json!(null)])
             .not_built([json!({ "policy_id": "p" })]),
-        Field::new("allow_online_access").takes([json!(false)]).not_built([json!(true)]),
+        Field::new("allow_online_access")
+            .takes([json!(false)])
+            .not_built([json!(true)]),
         Field::new("allow_online_access_with_ephemeral_sessions")
             .takes([json!(false)])
             .not_built([json!(true)]),
@@ -233,7 +315,11 @@ fn shared_fields() -> Vec<&'static str> {
 
 #[test]
 fn every_field_of_the_shared_tables_is_tried_here() {
-    let tried: Vec<_> = built().iter().chain(&unbuilt()).map(|field| field.name).collect();
+    let tried: Vec<_> = built()
+        .iter()
+        .chain(&unbuilt())
+        .map(|field| field.name)
+        .collect();
     let missing: Vec<_> = shared_fields()
         .into_iter()
         // Creation only, tried in manage_resource_servers.rs.

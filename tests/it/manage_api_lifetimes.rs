@@ -13,13 +13,25 @@ const BOUND: i64 = 2_592_000;
 /// `token_lifetime`, `token_lifetime_for_web` and `max_token_lifetime` of an answer.
 #[track_caller]
 fn lifetimes(api: &Value) -> (i64, i64, i64) {
-    let of = |name: &str| api[name].as_i64().unwrap_or_else(|| panic!("{name} in {api}"));
-    (of("token_lifetime"), of("token_lifetime_for_web"), of("max_token_lifetime"))
+    let of = |name: &str| {
+        api[name]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{name} in {api}"))
+    };
+    (
+        of("token_lifetime"),
+        of("token_lifetime_for_web"),
+        of("max_token_lifetime"),
+    )
 }
 
 /// Changes the API and says what its lifetimes then are, here and when it is read.
 async fn change(desk: &Desk<'_>, fields: Value) -> (i64, i64, i64) {
-    let changed = desk.patch(&api_path(ORDERS), fields).await.expect(StatusCode::OK).json;
+    let changed = desk
+        .patch(&api_path(ORDERS), fields)
+        .await
+        .expect(StatusCode::OK)
+        .json;
     let read = desk.shown(&api_path(ORDERS)).await;
     assert_eq!(changed, read, "the answer shows what is stored");
     lifetimes(&changed)
@@ -39,7 +51,10 @@ async fn refuse(desk: &Desk<'_>, identifier: &str, tries: &[(Value, &str, &[&str
 #[track_caller]
 fn says(answer: &Answer, words: &[&str]) {
     for word in words {
-        assert!(answer.text("message").contains(word), "says {word}: {answer:?}");
+        assert!(
+            answer.text("message").contains(word),
+            "says {word}: {answer:?}"
+        );
     }
 }
 
@@ -48,7 +63,10 @@ async fn granted(node: &Node, to: &Credentials, asked: Option<&str>) -> Option<i
     let mut params = vec![("audience", ORDERS)];
     params.extend(asked.map(|asked| ("validity_period", asked)));
     let answer = node.ask(to, &params).await.expect(StatusCode::OK);
-    answer.json.get("expires_in").map(|seconds| seconds.as_i64().unwrap())
+    answer
+        .json
+        .get("expires_in")
+        .map(|seconds| seconds.as_i64().unwrap())
 }
 
 both_stores! {

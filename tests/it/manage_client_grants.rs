@@ -12,7 +12,11 @@ const GRANTS: &str = "/client-grants";
 
 /// An API with the scopes `read` and `write`, and an application that is not granted it.
 async fn api_and_stranger(desk: &Desk<'_>) -> Credentials {
-    desk.api(ORDERS, json!({ "scopes": [{ "value": "read" }, { "value": "write" }] })).await;
+    desk.api(
+        ORDERS,
+        json!({ "scopes": [{ "value": "read" }, { "value": "write" }] }),
+    )
+    .await;
     desk.application(json!({})).await
 }
 

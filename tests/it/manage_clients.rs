@@ -17,8 +17,13 @@ fn path(client: &Credentials) -> String {
 
 /// The next token's `expires_in`.
 async fn granted(node: &Node, to: &Credentials) -> i64 {
-    let answer = node.ask(to, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
-    answer.json["expires_in"].as_i64().expect("a token that expires")
+    let answer = node
+        .ask(to, &[("audience", ORDERS)])
+        .await
+        .expect(StatusCode::OK);
+    answer.json["expires_in"]
+        .as_i64()
+        .expect("a token that expires")
 }
 
 both_stores! {

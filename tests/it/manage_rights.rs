@@ -5,7 +5,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::{ADMIN_ID, ADMIN_SECRET, Answer, Credentials, MANAGEMENT, MFA, Node, both_stores};
+use crate::harness::{
+    ADMIN_ID, ADMIN_SECRET, Answer, Credentials, MANAGEMENT, MFA, Node, both_stores,
+};
 
 const ORDERS: &str = "https://orders.example/";
 
@@ -27,17 +29,45 @@ fn operations() -> Vec<Operation> {
     let read_clients = &["read:clients", "read:client_keys"];
     vec![
         of(get.clone(), "/resource-servers", &["read:resource_servers"]),
-        of(post.clone(), "/resource-servers", &["create:resource_servers"]),
-        of(get.clone(), "/resource-servers/{id}", &["read:resource_servers"]),
-        of(patch.clone(), "/resource-servers/{id}", &["update:resource_servers"]),
-        of(delete.clone(), "/resource-servers/{id}", &["delete:resource_servers"]),
-        of(get.clone(), "/resource-servers/{id}/token-lifetime", &["read:resource_servers"]),
+        of(
+            post.clone(),
+            "/resource-servers",
+            &["create:resource_servers"],
+        ),
+        of(
+            get.clone(),
+            "/resource-servers/{id}",
+            &["read:resource_servers"],
+        ),
+        of(
+            patch.clone(),
+            "/resource-servers/{id}",
+            &["update:resource_servers"],
+        ),
+        of(
+            delete.clone(),
+            "/resource-servers/{id}",
+            &["delete:resource_servers"],
+        ),
+        of(
+            get.clone(),
+            "/resource-servers/{id}/token-lifetime",
+            &["read:resource_servers"],
+        ),
         of(get.clone(), "/clients", read_clients),
         of(post.clone(), "/clients", &["create:clients"]),
         of(get.clone(), "/clients/{id}", read_clients),
-        of(patch.clone(), "/clients/{id}", &["update:clients", "update:client_keys"]),
+        of(
+            patch.clone(),
+            "/clients/{id}",
+            &["update:clients", "update:client_keys"],
+        ),
         of(delete.clone(), "/clients/{id}", &["delete:clients"]),
-        of(post.clone(), "/clients/{id}/rotate-secret", &["update:client_keys"]),
+        of(
+            post.clone(),
+            "/clients/{id}/rotate-secret",
+            &["update:client_keys"],
+        ),
         of(get.clone(), "/client-grants", &["read:client_grants"]),
         of(post, "/client-grants", &["create:client_grants"]),
         of(get, "/client-grants/{id}", &["read:client_grants"]),
@@ -61,15 +91,25 @@ impl Operation {
 
 /// Every Management scope.
 async fn scopes(node: &Node) -> Vec<String> {
-    let shown = Desk::open(node).await.shown(&crate::harness::api_path(MANAGEMENT)).await;
+    let shown = Desk::open(node)
+        .await
+        .shown(&crate::harness::api_path(MANAGEMENT))
+        .await;
     let scopes = shown["scopes"].as_array().expect("scopes");
-    scopes.iter().map(|scope| scope["value"].as_str().unwrap().to_owned()).collect()
+    scopes
+        .iter()
+        .map(|scope| scope["value"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Fails where this is not 401 in the Management API's shape.
 #[track_caller]
 fn is_unauthorized(answer: Answer, what: &str) {
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}: {answer:?}");
+    assert_eq!(
+        answer.status,
+        StatusCode::UNAUTHORIZED,
+        "{what}: {answer:?}"
+    );
     assert_eq!(answer.json["statusCode"], 401, "{what}: {answer:?}");
     assert_eq!(answer.json["error"], "Unauthorized", "{what}: {answer:?}");
     let challenge = answer.headers["www-authenticate"].to_str().unwrap();
@@ -82,7 +122,10 @@ fn lacks(answer: Answer, scopes: &[&str]) {
     let answer = answer.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
     assert_eq!(answer.json["error"], "Forbidden");
     for scope in scopes {
-        assert!(answer.text("message").contains(scope), "names {scope}: {answer:?}");
+        assert!(
+            answer.text("message").contains(scope),
+            "names {scope}: {answer:?}"
+        );
     }
 }
 
@@ -90,7 +133,9 @@ fn lacks(answer: Answer, scopes: &[&str]) {
 async fn clerk<'a>(node: &'a Node, scopes: &[&str]) -> (Credentials, Desk<'a>, String) {
     let admin = Desk::open(node).await;
     let clerk = admin.application(json!({ "name": "Clerk" })).await;
-    let grant = admin.grant(&clerk, MANAGEMENT, json!({ "scope": scopes })).await;
+    let grant = admin
+        .grant(&clerk, MANAGEMENT, json!({ "scope": scopes }))
+        .await;
     let token = node.token(&clerk, MANAGEMENT).await;
     (clerk, Desk::with_token(node, token), grant)
 }
@@ -102,14 +147,20 @@ fn the_table_has_every_route_of_the_management_api() {
     let (routes, _) = routes.split_once("\n}").expect("their end");
     let quoted = routes.split('"').skip(1).step_by(2);
     let mut built: Vec<_> = quoted.collect();
-    let mut tried: Vec<_> = operations().iter().map(|operation| operation.route).collect();
+    let mut tried: Vec<_> = operations()
+        .iter()
+        .map(|operation| operation.route)
+        .collect();
     for list in [&mut built, &mut tried] {
         list.sort_unstable();
         list.dedup();
     }
     assert_eq!(built, tried);
     let methods = ["get(", "post(", "patch(", "put(", "delete("];
-    let handlers: usize = methods.iter().map(|method| routes.matches(method).count()).sum();
+    let handlers: usize = methods
+        .iter()
+        .map(|method| routes.matches(method).count())
+        .sum();
     assert_eq!(handlers, operations().len());
 }
 

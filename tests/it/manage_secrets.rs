@@ -14,9 +14,15 @@ fn path(client: &Credentials) -> String {
 
 /// Rotates the secret; the application with the new one.
 async fn rotate(desk: &Desk<'_>, client: &Credentials, body: Value) -> Credentials {
-    let answer = desk.post(&format!("{}/rotate-secret", path(client)), body).await;
+    let answer = desk
+        .post(&format!("{}/rotate-secret", path(client)), body)
+        .await;
     let answer = answer.expect(StatusCode::OK);
-    assert_eq!(answer.json["client_id"], client.id.as_str(), "the whole client is shown");
+    assert_eq!(
+        answer.json["client_id"],
+        client.id.as_str(),
+        "the whole client is shown"
+    );
     Credentials {
         id: client.id.clone(),
         secret: answer.text("client_secret"),
@@ -24,7 +30,9 @@ async fn rotate(desk: &Desk<'_>, client: &Credentials, body: Value) -> Credentia
 }
 
 async fn set(desk: &Desk<'_>, client: &Credentials, secret: &str) -> Credentials {
-    let answer = desk.patch(&path(client), json!({ "client_secret": secret })).await;
+    let answer = desk
+        .patch(&path(client), json!({ "client_secret": secret }))
+        .await;
     assert_eq!(answer.expect(StatusCode::OK).json["client_secret"], secret);
     Credentials {
         id: client.id.clone(),
@@ -39,9 +47,18 @@ async fn works(node: &Node, client: &Credentials) {
 /// The secret is dead at every endpoint that takes it.
 async fn is_dead(node: &Node, client: &Credentials) {
     for (path, params) in [
-        ("/oauth/token", [("grant_type", "client_credentials"), ("audience", ORDERS)]),
-        ("/oauth/introspect", [("token", "x"), ("token_type_hint", "access_token")]),
-        ("/oauth/revoke", [("token", "x"), ("token_type_hint", "access_token")]),
+        (
+            "/oauth/token",
+            [("grant_type", "client_credentials"), ("audience", ORDERS)],
+        ),
+        (
+            "/oauth/introspect",
+            [("token", "x"), ("token_type_hint", "access_token")],
+        ),
+        (
+            "/oauth/revoke",
+            [("token", "x"), ("token_type_hint", "access_token")],
+        ),
     ] {
         let answer = node.form(path, client, &params).await;
         answer.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
