@@ -1,5 +1,5 @@
 //! Every field of an API: what is taken and shown, the edges of its limits, what is refused and
-//! how (shared tables of Auth0's fields, and Grantor's rows over them; compatibility.md §1.2, §6).
+//! how (tables of Auth0's fields, and Grantor's rows over them; compatibility.md §1.2 and §6).
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -118,10 +118,15 @@ fn text_and_switches() -> Vec<Field> {
 
 fn scopes() -> Field {
     let longest = json!([{ "value": "s".repeat(280), "description": "d".repeat(500) }]);
+    let two = json!([{ "value": "read:it" }, { "value": "write:it", "description": "Writes" }]);
+    let too_long = json!([{ "value": "a", "description": "d".repeat(501) }]);
     Field::new("scopes")
-        .takes([longest, json!([{ "value": "read:orders" }, { "value": "write:orders", "description": "Writes" }])])
+        .takes([longest, two])
         .takes_as(json!([]), Value::Null)
-        .takes_as(json!([{ "value": "r", "description": "" }]), json!([{ "value": "r" }]))
+        .takes_as(
+            json!([{ "value": "r", "description": "" }]),
+            json!([{ "value": "r" }]),
+        )
         .refuses([
             json!("read"),
             json!({}),
@@ -137,33 +142,41 @@ fn scopes() -> Field {
         .refuses_at(json!([{ "value": "quote\"" }]), "scopes[].value")
         .refuses_at(json!([{ "value": "back\\slash" }]), "scopes[].value")
         .refuses_at(json!([{ "value": "ümlaut" }]), "scopes[].value")
-        .refuses_at(json!([{ "value": "a" }, { "value": "a" }]), "scopes[].value")
-        .refuses_at(json!([{ "value": "a", "description": "d".repeat(501) }]), "scopes[].description")
-        .refuses_at(json!([{ "value": "a", "descripton": "misspelt" }]), "scopes[].descripton")
+        .refuses_at(
+            json!([{ "value": "a" }, { "value": "a" }]),
+            "scopes[].value",
+        )
+        .refuses_at(too_long, "scopes[].description")
+        .refuses_at(
+            json!([{ "value": "a", "descripton": "misspelt" }]),
+            "scopes[].descripton",
+        )
+}
+
+/// What is no lifetime at any level.
+fn not_lifetimes() -> [Value; 17] {
+    [
+        json!(0),
+        json!("0"),
+        json!("-0"),
+        json!(3600.5),
+        json!(3600.0),
+        json!("3600.0"),
+        json!("1e3"),
+        json!("+60"),
+        json!(" 60"),
+        json!(""),
+        json!("1h"),
+        json!(true),
+        json!([60]),
+        json!({}),
+        json!(9_223_372_036_854_775_808_u64),
+        json!("9223372036854775808"),
+        json!(1e300),
+    ]
 }
 
 fn lifetimes() -> Vec<Field> {
-    let not_integers = || {
-        [
-            json!(0),
-            json!("0"),
-            json!("-0"),
-            json!(3600.5),
-            json!(3600.0),
-            json!("3600.0"),
-            json!("1e3"),
-            json!("+60"),
-            json!(" 60"),
-            json!(""),
-            json!("1h"),
-            json!(true),
-            json!([60]),
-            json!({}),
-            json!(9_223_372_036_854_775_808_u64),
-            json!("9223372036854775808"),
-            json!(1e300),
-        ]
-    };
     vec![
         Field::new("token_lifetime")
             .takes([
@@ -177,7 +190,7 @@ fn lifetimes() -> Vec<Field> {
             .takes_as(json!("-1"), json!(-1))
             .takes_as(json!(-86400), json!(-1))
             .takes_as(json!(i64::MIN), json!(-1))
-            .refuses(not_integers())
+            .refuses(not_lifetimes())
             .refuses([
                 json!(null),
                 json!(2_592_001),
@@ -187,7 +200,7 @@ fn lifetimes() -> Vec<Field> {
         Field::new("token_lifetime_for_web")
             .takes([json!(1), json!(7200), json!(86400)])
             .takes_as(json!("60"), json!(60))
-            .refuses(not_integers())
+            .refuses(not_lifetimes())
             .refuses([
                 json!(null),
                 json!(-1),
@@ -201,7 +214,7 @@ fn lifetimes() -> Vec<Field> {
             .takes_as(json!("90000"), json!(90000))
             .takes_as(json!(-86400), json!(-1))
             .takes_as(json!(null), json!(2_592_000))
-            .refuses(not_integers())
+            .refuses(not_lifetimes())
             .refuses([json!(2_592_001), json!(i64::MAX)]),
     ]
 }
@@ -335,7 +348,9 @@ both_stores! {
         for field in built() {
             for (number, (sent, shown)) in field.taken.iter().enumerate() {
                 let identifier = format!("urn:{}:{number}", field.name);
-                let created = desk.post("/resource-servers", with(&identifier, field.name, sent)).await;
+                let created = desk
+                    .post("/resource-servers", with(&identifier, field.name, sent))
+                    .await;
                 let created = created.expect(StatusCode::CREATED).json;
                 assert_eq!(&created[field.name], shown, "{} {sent}", field.name);
                 no_nulls(&created);
@@ -350,7 +365,9 @@ both_stores! {
             let identifier = format!("urn:{}", field.name);
             let before = desk.api(&identifier, json!({})).await;
             for (sent, shown) in &field.taken {
-                let changed = desk.patch(&api_path(&identifier), json!({ field.name: sent })).await;
+                let changed = desk
+                    .patch(&api_path(&identifier), json!({ field.name: sent }))
+                    .await;
                 let changed = changed.expect(StatusCode::OK).json;
                 if field.name != "subject_type_authorization" {
                     assert_eq!(&changed[field.name], shown, "{} {sent}", field.name);
@@ -358,7 +375,9 @@ both_stores! {
                 no_nulls(&changed);
                 assert_eq!(desk.shown(&api_path(&identifier)).await, changed);
                 // Each value is tried on the API as it was created.
-                desk.delete(&api_path(&identifier)).await.expect(StatusCode::NO_CONTENT);
+                desk.delete(&api_path(&identifier))
+                    .await
+                    .expect(StatusCode::NO_CONTENT);
                 let mut again = desk.api(&identifier, json!({})).await;
                 again["id"] = before["id"].clone();
                 assert_eq!(again, before);
@@ -368,18 +387,28 @@ both_stores! {
 
     async fn what_a_field_does_not_take_is_named_and_changes_nothing(world: World) {
         let desk = Desk::open(&world.node).await;
-        let before = desk.api(ORDERS, json!({ "scopes": [{ "value": "read" }] })).await;
-        let all = async || desk.shown("/resource-servers?include_totals=true").await["total"].clone();
+        let before = desk
+            .api(ORDERS, json!({ "scopes": [{ "value": "read" }] }))
+            .await;
+        let all =
+            async || desk.shown("/resource-servers?include_totals=true").await["total"].clone();
         let total = all().await;
         for field in built() {
             for (value, property) in &field.refused {
-                let created = desk.post("/resource-servers", with("urn:new", field.name, value)).await;
+                let created = desk
+                    .post("/resource-servers", with("urn:new", field.name, value))
+                    .await;
                 refused(created, property);
                 let mut change = json!({ "name": "Changed", "allow_offline_access": true });
                 change[field.name] = value.clone();
                 refused(desk.patch(&api_path(ORDERS), change).await, property);
             }
-            assert_eq!(desk.shown(&api_path(ORDERS)).await, before, "{}", field.name);
+            assert_eq!(
+                desk.shown(&api_path(ORDERS)).await,
+                before,
+                "{}",
+                field.name
+            );
         }
         assert_eq!(all().await, total);
     }
@@ -389,14 +418,18 @@ both_stores! {
         let before = desk.api(ORDERS, json!({})).await;
         for field in built().into_iter().chain(unbuilt()) {
             for (value, property) in &field.unbuilt {
-                let created = desk.post("/resource-servers", with("urn:new", field.name, value)).await;
+                let created = desk
+                    .post("/resource-servers", with("urn:new", field.name, value))
+                    .await;
                 not_supported(created, property);
                 let change = json!({ "name": "Changed", field.name: value });
                 not_supported(desk.patch(&api_path(ORDERS), change).await, property);
             }
         }
         assert_eq!(desk.shown(&api_path(ORDERS)).await, before);
-        desk.get("/resource-servers/urn%3Anew").await.expect(StatusCode::NOT_FOUND);
+        desk.get("/resource-servers/urn%3Anew")
+            .await
+            .expect(StatusCode::NOT_FOUND);
     }
 
     async fn values_without_effect_are_taken(world: World) {
@@ -404,14 +437,22 @@ both_stores! {
         for field in unbuilt() {
             for (number, (value, _)) in field.taken.iter().enumerate() {
                 let identifier = format!("urn:{}:{number}", field.name);
-                let created = desk.post("/resource-servers", with(&identifier, field.name, value)).await;
+                let created = desk
+                    .post("/resource-servers", with(&identifier, field.name, value))
+                    .await;
                 let created = created.expect(StatusCode::CREATED).json;
-                let changed = desk.patch(&api_path(&identifier), json!({ field.name: value })).await;
+                let changed = desk
+                    .patch(&api_path(&identifier), json!({ field.name: value }))
+                    .await;
                 let changed = changed.expect(StatusCode::OK).json;
                 for shown in [created, changed] {
                     no_nulls(&shown);
                     let shown = shown.get(field.name);
-                    assert!(shown.is_none_or(|shown| shown == value), "{} {shown:?}", field.name);
+                    assert!(
+                        shown.is_none_or(|shown| shown == value),
+                        "{} {shown:?}",
+                        field.name
+                    );
                 }
             }
         }
@@ -423,16 +464,33 @@ both_stores! {
         for property in ["token_lifetme", "Name", "created_at", "enabled", "_"] {
             let body = json!({ "identifier": "urn:new", property: 1 });
             refused(desk.post("/resource-servers", body).await, property);
-            refused(desk.patch(&api_path(ORDERS), json!({ property: null, "name": "x" })).await, property);
+            refused(
+                desk.patch(&api_path(ORDERS), json!({ property: null, "name": "x" }))
+                    .await,
+                property,
+            );
         }
         assert_eq!(desk.shown(&api_path(ORDERS)).await, before);
     }
 
     async fn an_api_defines_at_most_a_thousand_scopes(world: World) {
         let desk = Desk::open(&world.node).await;
-        let scopes = |count: usize| -> Value { (0..count).map(|n| json!({ "value": format!("s{n}") })).collect() };
-        let most = desk.api("urn:most", json!({ "scopes": scopes(1000) })).await;
+        let scopes = |count: usize| -> Value {
+            (0..count)
+                .map(|n| json!({ "value": format!("s{n}") }))
+                .collect()
+        };
+        let most = desk
+            .api("urn:most", json!({ "scopes": scopes(1000) }))
+            .await;
         assert_eq!(most["scopes"].as_array().map(Vec::len), Some(1000));
-        refused(desk.post("/resource-servers", with("urn:more", "scopes", &scopes(1001))).await, "scopes");
+        refused(
+            desk.post(
+                "/resource-servers",
+                with("urn:more", "scopes", &scopes(1001)),
+            )
+            .await,
+            "scopes",
+        );
     }
 }

@@ -5,14 +5,14 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, refused};
-use crate::harness::{Answer, Credentials, MANAGEMENT, MFA, Node, api_path, both_stores};
+use crate::harness::{Answer, Credentials, Node, api_path, both_stores};
 
-const ORDERS: &str = "https://orders.example/";
-const BOUND: i64 = 2_592_000;
+pub(crate) const ORDERS: &str = "https://orders.example/";
+pub(crate) const BOUND: i64 = 2_592_000;
 
 /// `token_lifetime`, `token_lifetime_for_web` and `max_token_lifetime` of an answer.
 #[track_caller]
-fn lifetimes(api: &Value) -> (i64, i64, i64) {
+pub(crate) fn lifetimes(api: &Value) -> (i64, i64, i64) {
     let of = |name: &str| {
         api[name]
             .as_i64()
@@ -26,7 +26,7 @@ fn lifetimes(api: &Value) -> (i64, i64, i64) {
 }
 
 /// Changes the API and says what its lifetimes then are, here and when it is read.
-async fn change(desk: &Desk<'_>, fields: Value) -> (i64, i64, i64) {
+pub(crate) async fn change(desk: &Desk<'_>, fields: Value) -> (i64, i64, i64) {
     let changed = desk
         .patch(&api_path(ORDERS), fields)
         .await
@@ -38,7 +38,7 @@ async fn change(desk: &Desk<'_>, fields: Value) -> (i64, i64, i64) {
 }
 
 /// Tries changes that must be refused by name, with these words, and change nothing.
-async fn refuse(desk: &Desk<'_>, identifier: &str, tries: &[(Value, &str, &[&str])]) {
+pub(crate) async fn refuse(desk: &Desk<'_>, identifier: &str, tries: &[(Value, &str, &[&str])]) {
     let path = api_path(identifier);
     let before = desk.shown(&path).await;
     for (fields, property, words) in tries {
@@ -49,7 +49,7 @@ async fn refuse(desk: &Desk<'_>, identifier: &str, tries: &[(Value, &str, &[&str
 }
 
 #[track_caller]
-fn says(answer: &Answer, words: &[&str]) {
+pub(crate) fn says(answer: &Answer, words: &[&str]) {
     for word in words {
         assert!(
             answer.text("message").contains(word),
@@ -59,7 +59,7 @@ fn says(answer: &Answer, words: &[&str]) {
 }
 
 /// What `expires_in` the next token has; none for one that never expires.
-async fn granted(node: &Node, to: &Credentials, asked: Option<&str>) -> Option<i64> {
+pub(crate) async fn granted(node: &Node, to: &Credentials, asked: Option<&str>) -> Option<i64> {
     let mut params = vec![("audience", ORDERS)];
     params.extend(asked.map(|asked| ("validity_period", asked)));
     let answer = node.ask(to, &params).await.expect(StatusCode::OK);
@@ -86,7 +86,11 @@ both_stores! {
             (json!({ "max_token_lifetime": -5 }), (86400, 7200, -1)),
             (json!({ "max_token_lifetime": null }), (86400, 7200, BOUND)),
             (json!({ "token_lifetime": 300, "max_token_lifetime": 900 }), (300, 300, 900)),
-            (json!({ "token_lifetime": 900, "max_token_lifetime": 900, "token_lifetime_for_web": 60 }), (900, 60, 900)),
+            (
+                json!({ "token_lifetime": 900, "max_token_lifetime": 900,
+                    "token_lifetime_for_web": 6 }),
+                (900, 6, 900),
+            ),
             // Never by implication.
             (json!({ "token_lifetime": -1 }), (-1, 7200, -1)),
             (json!({ "token_lifetime": -86400, "max_token_lifetime": -2 }), (-1, 7200, -1)),
@@ -101,21 +105,55 @@ both_stores! {
         let desk = Desk::open(&world.node).await;
         let both = ["token_lifetime", "max_token_lifetime"];
         for (fields, property, words) in [
-            (json!({ "token_lifetime": BOUND + 1 }), "token_lifetime", &["2592000"][..]),
-            (json!({ "max_token_lifetime": BOUND + 1 }), "max_token_lifetime", &["2592000"]),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": 3600 }), "token_lifetime", &both),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": null }), "token_lifetime", &both),
-            (json!({ "token_lifetime": 901, "max_token_lifetime": 900 }), "token_lifetime", &both),
-            (json!({ "token_lifetime": 3600, "token_lifetime_for_web": 3601 }), "token_lifetime_for_web", &["token_lifetime"]),
-            (json!({ "max_token_lifetime": 900, "token_lifetime_for_web": 901 }), "token_lifetime_for_web", &["901"]),
-            (json!({ "token_lifetime": -1, "token_lifetime_for_web": BOUND + 1 }), "token_lifetime_for_web", &["2592000"]),
+            (
+                json!({ "token_lifetime": BOUND + 1 }),
+                "token_lifetime",
+                &["2592000"][..],
+            ),
+            (
+                json!({ "max_token_lifetime": BOUND + 1 }),
+                "max_token_lifetime",
+                &["2592000"],
+            ),
+            (
+                json!({ "token_lifetime": -1, "max_token_lifetime": 3600 }),
+                "token_lifetime",
+                &both,
+            ),
+            (
+                json!({ "token_lifetime": -1, "max_token_lifetime": null }),
+                "token_lifetime",
+                &both,
+            ),
+            (
+                json!({ "token_lifetime": 901, "max_token_lifetime": 900 }),
+                "token_lifetime",
+                &both,
+            ),
+            (
+                json!({ "token_lifetime": 3600, "token_lifetime_for_web": 3601 }),
+                "token_lifetime_for_web",
+                &["token_lifetime"],
+            ),
+            (
+                json!({ "max_token_lifetime": 900, "token_lifetime_for_web": 901 }),
+                "token_lifetime_for_web",
+                &["901"],
+            ),
+            (
+                json!({ "token_lifetime": -1, "token_lifetime_for_web": BOUND + 1 }),
+                "token_lifetime_for_web",
+                &["2592000"],
+            ),
         ] {
             let mut body = fields;
             body["identifier"] = ORDERS.into();
             let answer = refused(desk.post("/resource-servers", body).await, property);
             says(&answer, words);
         }
-        desk.get(&api_path(ORDERS)).await.expect(StatusCode::NOT_FOUND);
+        desk.get(&api_path(ORDERS))
+            .await
+            .expect(StatusCode::NOT_FOUND);
     }
 
     async fn a_change_is_in_force_for_the_next_token_and_no_earlier_one(world: World) {
@@ -124,266 +162,303 @@ both_stores! {
         let earlier = node.token(&shop, ORDERS).await;
         let end = node.introspect(&shop, &earlier).await["exp"].clone();
         let desk = Desk::open(node).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": 300, "max_token_lifetime": 900 })).await, (300, 300, 900));
+        assert_eq!(
+            change(
+                &desk,
+                json!({ "token_lifetime": 300, "max_token_lifetime": 900 })
+            )
+            .await,
+            (300, 300, 900)
+        );
         assert_eq!(granted(node, &shop, None).await, Some(300));
         assert_eq!(granted(node, &shop, Some("901")).await, Some(900));
         assert_eq!(granted(node, &shop, Some("-1")).await, Some(900));
-        assert_eq!(node.introspect(&shop, &earlier).await["exp"], end, "issued tokens keep their end");
+        assert_eq!(
+            node.introspect(&shop, &earlier).await["exp"],
+            end,
+            "issued tokens keep their end"
+        );
     }
 
     async fn a_negative_default_makes_the_maximum_negative_until_it_is_finite_again(world: World) {
         let node = &world.node;
         let shop = node.api_and_application(ORDERS).await;
         let desk = Desk::open(node).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": -7 })).await, (-1, 7200, -1));
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": -7 })).await,
+            (-1, 7200, -1)
+        );
         assert_eq!(granted(node, &shop, None).await, None, "never expires");
         assert_eq!(granted(node, &shop, Some("600")).await, Some(600));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 3600 })).await, (3600, 3600, BOUND));
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 3600 })).await,
+            (3600, 3600, BOUND)
+        );
         assert_eq!(granted(node, &shop, Some("-1")).await, Some(BOUND));
     }
 
     async fn a_maximum_that_was_named_never_stays_never(world: World) {
         let desk = Desk::open(&world.node).await;
         desk.api(ORDERS, json!({ "max_token_lifetime": -1 })).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": -1 })).await, (-1, 7200, -1));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 3600 })).await, (3600, 3600, -1));
-        assert_eq!(change(&desk, json!({ "max_token_lifetime": null })).await, (3600, 3600, BOUND));
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": -1 })).await,
+            (-1, 7200, -1)
+        );
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 3600 })).await,
+            (3600, 3600, -1)
+        );
+        assert_eq!(
+            change(&desk, json!({ "max_token_lifetime": null })).await,
+            (3600, 3600, BOUND)
+        );
     }
 
     async fn a_finite_maximum_gives_way_to_a_default_that_becomes_never(world: World) {
         let desk = Desk::open(&world.node).await;
-        desk.api(ORDERS, json!({ "token_lifetime": 300, "max_token_lifetime": 900 })).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": -1 })).await, (-1, 300, -1));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 300 })).await, (300, 300, BOUND), "back to unset");
+        desk.api(
+            ORDERS,
+            json!({ "token_lifetime": 300, "max_token_lifetime": 900 }),
+        )
+        .await;
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": -1 })).await,
+            (-1, 300, -1)
+        );
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 300 })).await,
+            (300, 300, BOUND),
+            "back to unset"
+        );
     }
 
     async fn never_cannot_be_the_default_below_a_finite_maximum(world: World) {
         let desk = Desk::open(&world.node).await;
         desk.api(ORDERS, json!({ "token_lifetime": -1 })).await;
         let both = &["token_lifetime", "max_token_lifetime"][..];
-        refuse(&desk, ORDERS, &[
-            (json!({ "max_token_lifetime": 86400 }), "max_token_lifetime", both),
-            (json!({ "max_token_lifetime": BOUND }), "max_token_lifetime", both),
-            (json!({ "max_token_lifetime": null }), "max_token_lifetime", both),
-        ]).await;
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (
+                    json!({ "max_token_lifetime": 86400 }),
+                    "max_token_lifetime",
+                    both,
+                ),
+                (
+                    json!({ "max_token_lifetime": BOUND }),
+                    "max_token_lifetime",
+                    both,
+                ),
+                (
+                    json!({ "max_token_lifetime": null }),
+                    "max_token_lifetime",
+                    both,
+                ),
+            ],
+        )
+        .await;
         change(&desk, json!({ "token_lifetime": 3600 })).await;
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": -1, "max_token_lifetime": 86400 }), "token_lifetime", both),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": BOUND }), "token_lifetime", both),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": null }), "token_lifetime", both),
-        ]).await;
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (
+                    json!({ "token_lifetime": -1, "max_token_lifetime": 86400 }),
+                    "token_lifetime",
+                    both,
+                ),
+                (
+                    json!({ "token_lifetime": -1, "max_token_lifetime": BOUND }),
+                    "token_lifetime",
+                    both,
+                ),
+                (
+                    json!({ "token_lifetime": -1, "max_token_lifetime": null }),
+                    "token_lifetime",
+                    both,
+                ),
+            ],
+        )
+        .await;
     }
 
     async fn values_above_the_bound_are_refused_with_the_bound(world: World) {
         let desk = Desk::open(&world.node).await;
         desk.api(ORDERS, json!({ "max_token_lifetime": -1 })).await;
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": BOUND + 1 }), "token_lifetime", &["2592001", "2592000"]),
-            (json!({ "token_lifetime": i64::MAX }), "token_lifetime", &["2592000"]),
-            (json!({ "max_token_lifetime": BOUND + 1 }), "max_token_lifetime", &["2592001", "2592000"]),
-            (json!({ "token_lifetime": 0 }), "token_lifetime", &["0"]),
-            (json!({ "max_token_lifetime": 0 }), "max_token_lifetime", &["0"]),
-            (json!({ "token_lifetime_for_web": 0 }), "token_lifetime_for_web", &["0"]),
-            (json!({ "token_lifetime_for_web": -1 }), "token_lifetime_for_web", &["-1"]),
-        ]).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": BOUND, "token_lifetime_for_web": BOUND })).await, (BOUND, BOUND, -1));
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (
+                    json!({ "token_lifetime": BOUND + 1 }),
+                    "token_lifetime",
+                    &["2592001", "2592000"],
+                ),
+                (
+                    json!({ "token_lifetime": i64::MAX }),
+                    "token_lifetime",
+                    &["2592000"],
+                ),
+                (
+                    json!({ "max_token_lifetime": BOUND + 1 }),
+                    "max_token_lifetime",
+                    &["2592001", "2592000"],
+                ),
+                (json!({ "token_lifetime": 0 }), "token_lifetime", &["0"]),
+                (
+                    json!({ "max_token_lifetime": 0 }),
+                    "max_token_lifetime",
+                    &["0"],
+                ),
+                (
+                    json!({ "token_lifetime_for_web": 0 }),
+                    "token_lifetime_for_web",
+                    &["0"],
+                ),
+                (
+                    json!({ "token_lifetime_for_web": -1 }),
+                    "token_lifetime_for_web",
+                    &["-1"],
+                ),
+            ],
+        )
+        .await;
+        assert_eq!(
+            change(
+                &desk,
+                json!({ "token_lifetime": BOUND, "token_lifetime_for_web": BOUND })
+            )
+            .await,
+            (BOUND, BOUND, -1)
+        );
     }
 
     async fn a_default_above_the_maximum_is_refused_whichever_is_changed(world: World) {
         let desk = Desk::open(&world.node).await;
-        desk.api(ORDERS, json!({ "token_lifetime": 300, "max_token_lifetime": 900 })).await;
+        desk.api(
+            ORDERS,
+            json!({ "token_lifetime": 300, "max_token_lifetime": 900 }),
+        )
+        .await;
         let both = &["token_lifetime", "max_token_lifetime"][..];
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": 901 }), "token_lifetime", both),
-            (json!({ "max_token_lifetime": 299 }), "max_token_lifetime", both),
-            (json!({ "token_lifetime": 500, "max_token_lifetime": 400 }), "token_lifetime", both),
-        ]).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": 900 })).await, (900, 300, 900));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 1000, "max_token_lifetime": 1000 })).await, (1000, 300, 1000));
-    }
-
-    /// Tools read, change and write back: that must not turn defaults into values of one's own.
-    async fn repeating_the_values_in_force_pins_nothing(world: World, "GRANTOR_LIFETIMES__API_MAXIMUM" = "1000000") {
-        let desk = Desk::open(&world.node).await;
-        desk.api(ORDERS, json!({})).await;
-        let unset = (86400, 7200, 1_000_000);
-        let back = json!({ "token_lifetime": 86400, "token_lifetime_for_web": 7200, "max_token_lifetime": 1_000_000 });
-        assert_eq!(change(&desk, back).await, unset);
-        desk.api("urn:never", json!({ "token_lifetime": -1 })).await;
-        let back = json!({ "token_lifetime": -1, "max_token_lifetime": -1 });
-        desk.patch(&api_path("urn:never"), back).await.expect(StatusCode::OK);
-        let back = json!({ "token_lifetime": 60, "max_token_lifetime": -1 });
-        let finite = desk.patch(&api_path("urn:never"), back).await.expect(StatusCode::OK);
-        assert_eq!(lifetimes(&finite.json), (60, 60, 1_000_000), "the implied maximum went with its reason");
-        desk.api("urn:pinned", json!({ "max_token_lifetime": 1_000_000 })).await;
-
-        let edited = world.another_node_with(&[("GRANTOR_LIFETIMES__API_MAXIMUM", "2000000")]).await;
-        let desk = Desk::open(&edited).await;
-        let maximum = async |api: &str| desk.shown(&api_path(api)).await["max_token_lifetime"].clone();
-        assert_eq!(maximum(ORDERS).await, 2_000_000, "still read live from the file");
-        assert_eq!(maximum("urn:never").await, 2_000_000);
-        assert_eq!(maximum("urn:pinned").await, 1_000_000, "what was named at creation is its own");
-        edited.stop().await;
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (json!({ "token_lifetime": 901 }), "token_lifetime", both),
+                (
+                    json!({ "max_token_lifetime": 299 }),
+                    "max_token_lifetime",
+                    both,
+                ),
+                (
+                    json!({ "token_lifetime": 500, "max_token_lifetime": 400 }),
+                    "token_lifetime",
+                    both,
+                ),
+            ],
+        )
+        .await;
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 900 })).await,
+            (900, 300, 900)
+        );
+        assert_eq!(
+            change(
+                &desk,
+                json!({ "token_lifetime": 1000, "max_token_lifetime": 1000 })
+            )
+            .await,
+            (1000, 300, 1000)
+        );
     }
 
     async fn lowering_the_default_lowers_the_web_lifetime_and_shows_it(world: World) {
         let desk = Desk::open(&world.node).await;
         desk.api(ORDERS, json!({})).await;
-        assert_eq!(change(&desk, json!({ "token_lifetime": 7200 })).await, (7200, 7200, BOUND));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 600 })).await, (600, 600, BOUND));
-        assert_eq!(change(&desk, json!({ "token_lifetime": 86400 })).await, (86400, 600, BOUND), "raising does not");
-        assert_eq!(change(&desk, json!({ "token_lifetime": 500, "token_lifetime_for_web": 500 })).await, (500, 500, BOUND));
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": 300, "token_lifetime_for_web": 301 }), "token_lifetime_for_web", &["301", "300"]),
-            (json!({ "token_lifetime": 300, "token_lifetime_for_web": 500 }), "token_lifetime_for_web", &["500", "300"]),
-            (json!({ "token_lifetime_for_web": 501 }), "token_lifetime_for_web", &["501", "500"]),
-        ]).await;
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 7200 })).await,
+            (7200, 7200, BOUND)
+        );
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 600 })).await,
+            (600, 600, BOUND)
+        );
+        assert_eq!(
+            change(&desk, json!({ "token_lifetime": 86400 })).await,
+            (86400, 600, BOUND),
+            "raising does not"
+        );
+        assert_eq!(
+            change(
+                &desk,
+                json!({ "token_lifetime": 500, "token_lifetime_for_web": 500 })
+            )
+            .await,
+            (500, 500, BOUND)
+        );
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (
+                    json!({ "token_lifetime": 300, "token_lifetime_for_web": 301 }),
+                    "token_lifetime_for_web",
+                    &["301", "300"],
+                ),
+                (
+                    json!({ "token_lifetime": 300, "token_lifetime_for_web": 500 }),
+                    "token_lifetime_for_web",
+                    &["500", "300"],
+                ),
+                (
+                    json!({ "token_lifetime_for_web": 501 }),
+                    "token_lifetime_for_web",
+                    &["501", "500"],
+                ),
+            ],
+        )
+        .await;
     }
 
     async fn a_change_with_one_error_changes_nothing(world: World) {
         let desk = Desk::open(&world.node).await;
-        desk.api(ORDERS, json!({ "name": "Orders", "token_lifetime": 300 })).await;
-        let fine = json!({ "name": "Changed", "token_lifetime": 600, "token_dialect": "opaque", "scopes": [{ "value": "a" }] });
+        desk.api(ORDERS, json!({ "name": "Orders", "token_lifetime": 300 }))
+            .await;
+        let fine = json!({ "name": "Changed", "token_lifetime": 600, "token_dialect": "opaque",
+            "scopes": [{ "value": "a" }] });
         let with = |field: &str, value: Value| {
             let mut fields = fine.clone();
             fields[field] = value;
             fields
         };
-        refuse(&desk, ORDERS, &[
-            (with("max_token_lifetime", json!(599)), "max_token_lifetime", &[]),
-            (with("token_lifetime_for_web", json!(601)), "token_lifetime_for_web", &[]),
-            (with("token_lifetime", json!(3600.0)), "token_lifetime", &[]),
-            (with("allow_offline_access", json!("yes")), "allow_offline_access", &[]),
-            (with("unknown", json!(1)), "unknown", &[]),
-        ]).await;
-        desk.patch(&api_path(ORDERS), fine).await.expect(StatusCode::OK);
-    }
-
-    async fn the_files_defaults_are_what_a_new_api_gets(
-        world: World,
-        "GRANTOR_LIFETIMES__API_DEFAULT" = "1800",
-        "GRANTOR_LIFETIMES__API_MAXIMUM" = "7200"
-    ) {
-        let desk = Desk::open(&world.node).await;
-        assert_eq!(lifetimes(&desk.api(ORDERS, json!({})).await), (1800, 1800, 7200));
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": 7201 }), "token_lifetime", &["7200"]),
-            (json!({ "max_token_lifetime": 7201 }), "max_token_lifetime", &["7200"]),
-        ]).await;
-        let short = desk.api("urn:short", json!({ "max_token_lifetime": 60 })).await;
-        assert_eq!(lifetimes(&short), (60, 60, 60));
-
-        // A later edit reaches the maximum, which is read live, and not the default, which is copied.
-        let edits = [("GRANTOR_LIFETIMES__API_DEFAULT", "60"), ("GRANTOR_LIFETIMES__API_MAXIMUM", "3600")];
-        let edited = world.another_node_with(&edits).await;
-        let desk = Desk::open(&edited).await;
-        assert_eq!(lifetimes(&desk.shown(&api_path(ORDERS)).await), (1800, 1800, 3600));
-        assert_eq!(lifetimes(&desk.api("urn:later", json!({})).await), (60, 60, 3600));
-        edited.stop().await;
-    }
-
-    async fn checks_run_only_where_a_lifetime_changes(world: World) {
-        let node = &world.node;
-        let shop = node.api_and_application(ORDERS).await;
-        node.change_api(ORDERS, json!({ "token_lifetime": 7200 })).await.expect(StatusCode::OK);
-        let edits = [("GRANTOR_LIFETIMES__API_DEFAULT", "60"), ("GRANTOR_LIFETIMES__API_MAXIMUM", "3600")];
-        let edited = world.another_node_with(&edits).await;
-        let desk = Desk::open(&edited).await;
-        let renamed = json!({ "name": "Renamed", "token_lifetime": 7200, "token_lifetime_for_web": 7200, "max_token_lifetime": 3600 });
-        assert_eq!(change(&desk, renamed).await, (7200, 7200, 3600), "what is stored stays");
-        assert_eq!(granted(&edited, &shop, None).await, Some(3600), "and is clamped");
-        refuse(&desk, ORDERS, &[(json!({ "token_lifetime": 7199 }), "token_lifetime", &["3600"])]).await;
-        edited.stop().await;
-    }
-
-    async fn where_the_files_maximum_is_never_so_is_every_apis(world: World, "GRANTOR_LIFETIMES__API_MAXIMUM" = "-1") {
-        let node = &world.node;
-        let shop = node.api_and_application(ORDERS).await;
-        let desk = Desk::open(node).await;
-        assert_eq!(lifetimes(&desk.shown(&api_path(ORDERS)).await), (86400, 7200, -1));
-        assert_eq!(granted(node, &shop, Some("-1")).await, None);
-        refuse(&desk, ORDERS, &[(json!({ "token_lifetime": BOUND + 1 }), "token_lifetime", &["2592000"])]).await;
-        let management = desk.shown(&api_path(MANAGEMENT)).await;
-        assert_eq!(management["max_token_lifetime"], BOUND, "whatever the file says");
-    }
-
-    async fn where_never_is_forbidden_it_is_refused_with_the_key_to_change(
-        world: World,
-        "GRANTOR_LIFETIMES__ALLOW_NEVER_EXPIRING" = "false"
-    ) {
-        let desk = Desk::open(&world.node).await;
-        desk.api(ORDERS, json!({})).await;
-        let key = &["lifetimes.allow_never_expiring"][..];
-        refuse(&desk, ORDERS, &[
-            (json!({ "token_lifetime": -1 }), "token_lifetime", key),
-            (json!({ "token_lifetime": "-86400" }), "token_lifetime", key),
-            (json!({ "max_token_lifetime": -1 }), "max_token_lifetime", key),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": -1 }), "token_lifetime", key),
-        ]).await;
-        for (fields, property) in [
-            (json!({ "identifier": "urn:n", "token_lifetime": -1 }), "token_lifetime"),
-            (json!({ "identifier": "urn:n", "max_token_lifetime": -1 }), "max_token_lifetime"),
-        ] {
-            says(&refused(desk.post("/resource-servers", fields).await, property), key);
-        }
-    }
-
-    async fn an_api_that_was_never_before_the_ban_can_be_renamed_and_is_clamped(world: World) {
-        let node = &world.node;
-        let shop = node.api_and_application(ORDERS).await;
-        node.change_api(ORDERS, json!({ "token_lifetime": -1 })).await.expect(StatusCode::OK);
-        let edited = world.another_node_with(&[("GRANTOR_LIFETIMES__ALLOW_NEVER_EXPIRING", "false")]).await;
-        let desk = Desk::open(&edited).await;
-        let shown = desk.patch(&api_path(ORDERS), json!({ "name": "Renamed", "token_lifetime": -1 })).await;
-        assert_eq!(shown.expect(StatusCode::OK).json["token_lifetime"], -1);
-        assert_eq!(granted(&edited, &shop, None).await, Some(BOUND), "worked case 36");
-        assert_eq!(change(&desk, json!({ "token_lifetime": 3600 })).await, (3600, 3600, BOUND));
-        edited.stop().await;
-    }
-
-    async fn the_management_api_can_be_shortened_and_never_lengthened(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        refuse(&desk, MANAGEMENT, &[
-            (json!({ "token_lifetime": 86401 }), "token_lifetime", &["86400"]),
-            (json!({ "token_lifetime": BOUND }), "token_lifetime", &["86400"]),
-            (json!({ "token_lifetime": -1 }), "token_lifetime", &[]),
-            (json!({ "max_token_lifetime": -1 }), "max_token_lifetime", &["2592000"]),
-            (json!({ "max_token_lifetime": BOUND + 1 }), "max_token_lifetime", &["2592000"]),
-            (json!({ "token_lifetime": -1, "max_token_lifetime": -1 }), "token_lifetime", &[]),
-        ]).await;
-        let granted = async |asked: &str| {
-            let params = [("audience", MANAGEMENT), ("validity_period", asked)];
-            node.ask(&Credentials::admin(), &params).await.expect(StatusCode::OK).json["expires_in"].clone()
-        };
-        assert_eq!(granted("-1").await, BOUND, "a request may ask for more");
-        let fields = json!({ "token_lifetime": 3600, "max_token_lifetime": 7200 });
-        let changed = desk.patch(&api_path(MANAGEMENT), fields).await.expect(StatusCode::OK);
-        assert_eq!(lifetimes(&changed.json), (3600, 3600, 7200));
-        assert_eq!(granted("-1").await, 7200);
-        assert_eq!(granted("60").await, 60);
-        let back = desk.patch(&api_path(MANAGEMENT), json!({ "token_lifetime": 86400, "max_token_lifetime": null })).await;
-        assert_eq!(lifetimes(&back.expect(StatusCode::OK).json), (86400, 3600, BOUND));
-    }
-
-    async fn nothing_changes_the_lifetime_of_mfa_tokens(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        refuse(&desk, MFA, &[
-            (json!({ "token_lifetime": 599 }), "token_lifetime", &["600"]),
-            (json!({ "token_lifetime": 86400 }), "token_lifetime", &["600"]),
-            (json!({ "token_lifetime": -1 }), "token_lifetime", &[]),
-            (json!({ "token_lifetime_for_web": 60 }), "token_lifetime_for_web", &["600"]),
-            (json!({ "max_token_lifetime": 60 }), "max_token_lifetime", &["600"]),
-            (json!({ "max_token_lifetime": -1 }), "max_token_lifetime", &["600"]),
-        ]).await;
-        let shop = desk.application(json!({ "access_token_lifetimes": { "application": -1 } })).await;
-        desk.grant(&shop, MFA, json!({ "scope": ["enroll"] })).await;
-        for asked in ["30", "86400", "-1"] {
-            for audience in [MFA, MFA.trim_end_matches('/')] {
-                let answer = node.ask(&shop, &[("audience", audience), ("validity_period", asked)]).await;
-                assert_eq!(answer.expect(StatusCode::OK).json["expires_in"], 600, "{audience} {asked}");
-            }
-        }
+        refuse(
+            &desk,
+            ORDERS,
+            &[
+                (
+                    with("max_token_lifetime", json!(599)),
+                    "max_token_lifetime",
+                    &[],
+                ),
+                (
+                    with("token_lifetime_for_web", json!(601)),
+                    "token_lifetime_for_web",
+                    &[],
+                ),
+                (with("token_lifetime", json!(3600.0)), "token_lifetime", &[]),
+                (
+                    with("allow_offline_access", json!("yes")),
+                    "allow_offline_access",
+                    &[],
+                ),
+                (with("unknown", json!(1)), "unknown", &[]),
+            ],
+        )
+        .await;
+        desk.patch(&api_path(ORDERS), fine)
+            .await
+            .expect(StatusCode::OK);
     }
 }

@@ -5,13 +5,13 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, members, no_nulls, not_supported, refused};
-use crate::harness::{Answer, Credentials, MANAGEMENT, MFA, Node, api_path, both_stores, claims};
+use crate::harness::{Answer, Credentials, MANAGEMENT, MFA, Node, api_path, both_stores};
 
-const ORDERS: &str = "https://orders.example/";
-const GRANTS: &str = "/client-grants";
+pub(crate) const ORDERS: &str = "https://orders.example/";
+pub(crate) const GRANTS: &str = "/client-grants";
 
 /// An API with the scopes `read` and `write`, and an application that is not granted it.
-async fn api_and_stranger(desk: &Desk<'_>) -> Credentials {
+pub(crate) async fn api_and_stranger(desk: &Desk<'_>) -> Credentials {
     desk.api(
         ORDERS,
         json!({ "scopes": [{ "value": "read" }, { "value": "write" }] }),
@@ -20,7 +20,7 @@ async fn api_and_stranger(desk: &Desk<'_>) -> Credentials {
     desk.application(json!({})).await
 }
 
-async fn ask(node: &Node, application: &Credentials) -> Answer {
+pub(crate) async fn ask(node: &Node, application: &Credentials) -> Answer {
     node.ask(application, &[("audience", ORDERS)]).await
 }
 
@@ -29,7 +29,7 @@ async fn scope(node: &Node, application: &Credentials) -> Value {
     ask(node, application).await.expect(StatusCode::OK).json["scope"].clone()
 }
 
-fn named(application: &Credentials, fields: Value) -> Value {
+pub(crate) fn named(application: &Credentials, fields: Value) -> Value {
     let mut body = json!({ "client_id": application.id, "audience": ORDERS });
     crate::desk::overlay(&mut body, fields);
     body
@@ -40,12 +40,21 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = api_and_stranger(&desk).await;
-        ask(node, &shop).await.expect_error(StatusCode::FORBIDDEN, "access_denied");
-        let created = desk.post(GRANTS, named(&shop, json!({ "scope": ["write"] }))).await.expect(StatusCode::CREATED);
+        ask(node, &shop)
+            .await
+            .expect_error(StatusCode::FORBIDDEN, "access_denied");
+        let created = desk
+            .post(GRANTS, named(&shop, json!({ "scope": ["write"] })))
+            .await
+            .expect(StatusCode::CREATED);
         let id = created.text("id");
         let random = id.strip_prefix("cgr_").expect("as Auth0's ids begin");
-        assert!(random.len() == 16 && random.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
-        let expected = json!({ "id": id, "client_id": shop.id, "audience": ORDERS, "subject_type": "client", "scope": ["write"] });
+        assert!(
+            random.len() == 16 && random.bytes().all(|b| b.is_ascii_alphanumeric()),
+            "{id}"
+        );
+        let expected = json!({ "id": id, "client_id": shop.id, "audience": ORDERS,
+            "subject_type": "client", "scope": ["write"] });
         assert_eq!(created.json, expected);
         assert_eq!(desk.shown(&format!("{GRANTS}/{id}")).await, expected);
         assert_eq!(scope(node, &shop).await, "write");
@@ -55,26 +64,49 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = api_and_stranger(&desk).await;
-        let created = desk.post(GRANTS, named(&shop, json!({}))).await.expect(StatusCode::CREATED);
+        let created = desk
+            .post(GRANTS, named(&shop, json!({})))
+            .await
+            .expect(StatusCode::CREATED);
         assert_eq!(created.json["scope"], json!([]));
         assert_eq!(scope(node, &shop).await, Value::Null);
-        let asked = node.ask(&shop, &[("audience", ORDERS), ("scope", "read")]).await;
+        let asked = node
+            .ask(&shop, &[("audience", ORDERS), ("scope", "read")])
+            .await;
         asked.expect_error(StatusCode::BAD_REQUEST, "invalid_scope");
     }
 
     async fn there_is_one_grant_of_a_kind_for_an_application_and_an_api(world: World) {
         let desk = Desk::open(&world.node).await;
         let shop = api_and_stranger(&desk).await;
-        let id = desk.grant(&shop, ORDERS, json!({ "scope": ["read"] })).await;
-        for fields in [json!({}), json!({ "scope": ["write"] }), json!({ "subject_type": "client", "allow_all_scopes": true })] {
-            desk.post(GRANTS, named(&shop, fields)).await.expect_problem(StatusCode::CONFLICT, "resource_conflict");
+        let id = desk
+            .grant(&shop, ORDERS, json!({ "scope": ["read"] }))
+            .await;
+        for fields in [
+            json!({}),
+            json!({ "scope": ["write"] }),
+            json!({ "subject_type": "client", "allow_all_scopes": true }),
+        ] {
+            desk.post(GRANTS, named(&shop, fields))
+                .await
+                .expect_problem(StatusCode::CONFLICT, "resource_conflict");
         }
-        assert_eq!(desk.shown(&format!("{GRANTS}/{id}")).await["scope"], json!(["read"]));
-        let of_users = desk.post(GRANTS, named(&shop, json!({ "subject_type": "user" }))).await.expect(StatusCode::CREATED);
+        assert_eq!(
+            desk.shown(&format!("{GRANTS}/{id}")).await["scope"],
+            json!(["read"])
+        );
+        let of_users = desk
+            .post(GRANTS, named(&shop, json!({ "subject_type": "user" })))
+            .await
+            .expect(StatusCode::CREATED);
         assert_eq!(of_users.json["subject_type"], "user");
-        let again = desk.post(GRANTS, named(&shop, json!({ "subject_type": "user" }))).await;
+        let again = desk
+            .post(GRANTS, named(&shop, json!({ "subject_type": "user" })))
+            .await;
         again.expect_problem(StatusCode::CONFLICT, "resource_conflict");
-        desk.delete(&format!("{GRANTS}/{id}")).await.expect(StatusCode::NO_CONTENT);
+        desk.delete(&format!("{GRANTS}/{id}"))
+            .await
+            .expect(StatusCode::NO_CONTENT);
         desk.grant(&shop, ORDERS, json!({})).await;
     }
 
@@ -82,34 +114,76 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = api_and_stranger(&desk).await;
-        desk.grant(&shop, ORDERS, json!({ "subject_type": "user", "scope": ["read"] })).await;
-        ask(node, &shop).await.expect_error(StatusCode::FORBIDDEN, "access_denied");
+        desk.grant(
+            &shop,
+            ORDERS,
+            json!({ "subject_type": "user", "scope": ["read"] }),
+        )
+        .await;
+        ask(node, &shop)
+            .await
+            .expect_error(StatusCode::FORBIDDEN, "access_denied");
     }
 
     async fn the_application_and_the_api_must_exist(world: World) {
         let desk = Desk::open(&world.node).await;
         let shop = api_and_stranger(&desk).await;
-        let unknown = Credentials { id: "unknown".into(), secret: String::new() };
-        desk.post(GRANTS, named(&unknown, json!({}))).await.expect_problem(StatusCode::NOT_FOUND, "inexistent_client");
+        let unknown = Credentials {
+            id: "unknown".into(),
+            secret: String::new(),
+        };
+        desk.post(GRANTS, named(&unknown, json!({})))
+            .await
+            .expect_problem(StatusCode::NOT_FOUND, "inexistent_client");
         // The audience is another one without its last slash.
         for audience in ["urn:unknown", "https://orders.example"] {
-            let answer = desk.post(GRANTS, named(&shop, json!({ "audience": audience }))).await;
+            let answer = desk
+                .post(GRANTS, named(&shop, json!({ "audience": audience })))
+                .await;
             answer.expect_problem(StatusCode::NOT_FOUND, "inexistent_resource_server");
         }
-        refused(desk.post(GRANTS, json!({ "client_id": shop.id })).await, "audience");
-        refused(desk.post(GRANTS, json!({ "audience": ORDERS })).await, "client_id");
+        refused(
+            desk.post(GRANTS, json!({ "client_id": shop.id })).await,
+            "audience",
+        );
+        refused(
+            desk.post(GRANTS, json!({ "audience": ORDERS })).await,
+            "client_id",
+        );
     }
 
     async fn a_scope_must_exist_on_the_api(world: World) {
         let desk = Desk::open(&world.node).await;
         let shop = api_and_stranger(&desk).await;
-        for scope in [json!(["delete"]), json!(["read", "delete"]), json!(["Read"]), json!([""]), json!(["read", "read"]),
-            json!("read"), json!([1]), json!(["read write"]), json!(["s".repeat(281)])] {
-            refused(desk.post(GRANTS, named(&shop, json!({ "scope": scope }))).await, "scope");
+        for scope in [
+            json!(["delete"]),
+            json!(["read", "delete"]),
+            json!(["Read"]),
+            json!([""]),
+            json!(["read", "read"]),
+            json!("read"),
+            json!([1]),
+            json!(["read write"]),
+            json!(["s".repeat(281)]),
+        ] {
+            refused(
+                desk.post(GRANTS, named(&shop, json!({ "scope": scope })))
+                    .await,
+                "scope",
+            );
         }
-        let id = desk.grant(&shop, ORDERS, json!({ "scope": ["read"] })).await;
-        refused(desk.patch(&format!("{GRANTS}/{id}"), json!({ "scope": ["delete"] })).await, "scope");
-        assert_eq!(desk.shown(&format!("{GRANTS}/{id}")).await["scope"], json!(["read"]));
+        let id = desk
+            .grant(&shop, ORDERS, json!({ "scope": ["read"] }))
+            .await;
+        refused(
+            desk.patch(&format!("{GRANTS}/{id}"), json!({ "scope": ["delete"] }))
+                .await,
+            "scope",
+        );
+        assert_eq!(
+            desk.shown(&format!("{GRANTS}/{id}")).await["scope"],
+            json!(["read"])
+        );
     }
 
     async fn all_scopes_means_those_of_the_future_too_and_hides_the_list(world: World) {
@@ -121,17 +195,45 @@ both_stores! {
         assert_eq!(created.json["allow_all_scopes"], true);
         assert!(!members(&created.json).contains(&"scope"), "{created:?}");
         assert_eq!(scope(node, &shop).await, "read write");
-        let more = json!({ "scopes": [{ "value": "read" }, { "value": "write" }, { "value": "delete" }] });
-        desk.patch(&api_path(ORDERS), more).await.expect(StatusCode::OK);
+        let more =
+            json!({ "scopes": [{ "value": "read" }, { "value": "write" }, { "value": "delete" }] });
+        desk.patch(&api_path(ORDERS), more)
+            .await
+            .expect(StatusCode::OK);
         assert_eq!(scope(node, &shop).await, "read write delete");
-        refused(desk.post(GRANTS, named(&shop, json!({ "allow_all_scopes": true, "scope": ["read"] }))).await, "scope");
+        refused(
+            desk.post(
+                GRANTS,
+                named(
+                    &shop,
+                    json!({ "allow_all_scopes": true, "scope": ["read"] }),
+                ),
+            )
+            .await,
+            "scope",
+        );
 
         let path = format!("{GRANTS}/{}", created.text("id"));
-        refused(desk.patch(&path, json!({ "scope": ["read"] })).await, "scope");
-        let narrowed = desk.patch(&path, json!({ "allow_all_scopes": false, "scope": ["read"] })).await.expect(StatusCode::OK);
-        assert!(!members(&narrowed.json).contains(&"allow_all_scopes"), "{narrowed:?}");
+        refused(
+            desk.patch(&path, json!({ "scope": ["read"] })).await,
+            "scope",
+        );
+        let narrowed = desk
+            .patch(
+                &path,
+                json!({ "allow_all_scopes": false, "scope": ["read"] }),
+            )
+            .await
+            .expect(StatusCode::OK);
+        assert!(
+            !members(&narrowed.json).contains(&"allow_all_scopes"),
+            "{narrowed:?}"
+        );
         assert_eq!(scope(node, &shop).await, "read");
-        let widened = desk.patch(&path, json!({ "allow_all_scopes": true })).await.expect(StatusCode::OK);
+        let widened = desk
+            .patch(&path, json!({ "allow_all_scopes": true }))
+            .await
+            .expect(StatusCode::OK);
         assert!(!members(&widened.json).contains(&"scope"), "{widened:?}");
         assert_eq!(scope(node, &shop).await, "read write delete");
     }
@@ -140,15 +242,26 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = api_and_stranger(&desk).await;
-        let path = format!("{GRANTS}/{}", desk.grant(&shop, ORDERS, json!({ "scope": ["read"] })).await);
+        let path = format!(
+            "{GRANTS}/{}",
+            desk.grant(&shop, ORDERS, json!({ "scope": ["read"] }))
+                .await
+        );
         for (sent, shown, carried) in [
-            (json!(["write", "read"]), json!(["write", "read"]), json!("read write")),
+            (
+                json!(["write", "read"]),
+                json!(["write", "read"]),
+                json!("read write"),
+            ),
             (json!(["write"]), json!(["write"]), json!("write")),
             (json!(null), json!([]), Value::Null),
             (json!(["read"]), json!(["read"]), json!("read")),
             (json!([]), json!([]), Value::Null),
         ] {
-            let changed = desk.patch(&path, json!({ "scope": sent })).await.expect(StatusCode::OK);
+            let changed = desk
+                .patch(&path, json!({ "scope": sent }))
+                .await
+                .expect(StatusCode::OK);
             assert_eq!(changed.json["scope"], shown);
             assert_eq!(desk.shown(&path).await, changed.json);
             assert_eq!(scope(node, &shop).await, carried);
@@ -160,41 +273,27 @@ both_stores! {
     async fn whose_grant_it_is_and_for_what_is_never_changed(world: World) {
         let desk = Desk::open(&world.node).await;
         let shop = api_and_stranger(&desk).await;
-        let path = format!("{GRANTS}/{}", desk.grant(&shop, ORDERS, json!({ "scope": ["read"] })).await);
+        let path = format!(
+            "{GRANTS}/{}",
+            desk.grant(&shop, ORDERS, json!({ "scope": ["read"] }))
+                .await
+        );
         let before = desk.shown(&path).await;
-        for (property, value) in [("client_id", json!(shop.id)), ("audience", json!(MANAGEMENT)), ("subject_type", json!("user")),
-            ("id", json!("cgr_0123456789abcdef")), ("scopes", json!(["write"])), ("is_system", json!(true))] {
-            refused(desk.patch(&path, json!({ property: value, "scope": ["write"] })).await, property);
+        for (property, value) in [
+            ("client_id", json!(shop.id)),
+            ("audience", json!(MANAGEMENT)),
+            ("subject_type", json!("user")),
+            ("id", json!("cgr_0123456789abcdef")),
+            ("scopes", json!(["write"])),
+            ("is_system", json!(true)),
+        ] {
+            refused(
+                desk.patch(&path, json!({ property: value, "scope": ["write"] }))
+                    .await,
+                property,
+            );
         }
         assert_eq!(desk.shown(&path).await, before);
-    }
-
-    async fn an_expired_grant_counts_as_none(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let shop = api_and_stranger(&desk).await;
-        let end = world.clock.now() + 300;
-        let expires_at = grantor::model::instant::to_rfc3339(end);
-        let created = desk.post(GRANTS, named(&shop, json!({ "expires_at": expires_at }))).await.expect(StatusCode::CREATED);
-        assert_eq!(created.json["expires_at"], expires_at);
-        let path = format!("{GRANTS}/{}", created.text("id"));
-        for asked in ["86400", "-1", "301"] {
-            let answer = node.ask(&shop, &[("audience", ORDERS), ("validity_period", asked)]).await;
-            assert_eq!(claims(&answer.expect(StatusCode::OK).text("access_token"))["exp"], end);
-        }
-        world.clock.advance(301);
-        ask(node, &shop).await.expect_error(StatusCode::FORBIDDEN, "access_denied");
-        let by_resource = node.ask(&shop, &[("resource", ORDERS)]).await;
-        by_resource.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
-        node.ask(&shop, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_request");
-
-        let desk = Desk::open(node).await;
-        let still = desk.post(GRANTS, named(&shop, json!({}))).await;
-        still.expect_problem(StatusCode::CONFLICT, "resource_conflict");
-        refused(desk.patch(&path, json!({ "expires_at": expires_at })).await, "expires_at");
-        let cleared = desk.patch(&path, json!({ "expires_at": null })).await.expect(StatusCode::OK);
-        assert!(!members(&cleared.json).contains(&"expires_at"), "{cleared:?}");
-        assert_eq!(ask(node, &shop).await.expect(StatusCode::OK).json["expires_in"], 86400);
     }
 
     async fn values_without_effect_are_taken_and_promises_that_are_not_built_refused(world: World) {
@@ -210,7 +309,10 @@ both_stores! {
             ("allow_all_scopes", json!(null)),
             ("allow_all_scopes", json!(false)),
         ] {
-            let changed = desk.patch(&path, json!({ field: value })).await.expect(StatusCode::OK);
+            let changed = desk
+                .patch(&path, json!({ field: value }))
+                .await
+                .expect(StatusCode::OK);
             no_nulls(&changed.json);
         }
         for (field, value) in [
@@ -229,10 +331,22 @@ both_stores! {
             ("authorization_details_types", json!(["payment"])),
             ("default_for", json!("third_party_clients")),
         ] {
-            not_supported(desk.post(GRANTS, named(&shop, json!({ field: value }))).await, field);
+            not_supported(
+                desk.post(GRANTS, named(&shop, json!({ field: value })))
+                    .await,
+                field,
+            );
         }
-        for (field, value) in [("expires", json!(1)), ("Scope", json!([])), ("id", json!("cgr_1"))] {
-            refused(desk.post(GRANTS, named(&shop, json!({ field: value }))).await, field);
+        for (field, value) in [
+            ("expires", json!(1)),
+            ("Scope", json!([])),
+            ("id", json!("cgr_1")),
+        ] {
+            refused(
+                desk.post(GRANTS, named(&shop, json!({ field: value })))
+                    .await,
+                field,
+            );
         }
     }
 
@@ -246,7 +360,9 @@ both_stores! {
         let third = desk.grant(&other, ORDERS, json!({ "subject_type": "user" })).await;
         let found = async |query: String| {
             let listed = desk.shown(&format!("{GRANTS}?{query}")).await;
-            let mut ids: Vec<_> = listed.as_array().unwrap().iter().map(|grant| grant["id"].as_str().unwrap().to_owned()).collect();
+            let listed = listed.as_array().unwrap().iter();
+            let mut ids: Vec<_> =
+                listed.map(|grant| grant["id"].as_str().unwrap().to_owned()).collect();
             ids.sort();
             ids
         };
@@ -256,75 +372,27 @@ both_stores! {
             ids
         };
         assert_eq!(found(format!("client_id={}", shop.id)).await, sorted(&[&first, &second]));
-        assert_eq!(found("audience=https%3A%2F%2Forders.example%2F".into()).await, sorted(&[&first, &third]));
-        assert_eq!(found(format!("audience={ORDERS}&client_id={}", shop.id)).await, sorted(&[&first]));
+        let of_orders = found("audience=https%3A%2F%2Forders.example%2F".into()).await;
+        assert_eq!(of_orders, sorted(&[&first, &third]));
+        let of_both = found(format!("audience={ORDERS}&client_id={}", shop.id)).await;
+        assert_eq!(of_both, sorted(&[&first]));
         assert_eq!(found("subject_type=user".into()).await, sorted(&[&third]));
-        assert_eq!(found(format!("client_id={}&subject_type=client&allow_any_organization=false", shop.id)).await, sorted(&[&first, &second]));
-        for nothing in ["client_id=unknown", "audience=urn:unknown", "allow_any_organization=true", "default_for=third_party_clients"] {
+        let query = "subject_type=client&allow_any_organization=false";
+        let query = format!("client_id={}&{query}", shop.id);
+        assert_eq!(found(query).await, sorted(&[&first, &second]));
+        for nothing in ["client_id=unknown", "audience=urn:unknown", "allow_any_organization=true",
+            "default_for=third_party_clients"] {
             assert!(found(nothing.into()).await.is_empty(), "{nothing}");
         }
-        let totals = desk.shown(&format!("{GRANTS}?client_id={}&include_totals=true&per_page=1", shop.id)).await;
-        assert_eq!((&totals["total"], totals["client_grants"].as_array().map(Vec::len)), (&json!(2), Some(1)));
-        for bad in ["subject_type=robot", "allow_any_organization=maybe", "client=x", "client_id=a&client_id=b"] {
+        let query = format!("client_id={}&include_totals=true&per_page=1", shop.id);
+        let page = desk.shown(&format!("{GRANTS}?{query}")).await;
+        assert_eq!(page["total"], 2);
+        assert_eq!(page["client_grants"].as_array().map(Vec::len), Some(1));
+        for bad in ["subject_type=robot", "allow_any_organization=maybe", "client=x",
+            "client_id=a&client_id=b"] {
             let answer = desk.get(&format!("{GRANTS}?{bad}")).await;
             answer.expect_problem(StatusCode::BAD_REQUEST, "invalid_query_string");
         }
-    }
-
-    async fn deleting_a_grant_stops_new_tokens_and_leaves_the_old_ones(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let shop = api_and_stranger(&desk).await;
-        for query in ["", "?revoke_tokens=false"] {
-            let id = desk.grant(&shop, ORDERS, json!({})).await;
-            let token = node.token(&shop, ORDERS).await;
-            desk.delete(&format!("{GRANTS}/{id}{query}")).await.expect(StatusCode::NO_CONTENT);
-            ask(node, &shop).await.expect_error(StatusCode::FORBIDDEN, "access_denied");
-            assert!(node.is_active(&shop, &token).await);
-            let gone = desk.get(&format!("{GRANTS}/{id}")).await;
-            gone.expect_problem(StatusCode::NOT_FOUND, "inexistent_client_grant");
-        }
-    }
-
-    async fn deleting_a_grant_with_its_tokens_ends_them_and_no_others(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let shop = api_and_stranger(&desk).await;
-        desk.patch(&api_path(ORDERS), json!({ "max_token_lifetime": -1 })).await.expect(StatusCode::OK);
-        let other = desk.application(json!({})).await;
-        desk.api("urn:stock", json!({})).await;
-        let id = desk.grant(&shop, ORDERS, json!({})).await;
-        desk.grant(&shop, "urn:stock", json!({})).await;
-        desk.grant(&other, ORDERS, json!({})).await;
-        let signed = node.token(&shop, ORDERS).await;
-        let never = node.ask(&shop, &[("audience", ORDERS), ("validity_period", "-1")]).await.expect(StatusCode::OK).text("access_token");
-        let for_both = node.ask(&shop, &[]).await.expect(StatusCode::OK).text("access_token");
-        let (stock, others) = (node.token(&shop, "urn:stock").await, node.token(&other, ORDERS).await);
-        desk.delete(&format!("{GRANTS}/{id}?revoke_tokens=true")).await.expect(StatusCode::NO_CONTENT);
-        for (token, what) in [(&signed, "signed"), (&never, "never-expiring"), (&for_both, "for both APIs")] {
-            assert!(!node.is_active(&shop, token).await, "{what}");
-        }
-        assert!(node.is_active(&shop, &stock).await, "for another API");
-        assert!(node.is_active(&other, &others).await, "of another application");
-        desk.grant(&shop, ORDERS, json!({})).await;
-        assert!(!node.is_active(&shop, &signed).await, "a new grant revives nothing");
-        let new = node.token(&shop, ORDERS).await;
-        assert!(node.is_active(&shop, &new).await, "and its tokens live");
-    }
-
-    async fn an_unknown_grant_is_404_but_deleting_it_is_204(world: World) {
-        let desk = Desk::open(&world.node).await;
-        for id in ["cgr_0123456789abcdef", "unknown"] {
-            let path = format!("{GRANTS}/{id}");
-            for answer in [desk.get(&path).await, desk.patch(&path, json!({ "scope": [] })).await] {
-                answer.expect_problem(StatusCode::NOT_FOUND, "inexistent_client_grant");
-            }
-            desk.delete(&path).await.expect(StatusCode::NO_CONTENT);
-            desk.delete(&format!("{path}?revoke_tokens=true")).await.expect(StatusCode::NO_CONTENT);
-        }
-        let misspelt = desk.delete(&format!("{GRANTS}/cgr_0123456789abcdef?revoke_token=true")).await;
-        misspelt.expect_problem(StatusCode::BAD_REQUEST, "invalid_query_string");
-        desk.get(&format!("{GRANTS}/%00")).await.expect_problem(StatusCode::BAD_REQUEST, "invalid_uri");
     }
 
     async fn the_mfa_api_is_granted_like_any_other(world: World) {
@@ -332,9 +400,19 @@ both_stores! {
         let desk = Desk::open(node).await;
         let shop = desk.application(json!({})).await;
         let id = desk.grant(&shop, MFA, json!({ "scope": ["enroll"] })).await;
-        let token = node.ask(&shop, &[("audience", MFA)]).await.expect(StatusCode::OK);
-        assert_eq!((&token.json["expires_in"], &token.json["scope"]), (&json!(600), &json!("enroll")));
-        desk.delete(&format!("{GRANTS}/{id}")).await.expect(StatusCode::NO_CONTENT);
-        node.ask(&shop, &[("audience", MFA)]).await.expect_error(StatusCode::FORBIDDEN, "access_denied");
+        let token = node
+            .ask(&shop, &[("audience", MFA)])
+            .await
+            .expect(StatusCode::OK);
+        assert_eq!(
+            (&token.json["expires_in"], &token.json["scope"]),
+            (&json!(600), &json!("enroll"))
+        );
+        desk.delete(&format!("{GRANTS}/{id}"))
+            .await
+            .expect(StatusCode::NO_CONTENT);
+        node.ask(&shop, &[("audience", MFA)])
+            .await
+            .expect_error(StatusCode::FORBIDDEN, "access_denied");
     }
 }

@@ -2,14 +2,14 @@
 //! operation, and never hand out more than it holds (compatibility.md §6).
 
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::desk::Desk;
 use crate::harness::{
     ADMIN_ID, ADMIN_SECRET, Answer, Credentials, MANAGEMENT, MFA, Node, both_stores,
 };
 
-const ORDERS: &str = "https://orders.example/";
+pub(crate) const ORDERS: &str = "https://orders.example/";
 
 /// An operation and the scopes of which one is enough.
 struct Operation {
@@ -104,7 +104,7 @@ async fn scopes(node: &Node) -> Vec<String> {
 
 /// Fails where this is not 401 in the Management API's shape.
 #[track_caller]
-fn is_unauthorized(answer: Answer, what: &str) {
+fn is_unauthorized(answer: Answer, what: &str) -> Answer {
     assert_eq!(
         answer.status,
         StatusCode::UNAUTHORIZED,
@@ -114,11 +114,12 @@ fn is_unauthorized(answer: Answer, what: &str) {
     assert_eq!(answer.json["error"], "Unauthorized", "{what}: {answer:?}");
     let challenge = answer.headers["www-authenticate"].to_str().unwrap();
     assert!(challenge.starts_with("Bearer"), "{what}: {challenge}");
+    answer
 }
 
 /// Fails where this is not 403 `insufficient_scope` naming each of the scopes.
 #[track_caller]
-fn lacks(answer: Answer, scopes: &[&str]) {
+pub(crate) fn lacks(answer: Answer, scopes: &[&str]) {
     let answer = answer.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
     assert_eq!(answer.json["error"], "Forbidden");
     for scope in scopes {
@@ -130,7 +131,7 @@ fn lacks(answer: Answer, scopes: &[&str]) {
 }
 
 /// An application that is granted these Management scopes, and a desk with its token.
-async fn clerk<'a>(node: &'a Node, scopes: &[&str]) -> (Credentials, Desk<'a>, String) {
+pub(crate) async fn clerk<'a>(node: &'a Node, scopes: &[&str]) -> (Credentials, Desk<'a>, String) {
     let admin = Desk::open(node).await;
     let clerk = admin.application(json!({ "name": "Clerk" })).await;
     let grant = admin
@@ -169,15 +170,26 @@ both_stores! {
         let node = &world.node;
         let all = scopes(node).await;
         for operation in operations() {
-            let others: Vec<_> = all.iter().map(String::as_str).filter(|scope| !operation.any_of.contains(scope)).collect();
+            let others: Vec<_> = all
+                .iter()
+                .map(String::as_str)
+                .filter(|scope| !operation.any_of.contains(scope))
+                .collect();
             let desk = Desk::with_scopes(node, &others).await;
-            let answer = operation.ask(&desk).await.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
-            let expected = format!("Insufficient scope, expected any of: {}", operation.any_of.join(","));
+            let answer = operation
+                .ask(&desk)
+                .await
+                .expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+            let expected = format!(
+                "Insufficient scope, expected any of: {}",
+                operation.any_of.join(",")
+            );
             assert_eq!(answer.text("message"), expected, "{}", operation.name());
             for scope in operation.any_of {
                 let desk = Desk::with_scopes(node, &[scope]).await;
                 let answer = operation.ask(&desk).await;
-                let is_let_in = !matches!(answer.status.as_u16(), 401 | 403 | 405) && answer.status.as_u16() < 500;
+                let is_let_in = !matches!(answer.status.as_u16(), 401 | 403 | 405)
+                    && answer.status.as_u16() < 500;
                 assert!(is_let_in, "{} with {scope}: {answer:?}", operation.name());
             }
         }
@@ -199,8 +211,14 @@ both_stores! {
             ("garbage", "garbage".to_owned()),
             ("an empty one", String::new()),
             ("three dots", "...".to_owned()),
-            ("its signature changed", format!("{head}.{}A", signature.get(1..).unwrap())),
-            ("its claims changed", format!("{header}.{}A.{signature}", claims.get(1..).unwrap())),
+            (
+                "its signature changed",
+                format!("{head}.{}A", signature.get(1..).unwrap()),
+            ),
+            (
+                "its claims changed",
+                format!("{header}.{}A.{signature}", claims.get(1..).unwrap()),
+            ),
             ("unsigned", unsigned),
             ("a long one", "a".repeat(9000)),
             ("a secret", ADMIN_SECRET.to_owned()),
@@ -211,9 +229,16 @@ both_stores! {
             let missing = node.send(request()).await;
             assert_eq!(missing.json["message"], "Missing authentication");
             is_unauthorized(missing, &operation.name());
-            let basic = node.send(request().basic_auth(ADMIN_ID, Some(ADMIN_SECRET))).await;
+            let basic = node
+                .send(request().basic_auth(ADMIN_ID, Some(ADMIN_SECRET)))
+                .await;
             is_unauthorized(basic, &format!("{} by Basic", operation.name()));
-            let in_query = node.send(node.request(operation.method.clone(), &format!("{path}?access_token={good}"))).await;
+            let in_query = node
+                .send(node.request(
+                    operation.method.clone(),
+                    &format!("{path}?access_token={good}"),
+                ))
+                .await;
             is_unauthorized(in_query, &format!("{} in the query", operation.name()));
             for (what, token) in &bad {
                 let answer = operation.ask(&Desk::with_token(node, token.clone())).await;
@@ -224,12 +249,20 @@ both_stores! {
 
     async fn an_expired_token_opens_nothing(world: World) {
         let node = &world.node;
-        let token = node.ask(&Credentials::admin(), &[("audience", MANAGEMENT), ("validity_period", "60")]).await;
+        let token = node
+            .ask(
+                &Credentials::admin(),
+                &[("audience", MANAGEMENT), ("validity_period", "60")],
+            )
+            .await;
         let desk = Desk::with_token(node, token.expect(StatusCode::OK).text("access_token"));
         desk.get("/clients").await.expect(StatusCode::OK);
         world.clock.advance(60);
         for operation in operations() {
-            let answer = operation.ask(&desk).await.expect_problem(StatusCode::UNAUTHORIZED, "invalid_token");
+            let answer = operation
+                .ask(&desk)
+                .await
+                .expect_problem(StatusCode::UNAUTHORIZED, "invalid_token");
             is_unauthorized(answer, &operation.name());
         }
     }
@@ -239,14 +272,26 @@ both_stores! {
         let desk = Desk::open(node).await;
         let shop = node.api_and_application(ORDERS).await;
         desk.grant(&shop, MFA, json!({ "scope": ["enroll"] })).await;
-        desk.grant(&shop, MANAGEMENT, json!({ "scope": ["read:clients"] })).await;
-        let mixed = node.ask(&shop, &[("resource", ORDERS), ("resource", MANAGEMENT)]).await;
+        desk.grant(&shop, MANAGEMENT, json!({ "scope": ["read:clients"] }))
+            .await;
+        let mixed = node
+            .ask(&shop, &[("resource", ORDERS), ("resource", MANAGEMENT)])
+            .await;
         mixed.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
         for params in [&[("audience", MFA)][..], &[]] {
-            let token = node.ask(&shop, params).await.expect(StatusCode::OK).text("access_token");
-            is_unauthorized(Desk::with_token(node, token).get("/clients").await, "not for the Management API");
+            let token = node
+                .ask(&shop, params)
+                .await
+                .expect(StatusCode::OK)
+                .text("access_token");
+            is_unauthorized(
+                Desk::with_token(node, token).get("/clients").await,
+                "not for the Management API",
+            );
         }
-        let without_slash = node.ask(&shop, &[("audience", MANAGEMENT.trim_end_matches('/'))]).await;
+        let without_slash = node
+            .ask(&shop, &[("audience", MANAGEMENT.trim_end_matches('/'))])
+            .await;
         without_slash.expect_error(StatusCode::FORBIDDEN, "access_denied");
     }
 
@@ -254,160 +299,49 @@ both_stores! {
     async fn scopes_of_another_api_are_worth_nothing_here(world: World) {
         let node = &world.node;
         let desk = Desk::open(node).await;
-        desk.api("urn:mine", json!({ "scopes": [{ "value": "delete:clients" }] })).await;
+        desk.api(
+            "urn:mine",
+            json!({ "scopes": [{ "value": "delete:clients" }] }),
+        )
+        .await;
         let shop = desk.application(json!({})).await;
-        desk.grant(&shop, "urn:mine", json!({ "scope": ["delete:clients"] })).await;
+        desk.grant(&shop, "urn:mine", json!({ "scope": ["delete:clients"] }))
+            .await;
         let token = node.token(&shop, "urn:mine").await;
-        let answer = Desk::with_token(node, token).delete(&format!("/clients/{ADMIN_ID}")).await;
+        let answer = Desk::with_token(node, token)
+            .delete(&format!("/clients/{ADMIN_ID}"))
+            .await;
         is_unauthorized(answer, "another API's scope");
-        desk.get(&format!("/clients/{ADMIN_ID}")).await.expect(StatusCode::OK);
-    }
-
-    async fn a_clerk_grants_only_the_management_scopes_that_it_holds(world: World) {
-        let node = &world.node;
-        let held = ["create:client_grants", "create:clients", "read:clients"];
-        let (_, clerk, _) = clerk(node, &held).await;
-        let accomplice = clerk.application(json!({})).await;
-        let grant = async |fields: Value| {
-            let mut body = json!({ "client_id": accomplice.id, "audience": MANAGEMENT });
-            body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            clerk.post("/client-grants", body).await
-        };
-        lacks(grant(json!({ "scope": ["delete:clients"] })).await, &["delete:clients"]);
-        lacks(grant(json!({ "scope": ["read:clients", "update:client_keys", "delete:clients"] })).await, &["update:client_keys", "delete:clients"]);
-        lacks(grant(json!({ "allow_all_scopes": true })).await, &["update:clients", "delete:resource_servers"]);
-        lacks(grant(json!({ "allow_all_scopes": true, "subject_type": "user" })).await, &["update:clients"]);
-        lacks(grant(json!({ "scope": ["delete:clients"], "subject_type": "user" })).await, &["delete:clients"]);
-        let denied = node.ask(&accomplice, &[("audience", MANAGEMENT)]).await;
-        denied.expect_error(StatusCode::FORBIDDEN, "access_denied");
-
-        grant(json!({ "scope": ["read:clients", "create:clients"] })).await.expect(StatusCode::CREATED);
-        let token = node.ask(&accomplice, &[("audience", MANAGEMENT)]).await.expect(StatusCode::OK);
-        assert_eq!(token.json["scope"], "create:clients read:clients");
-    }
-
-    async fn what_counts_is_the_token_and_not_what_its_application_could_have(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let shop = desk.application(json!({})).await;
-        // The first application holds everything, this token of it one scope.
-        let narrow = Desk::with_scopes(node, &["create:client_grants"]).await;
-        let body = json!({ "client_id": shop.id, "audience": MANAGEMENT, "scope": ["read:clients"] });
-        lacks(narrow.post("/client-grants", body).await, &["read:clients"]);
-        let rotated = Desk::with_scopes(node, &["update:client_keys"]).await;
-        let answer = rotated.post(&format!("/clients/{ADMIN_ID}/rotate-secret"), json!({})).await;
-        lacks(answer, &["update:clients"]);
-    }
-
-    async fn a_clerk_does_not_widen_a_grant_beyond_what_it_holds(world: World) {
-        let node = &world.node;
-        let held = ["update:client_grants", "read:clients"];
-        let (clerk_itself, clerk, own_grant) = clerk(node, &held).await;
-        let path = format!("/client-grants/{own_grant}");
-        let before = Desk::open(node).await.shown(&path).await;
-        for (change, missing) in [
-            (json!({ "allow_all_scopes": true }), "delete:clients"),
-            (json!({ "scope": ["update:client_grants", "update:client_keys"] }), "update:client_keys"),
-        ] {
-            lacks(clerk.patch(&path, change).await, &[missing]);
-            assert_eq!(Desk::open(node).await.shown(&path).await, before);
-        }
-        let same = node.ask(&clerk_itself, &[("audience", MANAGEMENT)]).await.expect(StatusCode::OK);
-        assert_eq!(same.json["scope"], "read:clients update:client_grants");
-        clerk.patch(&path, json!({ "scope": ["read:clients"] })).await.expect(StatusCode::OK);
-    }
-
-    async fn a_clerk_does_not_touch_a_stronger_grant_at_all(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let (_, clerk, _) = clerk(node, &["update:client_grants", "read:client_grants"]).await;
-        let grants = desk.shown(&format!("/client-grants?client_id={ADMIN_ID}")).await;
-        let path = format!("/client-grants/{}", grants[0]["id"].as_str().unwrap());
-        let before = desk.shown(&path).await;
-        assert_eq!(before["allow_all_scopes"], true);
-        for change in [json!({}), json!({ "expires_at": "2099-01-01T00:00:00Z" }), json!({ "expires_at": null })] {
-            lacks(clerk.patch(&path, change).await, &["delete:clients"]);
-        }
-        assert_eq!(desk.shown(&path).await, before);
-    }
-
-    async fn other_apis_are_granted_by_whoever_may_grant(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        desk.api(ORDERS, json!({ "scopes": [{ "value": "read" }] })).await;
-        let shop = desk.application(json!({})).await;
-        let (_, clerk, _) = clerk(node, &["create:client_grants", "update:client_grants"]).await;
-        let id = clerk.grant(&shop, ORDERS, json!({ "scope": ["read"] })).await;
-        clerk.patch(&format!("/client-grants/{id}"), json!({ "allow_all_scopes": true })).await.expect(StatusCode::OK);
-        clerk.grant(&shop, MFA, json!({ "scope": ["enroll"] })).await;
-    }
-
-    async fn whoever_sets_secrets_cannot_become_a_stronger_application(world: World) {
-        let node = &world.node;
-        let held = ["update:client_keys", "update:clients", "read:client_keys"];
-        let (_, clerk, _) = clerk(node, &held).await;
-        let admin = format!("/clients/{ADMIN_ID}");
-        for body in [json!({}), json!({ "grace_seconds": 600 }), json!({ "revoke_tokens": true })] {
-            let answer = clerk.post(&format!("{admin}/rotate-secret"), body).await;
-            assert!(answer.json.get("client_secret").is_none());
-            lacks(answer, &["delete:clients", "create:client_grants"]);
-        }
-        for body in [json!({ "client_secret": "the attacker knows this secret well" }),
-            json!({ "client_secret": "0123456789abcdef", "name": "Mine" })] {
-            lacks(clerk.patch(&admin, body).await, &["delete:clients", "create:client_grants"]);
-        }
-        for attempt in ["the attacker knows this secret well", "0123456789abcdef"] {
-            let attacker = Credentials { id: ADMIN_ID.into(), secret: attempt.into() };
-            let answer = node.ask(&attacker, &[("audience", MANAGEMENT)]).await;
-            answer.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
-        }
-        let still = Desk::open(node).await.shown(&admin).await;
-        assert_ne!(still["name"], "Mine");
-    }
-
-    async fn whoever_sets_secrets_may_become_an_equal_or_weaker_application(world: World) {
-        let node = &world.node;
-        let desk = Desk::open(node).await;
-        let shop = node.api_and_application(ORDERS).await;
-        let (equal, _, _) = clerk(node, &["update:client_keys"]).await;
-        let (_, clerk, _) = clerk(node, &["update:client_keys", "read:clients"]).await;
-        for weaker in [&shop, &equal] {
-            clerk.post(&format!("/clients/{}/rotate-secret", weaker.id), json!({})).await.expect(StatusCode::OK);
-            let own = json!({ "client_secret": "a secret of thirty-two characters" });
-            clerk.patch(&format!("/clients/{}", weaker.id), own).await.expect(StatusCode::OK);
-        }
-        // It grew: from now on its secrets are out of reach.
-        desk.grant(&shop, MANAGEMENT, json!({ "scope": ["delete:clients"] })).await;
-        let answer = clerk.post(&format!("/clients/{}/rotate-secret", shop.id), json!({})).await;
-        lacks(answer, &["delete:clients"]);
-    }
-
-    async fn secrets_are_set_with_update_client_keys_and_all_else_with_update_clients(world: World) {
-        let node = &world.node;
-        let shop = node.api_and_application(ORDERS).await;
-        let path = format!("/clients/{}", shop.id);
-        let secret = "a secret of thirty-two characters";
-        let keys = Desk::with_scopes(node, &["update:client_keys"]).await;
-        let fields = Desk::with_scopes(node, &["update:clients"]).await;
-        lacks(fields.patch(&path, json!({ "client_secret": secret })).await, &["update:client_keys"]);
-        lacks(fields.patch(&path, json!({ "client_secret": secret, "name": "x" })).await, &["update:client_keys"]);
-        lacks(keys.patch(&path, json!({ "name": "x" })).await, &["update:clients"]);
-        lacks(keys.patch(&path, json!({ "client_secret": secret, "name": "x" })).await, &["update:clients"]);
-        node.token(&shop, ORDERS).await;
-        keys.patch(&path, json!({ "client_secret": secret })).await.expect(StatusCode::OK);
-        fields.patch(&path, json!({ "name": "x" })).await.expect(StatusCode::OK);
+        desk.get(&format!("/clients/{ADMIN_ID}"))
+            .await
+            .expect(StatusCode::OK);
     }
 
     async fn no_answer_reads_a_secret_back_whatever_scope_is_held(world: World) {
         let node = &world.node;
         let shop = node.api_and_application(ORDERS).await;
         let desk = Desk::open(node).await;
-        for path in [format!("/clients/{}", shop.id), format!("/clients/{ADMIN_ID}"), "/clients".into(),
-            "/clients?fields=client_secret&include_fields=true".into(), "/clients?include_totals=true".into(),
-            "/client-grants".into(), "/resource-servers".into(),
-            format!("/resource-servers/https%3A%2F%2Forders.example%2F/token-lifetime?client_id={}", shop.id)] {
+        for path in [
+            format!("/clients/{}", shop.id),
+            format!("/clients/{ADMIN_ID}"),
+            "/clients".into(),
+            "/clients?fields=client_secret&include_fields=true".into(),
+            "/clients?include_totals=true".into(),
+            "/client-grants".into(),
+            "/resource-servers".into(),
+            format!(
+                "/resource-servers/https%3A%2F%2Forders.example%2F/token-lifetime?client_id={}",
+                shop.id
+            ),
+        ] {
             let answer = desk.get(&path).await.expect(StatusCode::OK);
-            for secret in [shop.secret.as_str(), ADMIN_SECRET, "client_secret", "argon2", "verifier"] {
+            for secret in [
+                shop.secret.as_str(),
+                ADMIN_SECRET,
+                "client_secret",
+                "argon2",
+                "verifier",
+            ] {
                 assert!(!answer.body.contains(secret), "{path} holds {secret}");
             }
         }
@@ -418,10 +352,19 @@ both_stores! {
         let (itself, desk, grant) = clerk(node, &["read:clients", "delete:clients"]).await;
         desk.get("/clients").await.expect(StatusCode::OK);
         let admin = Desk::open(node).await;
-        admin.patch(&format!("/client-grants/{grant}"), json!({ "scope": ["read:clients"] })).await.expect(StatusCode::OK);
+        admin
+            .patch(
+                &format!("/client-grants/{grant}"),
+                json!({ "scope": ["read:clients"] }),
+            )
+            .await
+            .expect(StatusCode::OK);
         let next = Desk::with_token(node, node.token(&itself, MANAGEMENT).await);
         lacks(next.delete("/clients/unknown").await, &["delete:clients"]);
-        admin.delete(&format!("/client-grants/{grant}?revoke_tokens=true")).await.expect(StatusCode::NO_CONTENT);
+        admin
+            .delete(&format!("/client-grants/{grant}?revoke_tokens=true"))
+            .await
+            .expect(StatusCode::NO_CONTENT);
         is_unauthorized(desk.get("/clients").await, "revoked with its grant");
         is_unauthorized(next.get("/clients").await, "revoked with its grant");
     }

@@ -71,7 +71,11 @@ both_stores! {
         let desk = Desk::open(node).await;
         let old = node.api_and_application(ORDERS).await;
         works(node, &old).await;
-        for body in [json!({}), json!({ "grace_seconds": 0 }), json!({ "grace_seconds": "0", "revoke_tokens": false })] {
+        for body in [
+            json!({}),
+            json!({ "grace_seconds": 0 }),
+            json!({ "grace_seconds": "0", "revoke_tokens": false }),
+        ] {
             let new = rotate(&desk, &old, body).await;
             assert_ne!(new.secret, old.secret);
             is_dead(node, &old).await;
@@ -85,11 +89,27 @@ both_stores! {
         let old = node.api_and_application(ORDERS).await;
         let token = node.admin_token().await;
         let path = format!("/api/v2/clients/{}/rotate-secret", old.id);
-        let bare = node.request(reqwest::Method::POST, &path).bearer_auth(&token);
-        let typed = node.request(reqwest::Method::POST, &path).bearer_auth(&token).header("content-type", "application/json");
+        let bare = node
+            .request(reqwest::Method::POST, &path)
+            .bearer_auth(&token);
+        let typed = node
+            .request(reqwest::Method::POST, &path)
+            .bearer_auth(&token)
+            .header("content-type", "application/json");
         for request in [bare, typed] {
-            let secret = node.send(request).await.expect(StatusCode::OK).text("client_secret");
-            works(node, &Credentials { id: old.id.clone(), secret }).await;
+            let secret = node
+                .send(request)
+                .await
+                .expect(StatusCode::OK)
+                .text("client_secret");
+            works(
+                node,
+                &Credentials {
+                    id: old.id.clone(),
+                    secret,
+                },
+            )
+            .await;
             is_dead(node, &old).await;
         }
     }
@@ -112,20 +132,40 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let old = node.api_and_application(ORDERS).await;
-        desk.patch(&api_path(ORDERS), json!({ "max_token_lifetime": -1 })).await.expect(StatusCode::OK);
+        desk.patch(&api_path(ORDERS), json!({ "max_token_lifetime": -1 }))
+            .await
+            .expect(StatusCode::OK);
         let before = world.clock.now();
         let new = rotate(&desk, &old, json!({ "grace_seconds": 600 })).await;
         let after = world.clock.now();
         for asked in ["86400", "-1", "601"] {
-            let answer = node.ask(&old, &[("audience", ORDERS), ("validity_period", asked)]).await;
+            let answer = node
+                .ask(&old, &[("audience", ORDERS), ("validity_period", asked)])
+                .await;
             let answer = answer.expect(StatusCode::OK);
-            let end = claims(&answer.text("access_token"))["exp"].as_i64().unwrap();
-            assert!((before + 600..=after + 600).contains(&end), "{asked}: {end}");
-            let by_new = node.ask(&new, &[("audience", ORDERS), ("validity_period", asked)]).await;
-            let expires_in = by_new.expect(StatusCode::OK).json.get("expires_in").cloned();
-            assert_eq!(expires_in, (asked != "-1").then(|| json!(asked.parse::<i64>().unwrap())));
+            let end = claims(&answer.text("access_token"))["exp"]
+                .as_i64()
+                .unwrap();
+            assert!(
+                (before + 600..=after + 600).contains(&end),
+                "{asked}: {end}"
+            );
+            let by_new = node
+                .ask(&new, &[("audience", ORDERS), ("validity_period", asked)])
+                .await;
+            let expires_in = by_new
+                .expect(StatusCode::OK)
+                .json
+                .get("expires_in")
+                .cloned();
+            assert_eq!(
+                expires_in,
+                (asked != "-1").then(|| json!(asked.parse::<i64>().unwrap()))
+            );
         }
-        let shorter = node.ask(&old, &[("audience", ORDERS), ("validity_period", "60")]).await;
+        let shorter = node
+            .ask(&old, &[("audience", ORDERS), ("validity_period", "60")])
+            .await;
         assert_eq!(shorter.expect(StatusCode::OK).json["expires_in"], 60);
     }
 
@@ -151,25 +191,41 @@ both_stores! {
         let shop = node.api_and_application(ORDERS).await;
         let other = desk.application(json!({})).await;
         desk.grant(&other, ORDERS, json!({})).await;
-        desk.patch(&api_path(ORDERS), json!({ "max_token_lifetime": -1 })).await.expect(StatusCode::OK);
+        desk.patch(&api_path(ORDERS), json!({ "max_token_lifetime": -1 }))
+            .await
+            .expect(StatusCode::OK);
         let never = [("audience", ORDERS), ("validity_period", "-1")];
         let tokens = [
             node.token(&shop, ORDERS).await,
-            node.ask(&shop, &never).await.expect(StatusCode::OK).text("access_token"),
+            node.ask(&shop, &never)
+                .await
+                .expect(StatusCode::OK)
+                .text("access_token"),
         ];
         let others = node.token(&other, ORDERS).await;
         let second = rotate(&desk, &shop, json!({ "revoke_tokens": false })).await;
         for token in &tokens {
             assert!(node.is_active(&second, token).await);
         }
-        let third = rotate(&desk, &second, json!({ "revoke_tokens": true, "grace_seconds": 60 })).await;
+        let third = rotate(
+            &desk,
+            &second,
+            json!({ "revoke_tokens": true, "grace_seconds": 60 }),
+        )
+        .await;
         for token in &tokens {
             assert!(!node.is_active(&third, token).await);
         }
-        assert!(node.is_active(&other, &others).await, "another application's stay");
+        assert!(
+            node.is_active(&other, &others).await,
+            "another application's stay"
+        );
         for secret in [&second, &third] {
             let new = node.token(secret, ORDERS).await;
-            assert!(node.is_active(&third, &new).await, "tokens from then on live");
+            assert!(
+                node.is_active(&third, &new).await,
+                "tokens from then on live"
+            );
         }
     }
 
@@ -178,14 +234,24 @@ both_stores! {
         let desk = Desk::open(node).await;
         let mut secrets = vec![node.api_and_application(ORDERS).await];
         for _ in 0..4 {
-            let new = rotate(&desk, secrets.last().unwrap(), json!({ "grace_seconds": 600 })).await;
+            let new = rotate(
+                &desk,
+                secrets.last().unwrap(),
+                json!({ "grace_seconds": 600 }),
+            )
+            .await;
             secrets.push(new);
         }
         for secret in &secrets {
             works(node, secret).await;
         }
         let rotate_path = format!("{}/rotate-secret", path(&secrets[0]));
-        let sixth = desk.post(&rotate_path, json!({ "grace_seconds": 600, "revoke_tokens": true })).await;
+        let sixth = desk
+            .post(
+                &rotate_path,
+                json!({ "grace_seconds": 600, "revoke_tokens": true }),
+            )
+            .await;
         let sixth = sixth.expect_problem(StatusCode::CONFLICT, "resource_conflict");
         assert!(sixth.text("message").contains('5'), "{sixth:?}");
         for secret in &secrets {
@@ -224,7 +290,9 @@ both_stores! {
         ] {
             refused(desk.post(&rotate_path, body).await, property);
         }
-        desk.post(&rotate_path, json!([])).await.expect_problem(StatusCode::BAD_REQUEST, "invalid_body");
+        desk.post(&rotate_path, json!([]))
+            .await
+            .expect_problem(StatusCode::BAD_REQUEST, "invalid_body");
         works(node, &shop).await;
         let longest = rotate(&desk, &shop, json!({ "grace_seconds": 2_592_000 })).await;
         works(node, &longest).await;
@@ -236,7 +304,12 @@ both_stores! {
         let first = node.api_and_application(ORDERS).await;
         let second = rotate(&desk, &first, json!({ "grace_seconds": 600 })).await;
         let token = node.token(&second, ORDERS).await;
-        let own = set(&desk, &first, "a secret of my own, long enough for a digest").await;
+        let own = set(
+            &desk,
+            &first,
+            "a secret of my own, long enough for a digest",
+        )
+        .await;
         works(node, &own).await;
         is_dead(node, &first).await;
         is_dead(node, &second).await;
@@ -246,7 +319,14 @@ both_stores! {
         works(node, &short).await;
         works(node, &short).await;
         is_dead(node, &own).await;
-        is_dead(node, &Credentials { secret: "0123456789abcdeg".into(), ..short.clone() }).await;
+        is_dead(
+            node,
+            &Credentials {
+                secret: "0123456789abcdeg".into(),
+                ..short.clone()
+            },
+        )
+        .await;
         let rotated = rotate(&desk, &short, json!({ "grace_seconds": 60 })).await;
         works(node, &short).await;
         works(node, &rotated).await;
@@ -256,15 +336,23 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = node.api_and_application(ORDERS).await;
-        for secret in [json!(""), json!("0123456789abcde"), json!("s".repeat(257)), json!("0123456789abcd\u{fc}f"),
-            json!("0123456789abcde\n"), json!("0123456789abcde\u{0}"), json!(null), json!(1_234_567_890_123_456_i64)] {
+        for secret in [
+            json!(""),
+            json!("0123456789abcde"),
+            json!("s".repeat(257)),
+            json!("0123456789abcd\u{fc}f"),
+            json!("0123456789abcde\n"),
+            json!("0123456789abcde\u{0}"),
+            json!(null),
+            json!(1_234_567_890_123_456_i64),
+        ] {
             let body = json!({ "client_secret": secret, "name": "Changed" });
             refused(desk.patch(&path(&shop), body).await, "client_secret");
         }
         works(node, &shop).await;
         assert_eq!(desk.shown(&path(&shop)).await["name"], "An application");
         // An error in another field keeps the secret.
-        let body = json!({ "client_secret": "a secret of my own, long enough for a digest", "app_type": "robot" });
+        let body = json!({ "client_secret": "a secret of one's own", "app_type": "robot" });
         refused(desk.patch(&path(&shop), body).await, "app_type");
         works(node, &shop).await;
     }
@@ -274,9 +362,16 @@ both_stores! {
         let fields = json!({ "app_type": "native", "token_endpoint_auth_method": "none" });
         let app = desk.application(fields).await;
         assert_eq!(app.secret, "");
-        let answer = desk.post(&format!("{}/rotate-secret", path(&app)), json!({})).await;
+        let answer = desk
+            .post(&format!("{}/rotate-secret", path(&app)), json!({}))
+            .await;
         let answer = answer.expect_problem(StatusCode::BAD_REQUEST, "operation_not_supported");
-        assert!(answer.text("message").contains("token_endpoint_auth_method"), "{answer:?}");
+        assert!(
+            answer
+                .text("message")
+                .contains("token_endpoint_auth_method"),
+            "{answer:?}"
+        );
         assert!(answer.json.get("client_secret").is_none());
     }
 
@@ -285,13 +380,19 @@ both_stores! {
         let desk = Desk::open(node).await;
         let old = node.api_and_application(ORDERS).await;
         let post = async |client: &Credentials| {
-            let form = [("grant_type", "client_credentials"), ("audience", ORDERS),
-                ("client_id", &client.id), ("client_secret", &client.secret)];
+            let form = [
+                ("grant_type", "client_credentials"),
+                ("audience", ORDERS),
+                ("client_id", &client.id),
+                ("client_secret", &client.secret),
+            ];
             node.bare_form("/oauth/token", &form).await
         };
         post(&old).await.expect(StatusCode::OK);
         let new = rotate(&desk, &old, json!({})).await;
-        post(&old).await.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
+        post(&old)
+            .await
+            .expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
         post(&new).await.expect(StatusCode::OK);
     }
 }
