@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
-use crate::management::answer::Problem;
+use crate::management::answer::{self, Problem};
 use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -249,7 +249,7 @@ fn no_such(status: StatusCode, path: &str, code: &str, text: &str) -> Response {
     if is_management(path) {
         let error = status.canonical_reason();
         let body = json!({ "statusCode": status.as_u16(), "error": error, "message": text, "errorCode": code });
-        return no_store(status, &body);
+        return answer::json(status, &body);
     }
     no_store(status, &json!({ "error": code, "error_description": text }))
 }

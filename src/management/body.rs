@@ -278,7 +278,10 @@ impl Fields {
         why: &str,
     ) -> Result<(), Problem> {
         match self.members.remove(name) {
-            Some(value) if !has_no_effect(&value) => Err(Problem::not_supported(name, why)),
+            Some(value) if !has_no_effect(&value) => Err(Problem::not_supported(
+                &format!("{}{name}", self.prefix),
+                why,
+            )),
             _ => Ok(()),
         }
     }

@@ -147,10 +147,12 @@ pub(crate) async fn create(
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     authorize(&app, &headers, &["read:client_grants"], app.clock.now()).await?;
     check_id(&id)?;
+    Query::read(&uri)?.finish()?;
     let found = store::client_grants::get(&mut *app.store.read().await?, &id).await?;
     Ok(answer(StatusCode::OK, &show(&found.ok_or_else(not_found)?)))
 }

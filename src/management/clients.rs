@@ -65,9 +65,10 @@ pub(crate) async fn list(
     let mut query = Query::read(&uri)?;
     let paging = Paging::either(&mut query)?;
     let selection = Selection::read(&mut query)?;
-    let app_type = query.text("app_type")?;
+    let app_types = query.text("app_type")?.map(|text| known_app_types(&text));
     // No application is global, and all are first-party.
-    let excludes_all = query.boolean("is_global")? == Some(true)
+    let excludes_all = app_types.as_deref() == Some("")
+        || query.boolean("is_global")? == Some(true)
         || query.boolean("is_first_party")? == Some(false);
     query.finish()?;
     let mut conn = app.store.read().await?;
@@ -75,13 +76,13 @@ pub(crate) async fn list(
     if !excludes_all {
         applications = store::applications::list(
             &mut conn,
-            app_type.as_deref(),
+            app_types.as_deref(),
             &paging.from(),
             paging.rows(),
         )
         .await?;
         if paging.wants_total() {
-            total = store::applications::count(&mut conn, app_type.as_deref()).await?;
+            total = store::applications::count(&mut conn, app_types.as_deref()).await?;
         }
     }
     let select = |application: &Application| selection.of(show(application));
@@ -90,6 +91,15 @@ pub(crate) async fn list(
         StatusCode::OK,
         &paging.page("clients", applications, total, (select, key)),
     ))
+}
+
+/// Those of a list with commas that exist.
+fn known_app_types(text: &str) -> String {
+    let known: Vec<_> = text
+        .split(',')
+        .filter(|app_type| APP_TYPES.contains(app_type))
+        .collect();
+    known.join(",")
 }
 
 /// `POST /clients`
@@ -123,6 +133,7 @@ pub(crate) async fn create(
     }
     let chosen = chosen_secret(&mut fields)?;
     fields.finish()?;
+    check_secret(&application, chosen.as_ref())?;
     let secret = match chosen {
         None if application.is_public() => None,
         chosen => Some(chosen.unwrap_or_else(secret::new_secret)),
@@ -209,6 +220,7 @@ pub(crate) async fn update(
     let was = resource_server_of(&application);
     overlay(&app, &mut application, &mut fields, now)?;
     fields.finish()?;
+    check_secret(&application, chosen.as_ref())?;
     if resource_server_of(&application) != was {
         check_resource_server(&mut tx, &app, &application).await?;
     }
@@ -295,8 +307,9 @@ fn overlay(
     if let Some(method) = method {
         application.token_endpoint_auth_method = method;
     }
-    if let Some(identifier) = fields.text("resource_server_identifier", 1..=IDENTIFIER_CHARS_MAX)? {
-        application.resource_server_identifier = Some(identifier);
+    let identifier = fields.text_or_null("resource_server_identifier", 1..=IDENTIFIER_CHARS_MAX)?;
+    if let Some(identifier) = identifier {
+        application.resource_server_identifier = identifier;
     }
     if let Some(expires_at) = fields.future_instant("expires_at", now)? {
         application.expires_at = expires_at;
@@ -335,6 +348,17 @@ fn chosen_secret(fields: &mut Fields) -> Result<Option<Secret<String>>, Problem>
         ));
     }
     Ok(Some(Secret::new(secret)))
+}
+
+/// A public application has no secret that it could keep.
+fn check_secret(application: &Application, chosen: Option<&Secret<String>>) -> Result<(), Problem> {
+    if chosen.is_some() && application.is_public() {
+        return Err(Problem::property(
+            "client_secret",
+            "A public application (token_endpoint_auth_method none) has no secret",
+        ));
+    }
+    Ok(())
 }
 
 /// What Auth0 gives by `app_type`.

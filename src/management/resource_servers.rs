@@ -41,13 +41,13 @@ pub(crate) async fn list(
     query.boolean("include_fields")?;
     query.finish()?;
     let mut conn = app.store.read().await?;
+    let store::PageStart::Offset(offset) = paging.from() else {
+        return Err(Problem::query("from", "Not for this list"));
+    };
     let (apis, total) = if identifiers.is_empty() {
-        let store::PageStart::Offset(offset) = paging.from() else {
-            return Err(Problem::query("from", "Not for this list"));
-        };
         store::apis::list(&mut conn, offset, paging.rows()).await?
     } else {
-        named(&mut conn, &identifiers).await?
+        named(&mut conn, &identifiers, (offset, paging.rows())).await?
     };
     let key = |api: &Api| (api.created_at, api.id.clone());
     let page = paging.page(
@@ -59,19 +59,27 @@ pub(crate) async fn list(
     Ok(answer(StatusCode::OK, &page))
 }
 
-async fn named(conn: &mut Conn, identifiers: &[String]) -> Result<(Vec<Api>, i64), Problem> {
+/// A page of those among the identifiers that exist, and how many exist.
+async fn named(
+    conn: &mut Conn,
+    identifiers: &[String],
+    (offset, rows_max): (i64, i64),
+) -> Result<(Vec<Api>, i64), Problem> {
     if identifiers.len() > IDENTIFIERS_MAX {
         return Err(Problem::query(
             "identifiers",
             format_args!("More than {IDENTIFIERS_MAX} identifiers"),
         ));
     }
-    let mut apis = Vec::new();
+    let mut apis: Vec<Api> = Vec::new();
     for identifier in identifiers {
-        apis.extend(store::apis::by_identifier(conn, identifier).await?);
+        let found = store::apis::by_identifier(conn, identifier).await?;
+        apis.extend(found.filter(|api| !apis.iter().any(|other| other.id == api.id)));
     }
     let total = i64::try_from(apis.len()).unwrap_or(i64::MAX);
-    Ok((apis, total))
+    let count = |rows: i64| usize::try_from(rows).unwrap_or(usize::MAX);
+    let page = apis.into_iter().skip(count(offset)).take(count(rows_max));
+    Ok((page.collect(), total))
 }
 
 /// `POST /resource-servers`

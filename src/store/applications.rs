@@ -267,13 +267,13 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
         .map(Some)
 }
 
-/// A page of applications without their secrets, oldest first.
+/// A page of applications without their secrets, oldest first; `app_types` is a list with commas.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn list(
     conn: &mut Conn,
-    app_type: Option<&str>,
+    app_types: Option<&str>,
     from: &PageStart,
     rows_max: i64,
 ) -> Result<Vec<Application>, Fault> {
@@ -283,11 +283,11 @@ pub async fn list(
         conn,
         ApplicationRow,
         select!(
-            "where (cast($1 as text) is null or app_type = $1)
-            and (created_at > $2 or (created_at = $2 and client_id > $3))
-          order by created_at, client_id limit $4 offset $5"
+            "where (cast($1 as text) is null or ',' || $1 || ',' like '%,' || app_type || ',%')
+               and (created_at > $2 or (created_at = $2 and client_id > $3))
+             order by created_at, client_id limit $4 offset $5"
         ),
-        app_type,
+        app_types,
         behind_at,
         behind_id,
         rows_max,
@@ -298,17 +298,18 @@ pub async fn list(
         .collect()
 }
 
-/// How many applications there are.
+/// How many applications there are; `app_types` is a list with commas.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn count(conn: &mut Conn, app_type: Option<&str>) -> Result<i64, Fault> {
+pub async fn count(conn: &mut Conn, app_types: Option<&str>) -> Result<i64, Fault> {
     let (count,) = run!(
         fetch_one,
         conn,
         (i64,),
-        "select count(*) from applications where cast($1 as text) is null or app_type = $1",
-        app_type
+        "select count(*) from applications
+          where cast($1 as text) is null or ',' || $1 || ',' like '%,' || app_type || ',%'",
+        app_types
     )?;
     Ok(count)
 }

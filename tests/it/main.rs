@@ -7,7 +7,12 @@
     clippy::indexing_slicing,
     reason = "a test that fails may panic, in its helpers too"
 )]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a story is told in one piece, a table row by row"
+)]
 
+mod desk;
 mod harness;
 mod program;
 mod raw;
@@ -18,16 +23,24 @@ mod client_authentication;
 mod crash;
 mod curl;
 mod discovery;
+mod explain_agrees;
 mod explain_lifetime;
 mod first_start;
 mod fuzz;
 mod introspection;
+mod manage_answers;
+mod manage_api_fields;
+mod manage_api_lifetimes;
 mod manage_client_grants;
+mod manage_client_lifetimes;
 mod manage_clients;
+mod manage_grant_ends;
+mod manage_handing_out;
 mod manage_lists;
 mod manage_resource_servers;
 mod manage_rights;
 mod manage_secrets;
+mod manage_server_lifetimes;
 mod outage;
 mod readme;
 mod revocation;

@@ -1,1 +1,371 @@
-//! (to be written)
+//! What a Management token may do, as an attacker would try it: nothing without the scope of the
+//! operation, and never hand out more than it holds (compatibility.md §6).
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::desk::Desk;
+use crate::harness::{
+    ADMIN_ID, ADMIN_SECRET, Answer, Credentials, MANAGEMENT, MFA, Node, both_stores,
+};
+
+pub(crate) const ORDERS: &str = "https://orders.example/";
+
+/// An operation and the scopes of which one is enough.
+struct Operation {
+    method: Method,
+    route: &'static str,
+    any_of: &'static [&'static str],
+}
+
+/// All of them.
+fn operations() -> Vec<Operation> {
+    let of = |method, route, any_of| Operation {
+        method,
+        route,
+        any_of,
+    };
+    let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
+    let read_clients = &["read:clients", "read:client_keys"];
+    vec![
+        of(get.clone(), "/resource-servers", &["read:resource_servers"]),
+        of(
+            post.clone(),
+            "/resource-servers",
+            &["create:resource_servers"],
+        ),
+        of(
+            get.clone(),
+            "/resource-servers/{id}",
+            &["read:resource_servers"],
+        ),
+        of(
+            patch.clone(),
+            "/resource-servers/{id}",
+            &["update:resource_servers"],
+        ),
+        of(
+            delete.clone(),
+            "/resource-servers/{id}",
+            &["delete:resource_servers"],
+        ),
+        of(
+            get.clone(),
+            "/resource-servers/{id}/token-lifetime",
+            &["read:resource_servers"],
+        ),
+        of(get.clone(), "/clients", read_clients),
+        of(post.clone(), "/clients", &["create:clients"]),
+        of(get.clone(), "/clients/{id}", read_clients),
+        of(
+            patch.clone(),
+            "/clients/{id}",
+            &["update:clients", "update:client_keys"],
+        ),
+        of(delete.clone(), "/clients/{id}", &["delete:clients"]),
+        of(
+            post.clone(),
+            "/clients/{id}/rotate-secret",
+            &["update:client_keys"],
+        ),
+        of(get.clone(), "/client-grants", &["read:client_grants"]),
+        of(post, "/client-grants", &["create:client_grants"]),
+        of(get, "/client-grants/{id}", &["read:client_grants"]),
+        of(patch, "/client-grants/{id}", &["update:client_grants"]),
+        of(delete, "/client-grants/{id}", &["delete:client_grants"]),
+    ]
+}
+
+impl Operation {
+    /// Asks for it about something that does not exist, with an empty body.
+    async fn ask(&self, desk: &Desk<'_>) -> Answer {
+        let path = self.route.replace("{id}", "unknown");
+        let body = (self.method != Method::GET && self.method != Method::DELETE).then(|| json!({}));
+        desk.send(self.method.clone(), &path, body).await
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.route)
+    }
+}
+
+/// Every Management scope.
+async fn scopes(node: &Node) -> Vec<String> {
+    let shown = Desk::open(node)
+        .await
+        .shown(&crate::harness::api_path(MANAGEMENT))
+        .await;
+    let scopes = shown["scopes"].as_array().expect("scopes");
+    scopes
+        .iter()
+        .map(|scope| scope["value"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Fails where this is not 401 in the Management API's shape.
+#[track_caller]
+fn is_unauthorized(answer: Answer, what: &str) -> Answer {
+    assert_eq!(
+        answer.status,
+        StatusCode::UNAUTHORIZED,
+        "{what}: {answer:?}"
+    );
+    assert_eq!(answer.json["statusCode"], 401, "{what}: {answer:?}");
+    assert_eq!(answer.json["error"], "Unauthorized", "{what}: {answer:?}");
+    let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+    assert!(challenge.starts_with("Bearer"), "{what}: {challenge}");
+    answer
+}
+
+/// Fails where this is not 403 `insufficient_scope` naming each of the scopes.
+#[track_caller]
+pub(crate) fn lacks(answer: Answer, scopes: &[&str]) {
+    let answer = answer.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+    assert_eq!(answer.json["error"], "Forbidden");
+    for scope in scopes {
+        assert!(
+            answer.text("message").contains(scope),
+            "names {scope}: {answer:?}"
+        );
+    }
+}
+
+/// An application that is granted these Management scopes, and a desk with its token.
+pub(crate) async fn clerk<'a>(node: &'a Node, scopes: &[&str]) -> (Credentials, Desk<'a>, String) {
+    let admin = Desk::open(node).await;
+    let clerk = admin.application(json!({ "name": "Clerk" })).await;
+    let grant = admin
+        .grant(&clerk, MANAGEMENT, json!({ "scope": scopes }))
+        .await;
+    let token = node.token(&clerk, MANAGEMENT).await;
+    (clerk, Desk::with_token(node, token), grant)
+}
+
+#[test]
+fn the_table_has_every_route_of_the_management_api() {
+    let source = include_str!("../../src/app.rs");
+    let (_, routes) = source.split_once("fn management()").expect("the routes");
+    let (routes, _) = routes.split_once("\n}").expect("their end");
+    let quoted = routes.split('"').skip(1).step_by(2);
+    let mut built: Vec<_> = quoted.collect();
+    let mut tried: Vec<_> = operations()
+        .iter()
+        .map(|operation| operation.route)
+        .collect();
+    for list in [&mut built, &mut tried] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    assert_eq!(built, tried);
+    let methods = ["get(", "post(", "patch(", "put(", "delete("];
+    let handlers: usize = methods
+        .iter()
+        .map(|method| routes.matches(method).count())
+        .sum();
+    assert_eq!(handlers, operations().len());
+}
+
+both_stores! {
+    async fn each_operation_needs_its_scope_and_says_which(world: World) {
+        let node = &world.node;
+        let all = scopes(node).await;
+        for operation in operations() {
+            let others: Vec<_> = all
+                .iter()
+                .map(String::as_str)
+                .filter(|scope| !operation.any_of.contains(scope))
+                .collect();
+            let desk = Desk::with_scopes(node, &others).await;
+            let answer = operation
+                .ask(&desk)
+                .await
+                .expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+            let expected = format!(
+                "Insufficient scope, expected any of: {}",
+                operation.any_of.join(",")
+            );
+            assert_eq!(answer.text("message"), expected, "{}", operation.name());
+            for scope in operation.any_of {
+                let desk = Desk::with_scopes(node, &[scope]).await;
+                let answer = operation.ask(&desk).await;
+                let is_let_in = !matches!(answer.status.as_u16(), 401 | 403 | 405)
+                    && answer.status.as_u16() < 500;
+                assert!(is_let_in, "{} with {scope}: {answer:?}", operation.name());
+            }
+        }
+    }
+
+    async fn no_operation_is_open_to_a_token_that_is_missing_or_not_good(world: World) {
+        let node = &world.node;
+        let shop = node.api_and_application(ORDERS).await;
+        let admin = Credentials::admin();
+        let revoked = node.admin_token().await;
+        node.revoke(&admin, &revoked).await;
+        let good = node.admin_token().await;
+        let (head, signature) = good.rsplit_once('.').unwrap();
+        let (header, claims) = head.split_once('.').unwrap();
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
+        let bad = [
+            ("revoked", revoked),
+            ("for another API", node.token(&shop, ORDERS).await),
+            ("garbage", "garbage".to_owned()),
+            ("an empty one", String::new()),
+            ("three dots", "...".to_owned()),
+            (
+                "its signature changed",
+                format!("{head}.{}A", signature.get(1..).unwrap()),
+            ),
+            (
+                "its claims changed",
+                format!("{header}.{}A.{signature}", claims.get(1..).unwrap()),
+            ),
+            ("unsigned", unsigned),
+            ("a long one", "a".repeat(9000)),
+            ("a secret", ADMIN_SECRET.to_owned()),
+        ];
+        for operation in operations() {
+            let path = format!("/api/v2{}", operation.route.replace("{id}", "unknown"));
+            let request = || node.request(operation.method.clone(), &path);
+            let missing = node.send(request()).await;
+            assert_eq!(missing.json["message"], "Missing authentication");
+            is_unauthorized(missing, &operation.name());
+            let basic = node
+                .send(request().basic_auth(ADMIN_ID, Some(ADMIN_SECRET)))
+                .await;
+            is_unauthorized(basic, &format!("{} by Basic", operation.name()));
+            let in_query = node
+                .send(node.request(
+                    operation.method.clone(),
+                    &format!("{path}?access_token={good}"),
+                ))
+                .await;
+            is_unauthorized(in_query, &format!("{} in the query", operation.name()));
+            for (what, token) in &bad {
+                let answer = operation.ask(&Desk::with_token(node, token.clone())).await;
+                is_unauthorized(answer, &format!("{} with {what}", operation.name()));
+            }
+        }
+    }
+
+    async fn an_expired_token_opens_nothing(world: World) {
+        let node = &world.node;
+        let token = node
+            .ask(
+                &Credentials::admin(),
+                &[("audience", MANAGEMENT), ("validity_period", "60")],
+            )
+            .await;
+        let desk = Desk::with_token(node, token.expect(StatusCode::OK).text("access_token"));
+        desk.get("/clients").await.expect(StatusCode::OK);
+        world.clock.advance(60);
+        for operation in operations() {
+            let answer = operation
+                .ask(&desk)
+                .await
+                .expect_problem(StatusCode::UNAUTHORIZED, "invalid_token");
+            is_unauthorized(answer, &operation.name());
+        }
+    }
+
+    async fn a_token_for_several_apis_or_mfa_is_not_a_management_token(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let shop = node.api_and_application(ORDERS).await;
+        desk.grant(&shop, MFA, json!({ "scope": ["enroll"] })).await;
+        desk.grant(&shop, MANAGEMENT, json!({ "scope": ["read:clients"] }))
+            .await;
+        let mixed = node
+            .ask(&shop, &[("resource", ORDERS), ("resource", MANAGEMENT)])
+            .await;
+        mixed.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
+        for params in [&[("audience", MFA)][..], &[]] {
+            let token = node
+                .ask(&shop, params)
+                .await
+                .expect(StatusCode::OK)
+                .text("access_token");
+            is_unauthorized(
+                Desk::with_token(node, token).get("/clients").await,
+                "not for the Management API",
+            );
+        }
+        let without_slash = node
+            .ask(&shop, &[("audience", MANAGEMENT.trim_end_matches('/'))])
+            .await;
+        without_slash.expect_error(StatusCode::FORBIDDEN, "access_denied");
+    }
+
+    /// An API of one's own cannot define the Management API's scopes for it.
+    async fn scopes_of_another_api_are_worth_nothing_here(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        desk.api(
+            "urn:mine",
+            json!({ "scopes": [{ "value": "delete:clients" }] }),
+        )
+        .await;
+        let shop = desk.application(json!({})).await;
+        desk.grant(&shop, "urn:mine", json!({ "scope": ["delete:clients"] }))
+            .await;
+        let token = node.token(&shop, "urn:mine").await;
+        let answer = Desk::with_token(node, token)
+            .delete(&format!("/clients/{ADMIN_ID}"))
+            .await;
+        is_unauthorized(answer, "another API's scope");
+        desk.get(&format!("/clients/{ADMIN_ID}"))
+            .await
+            .expect(StatusCode::OK);
+    }
+
+    async fn no_answer_reads_a_secret_back_whatever_scope_is_held(world: World) {
+        let node = &world.node;
+        let shop = node.api_and_application(ORDERS).await;
+        let desk = Desk::open(node).await;
+        for path in [
+            format!("/clients/{}", shop.id),
+            format!("/clients/{ADMIN_ID}"),
+            "/clients".into(),
+            "/clients?fields=client_secret&include_fields=true".into(),
+            "/clients?include_totals=true".into(),
+            "/client-grants".into(),
+            "/resource-servers".into(),
+            format!(
+                "/resource-servers/https%3A%2F%2Forders.example%2F/token-lifetime?client_id={}",
+                shop.id
+            ),
+        ] {
+            let answer = desk.get(&path).await.expect(StatusCode::OK);
+            for secret in [
+                shop.secret.as_str(),
+                ADMIN_SECRET,
+                "client_secret",
+                "argon2",
+                "verifier",
+            ] {
+                assert!(!answer.body.contains(secret), "{path} holds {secret}");
+            }
+        }
+    }
+
+    async fn a_clerk_whose_scopes_are_taken_away_loses_them_with_the_next_token(world: World) {
+        let node = &world.node;
+        let (itself, desk, grant) = clerk(node, &["read:clients", "delete:clients"]).await;
+        desk.get("/clients").await.expect(StatusCode::OK);
+        let admin = Desk::open(node).await;
+        admin
+            .patch(
+                &format!("/client-grants/{grant}"),
+                json!({ "scope": ["read:clients"] }),
+            )
+            .await
+            .expect(StatusCode::OK);
+        let next = Desk::with_token(node, node.token(&itself, MANAGEMENT).await);
+        lacks(next.delete("/clients/unknown").await, &["delete:clients"]);
+        admin
+            .delete(&format!("/client-grants/{grant}?revoke_tokens=true"))
+            .await
+            .expect(StatusCode::NO_CONTENT);
+        is_unauthorized(desk.get("/clients").await, "revoked with its grant");
+        is_unauthorized(next.get("/clients").await, "revoked with its grant");
+    }
+}
