@@ -31,6 +31,9 @@ use crate::tokens::recognise::Recogniser;
 use crate::wire::{is_management, no_store};
 use crate::{sweep, telemetry};
 
+/// What the log says of a request that ended in a panic.
+const PANICKED: &str = "a request panicked";
+
 /// What every request may use.
 pub struct App {
     /// Checked settings.
@@ -149,7 +152,7 @@ pub fn router(app: &Arc<App>) -> Router {
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(|_| {
-            Fault::internal("a request panicked").into_response()
+            Fault::internal(PANICKED).into_response()
         }))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
@@ -196,7 +199,7 @@ fn management() -> Router<Arc<App>> {
                 .delete(client_grants::delete),
         )
         .layer(CatchPanicLayer::custom(|_| {
-            Problem::from(Fault::internal("a request panicked")).into_response()
+            Problem::from(Fault::internal(PANICKED)).into_response()
         }))
 }
 

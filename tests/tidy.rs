@@ -8,20 +8,20 @@
 mod repository;
 
 use repository::{
-    Source, columns, files, has_word, imports, is_of_a_word, is_within, lists, root, rust_files,
-    statements,
+    Source, columns, files, has_word, imports, is_of_a_word, lists, root, rust_files, statements,
 };
 
 /// What each file or folder at the top of `src/` may import of the others, inner layers first.
 /// ARCHITECTURE.md draws it; `lib.rs` and `main.rs` only tie it together.
 const LAYERS: &str = "
+    background:
     clock:
     lifetime:
     model:      lifetime
     secret:     model
-    config:     lifetime secret
+    config:     lifetime model secret
     store:      clock config lifetime model secret
-    directory:  clock config model store
+    directory:  background clock config model store
     sweep:      clock config model store
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
@@ -30,14 +30,11 @@ const LAYERS: &str = "
     oauth:      app directory grants lifetime model secret tokens wire
     management: app grants lifetime model secret store wire
     telemetry:  config model secret
-    app:        bootstrap clock config directory grants management model oauth secret store sweep
-                telemetry tokens wire
-    serve:      app config
-    cli:        app bootstrap clock config grants lifetime model serve store telemetry
+    app:        background bootstrap clock config directory grants management model oauth secret
+                store sweep telemetry tokens wire
+    serve:      app background config
+    cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";
-
-/// Imports against the direction of [`LAYERS`] that are there today. None may be added.
-const EXCEPTIONS: [(&str, &str); 1] = [("secret", "config::Secrets")];
 
 /// The files and folders that speak HTTP.
 const EDGES: &str = "app management oauth serve telemetry wire";
@@ -104,8 +101,7 @@ fn layers_import_only_what_lies_below_them() {
         };
         let is_fine = |path: &String| {
             let module = path.split("::").next().unwrap_or("");
-            let is_exception = |(from, to): &(&str, &str)| *from == top && is_within(path, to);
-            module == top || allowed.contains(&module) || EXCEPTIONS.iter().any(is_exception)
+            module == top || allowed.contains(&module)
         };
         let breaches = imports(code).into_iter().filter(|path| !is_fine(path));
         breaches
@@ -116,21 +112,6 @@ fn layers_import_only_what_lies_below_them() {
             })
             .collect()
     });
-}
-
-#[test]
-fn every_exception_from_the_layers_is_still_needed() {
-    let program = files("src", "rs");
-    let is_used = |(from, to): &(&str, &str)| {
-        let own = program.iter().filter(|file| file.top() == *from);
-        own.flat_map(|file| imports(&file.code()))
-            .any(|path| is_within(&path, to))
-    };
-    let unused = EXCEPTIONS.iter().filter(|exception| !is_used(exception));
-    let breaches = unused.map(|(from, to)| {
-        format!("{from} does not import {to} any more: strike it from EXCEPTIONS (tests/tidy.rs) and from ARCHITECTURE.md.")
-    });
-    report(&breaches.collect::<Vec<_>>());
 }
 
 #[test]

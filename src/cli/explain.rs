@@ -50,7 +50,9 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
     }
     let store = Store::open(&config.store, &Issuer::new(config.issuer.clone()))?;
     let mut conn = store.read().await?;
-    let question = asked.question(&mut conn).await?;
+    let question = asked
+        .question(&mut conn, config.tokens.apis_per_token_max)
+        .await?;
     let explanation = explain(&question, &config.lifetimes, &mut conn, Clock::real().now()).await?;
     drop(conn);
     store.close().await;
@@ -59,7 +61,7 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
 }
 
 impl Arguments {
-    async fn question(&self, conn: &mut Conn) -> Result<Question, Failure> {
+    async fn question(&self, conn: &mut Conn, apis_max: usize) -> Result<Question, Failure> {
         let wrong = Failure::Asked;
         let mut apis = Vec::new();
         for identifier in &self.api {
@@ -81,14 +83,17 @@ impl Arguments {
             ),
         };
         let (secret_id, flow, pushed) = (self.secret.clone(), self.flow, self.pushed);
-        Ok(Question {
+        let question = Question {
             apis,
             application,
             secret_id,
             flow,
             validity_period,
             pushed,
-        })
+        };
+        question
+            .checked(apis_max)
+            .map_err(|why| wrong(why.to_string()))
     }
 }
 

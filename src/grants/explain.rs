@@ -1,5 +1,8 @@
 //! Explaining a lifetime: the same decision as at issuance, with its reasons, and nothing issued.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use crate::lifetime::{
     self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
 };
@@ -100,6 +103,68 @@ pub struct Question {
     pub validity_period: Option<Lifetime>,
     /// Whether an authorization request would be pushed.
     pub pushed: bool,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswerable {
+    /// More APIs than share one token (`tokens.apis_per_token_max`).
+    TooManyApis(usize),
+    /// A system API beside another.
+    SystemApiNotAlone,
+    /// A secret that is not the application's.
+    UnknownSecret,
+}
+
+impl Unanswerable {
+    /// What of the question is at fault.
+    #[must_use]
+    pub const fn parameter(&self) -> &'static str {
+        match self {
+            Self::TooManyApis(_) | Self::SystemApiNotAlone => "audience",
+            Self::UnknownSecret => "secret_id",
+        }
+    }
+}
+
+impl fmt::Display for Unanswerable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyApis(max) => {
+                write!(
+                    f,
+                    "At most {max} APIs share one token (tokens.apis_per_token_max)"
+                )
+            }
+            Self::SystemApiNotAlone => {
+                f.write_str("A system API never shares a token with another")
+            }
+            Self::UnknownSecret => f.write_str("Not a secret of the client"),
+        }
+    }
+}
+
+impl Question {
+    /// The question, where it can be answered. An API that is named twice counts once.
+    ///
+    /// # Errors
+    /// [`Unanswerable`].
+    pub fn checked(mut self, apis_per_token_max: usize) -> Result<Self, Unanswerable> {
+        let mut seen = HashSet::new();
+        self.apis.retain(|api| seen.insert(api.id.clone()));
+        if self.apis.len() > apis_per_token_max {
+            return Err(Unanswerable::TooManyApis(apis_per_token_max));
+        }
+        if self.apis.len() > 1 && self.apis.iter().any(|api| api.system.is_some()) {
+            return Err(Unanswerable::SystemApiNotAlone);
+        }
+        let secrets = self.application.iter().flat_map(|own| &own.secrets);
+        let is_known = |id: &String| secrets.clone().any(|secret| &secret.id == id);
+        if self.secret_id.as_ref().is_some_and(|id| !is_known(id)) {
+            return Err(Unanswerable::UnknownSecret);
+        }
+        Ok(self)
+    }
 }
 
 /// The answer: the decision, its reasons, and whether the token would be refused.

@@ -15,8 +15,10 @@ use super::{clients, resource_servers};
 use crate::app::App;
 use crate::grants::explain::{Explanation, Flow, Question, explain};
 use crate::lifetime::{self, Lifetime, Step};
-use crate::model::application::Application;
 use crate::store::{self, Conn};
+
+/// Most audiences that one question may name, repeated ones included.
+const AUDIENCES_MAX: usize = 200;
 
 /// See the module.
 pub(crate) async fn get(
@@ -44,61 +46,37 @@ async fn read_question(
     query: &mut Query,
     conn: &mut Conn,
 ) -> Result<Question, Problem> {
-    let mut apis = vec![
-        resource_servers::find(conn, id)
-            .await?
-            .ok_or_else(resource_servers::not_found)?,
-    ];
+    let api = resource_servers::find(conn, id).await?;
+    let mut apis = vec![api.ok_or_else(resource_servers::not_found)?];
     let further = query.texts("audience");
-    if further.len() >= app.config.tokens.apis_per_token_max {
+    if further.len() > AUDIENCES_MAX {
         return Err(Problem::query(
             "audience",
-            "More APIs than share one token (tokens.apis_per_token_max)",
+            format_args!("More than {AUDIENCES_MAX} audiences"),
         ));
     }
     for audience in further {
-        let api = store::apis::by_identifier(conn, &audience)
-            .await?
-            .ok_or_else(resource_servers::not_found)?;
-        apis.push(api);
-    }
-    if apis.len() > 1 && apis.iter().any(|api| api.system.is_some()) {
-        return Err(Problem::query(
-            "audience",
-            "A system API never shares a token with another",
-        ));
+        let api = store::apis::by_identifier(conn, &audience).await?;
+        apis.push(api.ok_or_else(resource_servers::not_found)?);
     }
     let application = match query.text("client_id")? {
         None => None,
-        Some(client_id) => Some(
-            store::applications::get(conn, &client_id)
-                .await?
-                .ok_or_else(clients::not_found)?,
-        ),
+        Some(client_id) => {
+            let found = store::applications::get(conn, &client_id).await?;
+            Some(found.ok_or_else(clients::not_found)?)
+        }
     };
-    let secret_id = query.text("secret_id")?;
-    check_secret(application.as_ref(), secret_id.as_deref())?;
-    Ok(Question {
+    let question = Question {
         apis,
         application,
-        secret_id,
+        secret_id: query.text("secret_id")?,
         flow: read_flow(query)?,
         validity_period: read_validity_period(query)?,
         pushed: query.boolean("pushed")?.unwrap_or(false),
-    })
-}
-
-fn check_secret(application: Option<&Application>, secret_id: Option<&str>) -> Result<(), Problem> {
-    let Some(secret_id) = secret_id else {
-        return Ok(());
     };
-    let is_known =
-        application.is_some_and(|own| own.secrets.iter().any(|secret| secret.id == secret_id));
-    if is_known {
-        Ok(())
-    } else {
-        Err(Problem::query("secret_id", "Not a secret of the client"))
-    }
+    question
+        .checked(max)
+        .map_err(|why| Problem::query(why.parameter(), why))
 }
 
 fn read_flow(query: &mut Query) -> Result<Flow, Problem> {

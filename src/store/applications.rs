@@ -283,7 +283,7 @@ pub async fn list(
         conn,
         ApplicationRow,
         select!(
-            "where (cast($1 as text) is null or ',' || $1 || ',' like '%,' || app_type || ',%')
+            "where (cast($1 as text) is null or replace(',' || $1 || ',', ',' || app_type || ',', '') <> ',' || $1 || ',')
                and (created_at > $2 or (created_at = $2 and client_id > $3))
              order by created_at, client_id limit $4 offset $5"
         ),
@@ -308,7 +308,7 @@ pub async fn count(conn: &mut Conn, app_types: Option<&str>) -> Result<i64, Faul
         conn,
         (i64,),
         "select count(*) from applications
-          where cast($1 as text) is null or ',' || $1 || ',' like '%,' || app_type || ',%'",
+          where cast($1 as text) is null or replace(',' || $1 || ',', ',' || app_type || ',', '') <> ',' || $1 || ','",
         app_types
     )?;
     Ok(count)

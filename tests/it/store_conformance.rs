@@ -84,7 +84,7 @@ macro_rules! both_databases {
     ($($(#[$doc:meta])* async fn $name:ident($bench:ident: Bench $(, $key:literal = $value:expr)*) $body:block)*) => {$(
         $(#[$doc])*
         mod $name {
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "not every story names what its file imports")]
             use super::*;
 
             async fn story($bench: &crate::store_conformance::Bench) $body
@@ -133,7 +133,7 @@ fn application(client_id: &str) -> Application {
         client_id: client_id.into(),
         name: "An application".into(),
         app_type: None,
-        grant_types: Vec::new(),
+        grant_types: vec!["client_credentials".into()],
         token_endpoint_auth_method: None,
         resource_server_identifier: None,
         lifetimes: ApplicationLifetimes::default(),

@@ -129,11 +129,6 @@ fn expand<'t>(prefix: &str, text: &'t str, found: &mut BTreeSet<String>) -> &'t 
     rest
 }
 
-pub(crate) fn is_within(path: &str, module: &str) -> bool {
-    path.strip_prefix(module)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-}
-
 /// The statements of a migration: without comments, in lower case.
 pub(crate) fn statements(migration: &Source) -> Vec<String> {
     let uncommented = |line: &'_ str| line.split("--").next().unwrap_or("").to_lowercase();
