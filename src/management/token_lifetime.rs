@@ -75,7 +75,7 @@ async fn read_question(
         pushed: query.boolean("pushed")?.unwrap_or(false),
     };
     question
-        .checked(max)
+        .checked(app.config.tokens.apis_per_token_max)
         .map_err(|why| Problem::query(why.parameter(), why))
 }
 
