@@ -51,13 +51,13 @@ pub async fn prepare(
         bounds.slow_hash_queue_max,
     );
     let mut tx = store.write().await?;
-    // At each start: a store that was restored while no node ran must give no number twice.
-    store::feed::raise(&mut tx, clock.now_millis()).await?;
     if store_keys.are_new() {
         insert_system_apis(&mut tx, issuer, now).await?;
     }
     store_keys.store(&mut tx, now).await?;
     let first = administrator::first(&mut tx, config, &secrets, now).await?;
+    // At each start: a store that was restored while no node ran must give no number twice.
+    store::feed::raise(&mut tx, clock.now_millis()).await?;
     tx.commit(now).await?;
     drop(lock);
     let StoreKeys {
