@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Sweep;
 use crate::model::fault::Fault;
-use crate::store::{Store, feed, revocations, tokens};
+use crate::store::revocations::{self, Revocation};
+use crate::store::{Store, feed, tokens};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(store: Store, clock: Clock, config: Sweep, stop: CancellationToken) {
@@ -44,23 +45,25 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
 }
 
 /// Stored tokens that a wholesale revocation covers are removed first; the revocation itself goes
-/// when it covers nothing any more.
+/// when it covers nothing any more. The write door is taken only where there is something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
-    for revocation in revocations::all(&mut *store.read().await?).await? {
-        loop {
+    let revocations = revocations::all(&mut *store.read().await?).await?;
+    for Revocation {
+        covered,
+        number,
+        ends_at,
+    } in &revocations
+    {
+        while tokens::is_any_covered(&mut *store.read().await?, covered, *number).await? {
             let mut tx = store.write().await?;
-            let rows =
-                tokens::sweep_covered(&mut tx, &revocation.covered, revocation.number, rows_max)
-                    .await?;
-            if rows == 0 && revocation.ends_at <= now {
-                revocations::forget(&mut tx, &revocation).await?;
-            }
+            swept += tokens::sweep_covered(&mut tx, covered, *number, rows_max).await?;
             tx.commit(now).await?;
-            swept += rows;
-            if rows == 0 {
-                break;
-            }
+        }
+        if *ends_at <= now {
+            let mut tx = store.write().await?;
+            revocations::forget(&mut tx, covered, *number).await?;
+            tx.commit(now).await?;
         }
     }
     Ok(swept)

@@ -24,7 +24,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// # Errors
 /// A sentence where `log.level` cannot be read or logging was started already.
 pub fn start(log: &Log) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&log.level)
+    // Postgres' notices are no news; whoever names sqlx in log.level hears them.
+    let directives = format!("sqlx=warn,{}", log.level);
+    let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("log.level = '{}': {error}", log.level))?;
     let is_text = match log.format {
         LogFormat::Text => true,

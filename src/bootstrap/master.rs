@@ -1,6 +1,6 @@
 //! The master key: from the configuration, or a file of its own beside the store.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -50,7 +50,10 @@ fn generate(folder: &Path, path: &Path) -> Result<(), Fault> {
     let aside = folder.join(format!("master.key.{}", secret::random_text(8)));
     let key: [u8; 32] = secret::random_bytes();
     let written = write_private(&aside, &format!("{}\n", STANDARD.encode(key)));
-    let linked = written.and_then(|()| fs::hard_link(&aside, path));
+    let linked = written.and_then(|()| {
+        fs::hard_link(&aside, path)?;
+        File::open(folder)?.sync_all()
+    });
     // The name aside has done its work, or never came to be.
     drop(fs::remove_file(&aside));
     match linked {
@@ -77,7 +80,12 @@ pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    // The folder too: without it the name may be gone after a power loss.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn at(path: &Path, error: &std::io::Error) -> Fault {

@@ -145,6 +145,15 @@ pub(super) fn issuer(text: &str) -> Result<String, String> {
     if url.port() == Some(0) {
         return Err("port 0 is no port that anybody could reach".to_owned());
     }
+    // Endpoints lie below the issuer's path and at the root; these would be taken for both.
+    let mut segments = url.path().split('/');
+    if url.path().trim_end_matches('/') == "/oauth"
+        || segments.any(|part| part.starts_with([':', '*']))
+    {
+        return Err(
+            "the path must not be /oauth, and no part of it may begin with : or *".to_owned(),
+        );
+    }
     let with_slash = |url: &str| format!("{}/", url.strip_suffix('/').unwrap_or(url));
     let normal = with_slash(url.as_str());
     if with_slash(text) == normal {
@@ -294,12 +303,23 @@ pub(super) fn client_secret(text: &str) -> Result<Secret<String>, String> {
         .ok_or_else(|| "this must be 32 to 256 printable ASCII characters".to_owned())
 }
 
-/// A filter of the log. What it says is the logger's to judge.
+/// A filter of the log: levels, or `target=level`. A word that is no level would name a target, and
+/// silence everything else.
 pub(super) fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |directive: &str| {
+        let level = directive.rsplit('=').next().unwrap_or("").trim();
+        LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level))
+    };
     let is_fit = (1..=LEVEL_CHARS_MAX).contains(&text.chars().count());
-    is_fit
-        .then(|| text.to_owned())
-        .ok_or_else(|| format!("this must be text of 1 to {LEVEL_CHARS_MAX} characters"))
+    if is_fit && text.split(',').all(is_level) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "this must be one of {}, or target=level, several separated by commas, \
+         at most {LEVEL_CHARS_MAX} characters",
+        LEVELS.join(", ")
+    ))
 }
 
 /// How a line of the log looks.

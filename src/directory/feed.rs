@@ -21,6 +21,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// A reading that takes longer has failed; loading all revocations may take [`LOAD_MAX`].
 const READING_MAX: Duration = Duration::from_secs(2);
 const LOAD_MAX: Duration = Duration::from_mins(1);
+/// One step, whatever it takes: a connection that has gone silent is given up.
+const STEP_MAX: Duration = Duration::from_secs(70);
 /// How long a request waits for a reading.
 const WAIT_MAX: Duration = Duration::from_secs(3);
 /// Between attempts to listen for other nodes' commits.
@@ -149,7 +151,9 @@ impl Follower {
         let mut was_well = true;
         while !stop.is_cancelled() {
             let began = Instant::now();
-            let result = self.step().await;
+            let result = timeout(STEP_MAX, self.step()).await;
+            let result = result
+                .unwrap_or_else(|_| Err(Fault::unavailable("following the feed took too long")));
             if let Err(fault) = &result {
                 self.conn = None;
                 self.directory
@@ -185,11 +189,17 @@ impl Follower {
         match judge(&reading, position, &self.mark) {
             History::Follows => self.apply(reading, began).await,
             History::Gap => {
-                tracing::warn!(
-                    position,
-                    counter = reading.counter,
-                    "a gap in the feed: everything is read anew"
-                );
+                // A node that starts raises the counter and says so; anything else is worth a look.
+                let counter = reading.counter;
+                if reading
+                    .entries
+                    .last()
+                    .is_some_and(|entry| entry.change == Change::Everything)
+                {
+                    tracing::debug!(position, counter, "a node has started: reading anew");
+                } else {
+                    tracing::warn!(position, counter, "a gap in the feed: reading anew");
+                }
                 self.load(began).await
             }
             History::Lost => {
@@ -256,7 +266,9 @@ impl Follower {
     async fn load(&mut self, began: Instant) -> Result<(), Fault> {
         let now = self.clock.now();
         let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
-        let (n, mark) = feed::newest(conn).await?;
+        let newest = timeout(READING_MAX, feed::newest(conn)).await;
+        let (n, mark) =
+            newest.map_err(|_| Fault::unavailable("reading the feed took too long"))??;
         load_revocations(&self.directory, conn, now).await?;
         self.directory.forget_everything();
         self.mark = mark;

@@ -48,7 +48,7 @@ pub struct Directory {
     revoked: Revoked,
     apis: Shelf<Api>,
     applications: Shelf<Application>,
-    client_grants: Shelf<Vec<ClientGrant>>,
+    client_grants: Shelf<Vec<Arc<ClientGrant>>>,
     stale: StaleDoor,
     stale_max: Duration,
 }
@@ -131,11 +131,10 @@ impl Directory {
         &self,
         client_id: &str,
         stance: Stance,
-    ) -> Result<Arc<Vec<ClientGrant>>, Fault> {
+    ) -> Result<Arc<Vec<Arc<ClientGrant>>>, Fault> {
         let read = async |mut conn: store::Read| {
-            store::client_grants::of_application(&mut conn, client_id)
-                .await
-                .map(Some)
+            let grants = store::client_grants::of_application(&mut conn, client_id).await?;
+            Ok(Some(grants.into_iter().map(Arc::new).collect()))
         };
         let grants = self
             .look_up(

@@ -112,9 +112,9 @@ impl Weigh for Application {
     }
 }
 
-impl Weigh for Vec<ClientGrant> {
+impl Weigh for Vec<Arc<ClientGrant>> {
     fn bytes(&self) -> usize {
-        let grant = |grant: &ClientGrant| {
+        let grant = |grant: &Arc<ClientGrant>| {
             size_of::<ClientGrant>()
                 + 128
                 + grant.audience.len()

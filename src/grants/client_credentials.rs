@@ -59,7 +59,7 @@ fn decide_lifetime(
             identifier: &target.api.identifier,
             system: target.api.system,
             lifetimes: target.api.lifetimes,
-            grant_expires_in: targets::grant_expires_in(target, ground.now),
+            grant_expires_in: target.grant.expires_in(ground.now),
         })
         .collect();
     let request = lifetime::Request {

@@ -232,9 +232,7 @@ fn terms<'a>(api: &'a Api, question: &Question, grants: &[ClientGrant], now: i64
         identifier: &api.identifier,
         system: api.system,
         lifetimes: api.lifetimes,
-        grant_expires_in: grant
-            .and_then(|grant| grant.expires_at)
-            .map(|end| end - now),
+        grant_expires_in: grant.and_then(|grant| grant.expires_in(now)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a token is for: the APIs that the request names (or does not), and the scopes at them.
 //! The rules are those of compatibility.md §6, "several APIs in one token".
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Ground;
@@ -29,7 +30,7 @@ pub struct Target {
     /// The API.
     pub api: Arc<Api>,
     /// The application's grant for it.
-    pub grant: ClientGrant,
+    pub grant: Arc<ClientGrant>,
 }
 
 /// Finds the APIs of the token; at least one.
@@ -62,7 +63,7 @@ pub async fn find(
 
 struct Asked<'a> {
     application: &'a Application,
-    grants: &'a [ClientGrant],
+    grants: &'a [Arc<ClientGrant>],
     subject: SubjectType,
     ground: Ground<'a>,
 }
@@ -83,7 +84,7 @@ impl Asked<'_> {
             .find(|grant| grant.is_for(&api, self.subject, self.ground.now));
         match grant {
             Some(grant) if api.client_policy == ClientPolicy::RequireClientGrant => Ok(Target {
-                grant: grant.clone(),
+                grant: Arc::clone(grant),
                 api,
             }),
             _ => Err(self.not_granted(audience, code).into()),
@@ -91,6 +92,8 @@ impl Asked<'_> {
     }
 
     async fn several(&self, resources: &[String]) -> Result<Vec<Target>, Stop> {
+        let different: BTreeSet<&String> = resources.iter().collect();
+        self.check_count(different.len())?;
         let mut targets: Vec<Target> = Vec::with_capacity(resources.len());
         for resource in resources {
             let target = self.one(resource, Code::InvalidTarget).await?;
@@ -98,7 +101,6 @@ impl Asked<'_> {
                 targets.push(target);
             }
         }
-        self.check_count(targets.len())?;
         let [first, _, ..] = targets.as_slice() else {
             return Ok(targets);
         };
@@ -131,7 +133,7 @@ impl Asked<'_> {
             if let Some(api) = api.filter(|api| is_open(api, grant)) {
                 targets.push(Target {
                     api,
-                    grant: grant.clone(),
+                    grant: Arc::clone(grant),
                 });
             }
         }
@@ -228,11 +230,14 @@ pub fn scopes(targets: &[Target], asked: Option<&Scopes>) -> Result<Scopes, Refu
             .zip(&granted)
             .all(|(target, scopes)| !target.api.defines(value) || scopes.contains(value))
     };
-    let carried: Scopes = granted
-        .iter()
-        .flat_map(Scopes::iter)
-        .filter(is_everywhere)
-        .collect();
+    let carried = match granted.as_slice() {
+        [one] => one.clone(),
+        several => several
+            .iter()
+            .flat_map(Scopes::iter)
+            .filter(is_everywhere)
+            .collect(),
+    };
     let Some(asked) = asked else {
         return Ok(carried);
     };
@@ -243,10 +248,4 @@ pub fn scopes(targets: &[Target], asked: Option<&Scopes>) -> Result<Scopes, Refu
         )),
         None => Ok(asked.clone()),
     }
-}
-
-/// The seconds until a target's client grant ends.
-#[must_use]
-pub fn grant_expires_in(target: &Target, now: i64) -> Option<i64> {
-    target.grant.expires_at.map(|end| end - now)
 }

@@ -1,11 +1,13 @@
 //! Who may do what at the Management API: Auth0's scope for each operation, and nobody hands out
 //! more than they hold (compatibility.md §6).
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::answer::Problem;
+use super::body::Fields;
 use crate::app::App;
 use crate::model::api::MANAGEMENT_SCOPES;
 use crate::model::client_grant::ClientGrant;
@@ -29,6 +31,21 @@ pub(crate) async fn authorize(
         })?;
     require(&caller, any_of)?;
     Ok(caller)
+}
+
+/// Reads the body and then, by a fresh reading of the clock, who asks: a token that is revoked
+/// while a body is on its way opens nothing. Nobody who may not ask gets a body read.
+pub(crate) async fn authorize_body(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+    any_of: &[&str],
+) -> Result<(Caller, Fields, i64), Problem> {
+    authorize(app, headers, any_of, app.clock.now()).await?;
+    let fields = Fields::read(headers, body, app.config.server.body_bytes_max).await?;
+    let now = app.clock.now();
+    let caller = authorize(app, headers, any_of, now).await?;
+    Ok((caller, fields, now))
 }
 
 /// Passes where the caller holds one of the scopes.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::lifetime::LifetimeProblem;
 use crate::model::fault::Fault;
+use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
 use crate::wire::{Apology, apologise, no_store};
 
 /// A JSON answer, with the charset that Auth0 names.
@@ -229,9 +230,17 @@ fn render(
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
-    if status == StatusCode::UNAUTHORIZED {
-        let challenge = HeaderValue::from_static(r#"Bearer realm="grantor""#);
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    // RFC 6750 §3; a request without a token is told no error code.
+    let challenge = match (status, code) {
+        (StatusCode::UNAUTHORIZED, None) => Some(r#"Bearer realm="grantor""#),
+        (StatusCode::UNAUTHORIZED, Some(_)) => Some(INVALID_TOKEN),
+        (StatusCode::FORBIDDEN, Some("insufficient_scope")) => Some(INSUFFICIENT_SCOPE),
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }

@@ -22,12 +22,11 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// Reads a body of JSON; an empty one counts as `{}` where `may_be_empty`.
+    /// Reads a body of JSON; none at all counts as `{}`.
     pub(crate) async fn read(
         headers: &HeaderMap,
         body: Body,
         bytes_max: usize,
-        may_be_empty: bool,
     ) -> Result<Self, Problem> {
         let bytes = wire::read_body(body, bytes_max)
             .await
@@ -35,7 +34,7 @@ impl Fields {
                 wire::Cut::TooLarge => Problem::too_large(bytes_max),
                 wire::Cut::Broken => Problem::body("the body could not be read to its end."),
             })?;
-        if bytes.is_empty() && may_be_empty {
+        if bytes.is_empty() {
             return Ok(Self {
                 members: Map::new(),
                 prefix: "",
@@ -110,7 +109,7 @@ impl Fields {
     }
 
     /// True where the member was there and null; it is taken then.
-    fn take_null(&mut self, name: &str) -> bool {
+    pub(crate) fn take_null(&mut self, name: &str) -> bool {
         let is_null = self.members.get(name).is_some_and(Value::is_null);
         if is_null {
             self.members.remove(name);

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, check_id, may_hand_out};
+use super::access::{Path, authorize, authorize_body, check_id, may_hand_out};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
 use super::body::Fields;
 use super::query::{Paging, Query};
@@ -90,9 +90,8 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["create:client_grants"], now).await?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let (caller, mut fields, now) =
+        authorize_body(&app, &headers, body, &["create:client_grants"]).await?;
     let missing = |name: &str| Problem::body(format_args!("'Missing required property: {name}'."));
     fields.unbuilt(
         "default_for",
@@ -164,10 +163,9 @@ pub(crate) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["update:client_grants"], now).await?;
     check_id(&id)?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let (caller, mut fields, now) =
+        authorize_body(&app, &headers, body, &["update:client_grants"]).await?;
     let mut tx = app.store.write().await?;
     store::client_grants::lock(&mut tx, &id).await?;
     let mut grant = store::client_grants::get(&mut tx, &id)

@@ -1,5 +1,7 @@
 //! `/api/v2/clients`: applications.
 
+mod fields;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -9,45 +11,17 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, check_id, require};
+use super::access::{Path, authorize, authorize_body, check_id, require};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::body::Fields;
 use super::query::{Paging, Query, Selection};
-use super::{resource_servers, secrets};
+use super::secrets;
 use crate::app::App;
-use crate::lifetime::{ApplicationLifetimes, Lifetime, NamedApplicationLifetimes};
-use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
+use crate::lifetime::{ApplicationLifetimes, Lifetime};
+use crate::model::application::{Application, AuthMethod};
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
-use crate::model::refusal::echo;
-use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::{self, Secret};
-use crate::store::{self, Write};
-
-/// Auth0's application types that mean something here.
-const APP_TYPES: [&str; 5] = [
-    "native",
-    "spa",
-    "regular_web",
-    "non_interactive",
-    "resource_server",
-];
-/// Grant types that an application may be allowed; those that are not built yet are kept.
-const GRANT_TYPES: [&str; 13] = [
-    "authorization_code",
-    "implicit",
-    "refresh_token",
-    CLIENT_CREDENTIALS,
-    "password",
-    "http://auth0.com/oauth/grant-type/password-realm",
-    "http://auth0.com/oauth/grant-type/mfa-oob",
-    "http://auth0.com/oauth/grant-type/mfa-otp",
-    "http://auth0.com/oauth/grant-type/mfa-recovery-code",
-    "http://auth0.com/oauth/grant-type/passwordless/otp",
-    "urn:openid:params:grant-type:ciba",
-    "urn:ietf:params:oauth:grant-type:device_code",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-];
+use crate::store::{self};
 
 /// `GET /clients`
 pub(crate) async fn list(
@@ -67,9 +41,13 @@ pub(crate) async fn list(
     let selection = Selection::read(&mut query)?;
     let app_types = query.text("app_type")?.map(|text| known_app_types(&text));
     // No application is global, and all are first-party.
+    let (is_global, is_first_party) = (
+        query.boolean("is_global")?,
+        query.boolean("is_first_party")?,
+    );
     let excludes_all = app_types.as_deref() == Some("")
-        || query.boolean("is_global")? == Some(true)
-        || query.boolean("is_first_party")? == Some(false);
+        || is_global == Some(true)
+        || is_first_party == Some(false);
     query.finish()?;
     let mut conn = app.store.read().await?;
     let (mut applications, mut total) = (Vec::new(), 0);
@@ -97,7 +75,7 @@ pub(crate) async fn list(
 fn known_app_types(text: &str) -> String {
     let known: Vec<_> = text
         .split(',')
-        .filter(|app_type| APP_TYPES.contains(app_type))
+        .filter(|app_type| fields::APP_TYPES.contains(app_type))
         .collect();
     known.join(",")
 }
@@ -108,9 +86,8 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["create:clients"], now).await?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let (caller, mut fields, now) =
+        authorize_body(&app, &headers, body, &["create:clients"]).await?;
     if !fields.names("name") {
         return Err(Problem::body("'Missing required property: name'."));
     }
@@ -127,13 +104,13 @@ pub(crate) async fn create(
         secrets: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
-    overlay(&app, &mut application, &mut fields, now)?;
+    fields::overlay(&app, &mut application, &mut fields, now)?;
     if !names_grant_types {
-        application.grant_types = usual_grant_types(application.app_type.as_deref());
+        application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
-    let chosen = chosen_secret(&mut fields)?;
+    let chosen = fields::chosen_secret(&mut fields)?;
     fields.finish()?;
-    check_secret(&application, chosen.as_ref())?;
+    fields::check_secret(&application, chosen.as_ref())?;
     let secret = match chosen {
         None if application.is_public() => None,
         chosen => Some(chosen.unwrap_or_else(secret::new_secret)),
@@ -144,7 +121,7 @@ pub(crate) async fn create(
             .push(app.secrets.keep(secret, now).await?);
     }
     let mut tx = app.store.write().await?;
-    check_resource_server(&mut tx, &app, &application).await?;
+    fields::check_resource_server(&mut tx, &app, &application).await?;
     if !store::applications::insert(&mut tx, &application).await? {
         return Err(Problem::conflict("The client_id is taken; try again."));
     }
@@ -191,20 +168,13 @@ pub(crate) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(
-        &app,
-        &headers,
-        &["update:clients", "update:client_keys"],
-        now,
-    )
-    .await?;
     check_id(&id)?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let any_of = &["update:clients", "update:client_keys"];
+    let (caller, mut fields, now) = authorize_body(&app, &headers, body, any_of).await?;
     if fields.names_other_than("client_secret") {
         require(&caller, &["update:clients"])?;
     }
-    let chosen = chosen_secret(&mut fields)?;
+    let chosen = fields::chosen_secret(&mut fields)?;
     let kept = match &chosen {
         None => None,
         Some(secret) => {
@@ -217,12 +187,12 @@ pub(crate) async fn update(
     let mut application = store::applications::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
-    let was = resource_server_of(&application);
-    overlay(&app, &mut application, &mut fields, now)?;
+    let was = fields::resource_server_of(&application);
+    fields::overlay(&app, &mut application, &mut fields, now)?;
     fields.finish()?;
-    check_secret(&application, chosen.as_ref())?;
-    if resource_server_of(&application) != was {
-        check_resource_server(&mut tx, &app, &application).await?;
+    fields::check_secret(&application, chosen.as_ref())?;
+    if fields::resource_server_of(&application) != was {
+        fields::check_resource_server(&mut tx, &app, &application).await?;
     }
     store::applications::update(&mut tx, &application).await?;
     if let Some(kept) = kept {
@@ -267,158 +237,6 @@ pub(crate) async fn delete(
 
 pub(super) fn not_found() -> Problem {
     Problem::not_found(Missing::Client)
-}
-
-/// Lays the fields that are named over the application, secrets excepted.
-fn overlay(
-    app: &App,
-    application: &mut Application,
-    fields: &mut Fields,
-    now: i64,
-) -> Result<(), Problem> {
-    if let Some(name) = fields.text("name", 1..=200)? {
-        if name.contains(['<', '>']) {
-            return Err(fields.wrong("name", "String holds < or >"));
-        }
-        application.name = name;
-    }
-    let parse_app_type = |text: &str| APP_TYPES.contains(&text).then(|| text.to_owned());
-    if let Some(app_type) = fields.choice("app_type", parse_app_type, &APP_TYPES.join(", "))? {
-        application.app_type = Some(app_type);
-    }
-    if let Some(grant_types) = fields.texts("grant_types", GRANT_TYPES.len(), 1..=200)? {
-        if let Some(unknown) = grant_types
-            .iter()
-            .find(|own| !GRANT_TYPES.contains(&own.as_str()))
-        {
-            let why = format!(
-                "'{}' is not one of {}",
-                echo(unknown),
-                GRANT_TYPES.join(", ")
-            );
-            return Err(fields.wrong("grant_types", why));
-        }
-        application.grant_types = grant_types;
-    }
-    let methods = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
-    // Null goes back to unset: basic or post.
-    let method =
-        fields.choice_or_null("token_endpoint_auth_method", AuthMethod::parse, &methods)?;
-    if let Some(method) = method {
-        application.token_endpoint_auth_method = method;
-    }
-    let identifier = fields.text_or_null("resource_server_identifier", 1..=IDENTIFIER_CHARS_MAX)?;
-    if let Some(identifier) = identifier {
-        application.resource_server_identifier = identifier;
-    }
-    if let Some(expires_at) = fields.future_instant("expires_at", now)? {
-        application.expires_at = expires_at;
-    }
-    application.lifetimes = lifetimes(app, application.lifetimes, fields)?;
-    Ok(())
-}
-
-/// `access_token_lifetimes`: a member that is named wins, null included; one that is not stays.
-fn lifetimes(
-    app: &App,
-    before: ApplicationLifetimes,
-    fields: &mut Fields,
-) -> Result<ApplicationLifetimes, Problem> {
-    const PREFIX: &str = "access_token_lifetimes.";
-    let Some(mut members) = fields.object("access_token_lifetimes", PREFIX)? else {
-        return Ok(before);
-    };
-    let named = NamedApplicationLifetimes {
-        application: members.integer_or_null("application")?,
-        user: members.integer_or_null("user")?,
-    };
-    members.finish()?;
-    Ok(before.change(&named, &app.config.lifetimes)?)
-}
-
-/// `client_secret` as the operator chooses it: 16 to 256 characters.
-fn chosen_secret(fields: &mut Fields) -> Result<Option<Secret<String>>, Problem> {
-    let Some(secret) = fields.text("client_secret", 16..=256)? else {
-        return Ok(None);
-    };
-    if !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(fields.wrong(
-            "client_secret",
-            "A secret is printable ASCII (RFC 6749 appendix A.2)",
-        ));
-    }
-    Ok(Some(Secret::new(secret)))
-}
-
-/// A public application has no secret that it could keep.
-fn check_secret(application: &Application, chosen: Option<&Secret<String>>) -> Result<(), Problem> {
-    if chosen.is_some() && application.is_public() {
-        return Err(Problem::property(
-            "client_secret",
-            "A public application (token_endpoint_auth_method none) has no secret",
-        ));
-    }
-    Ok(())
-}
-
-/// What Auth0 gives by `app_type`.
-fn usual_grant_types(app_type: Option<&str>) -> Vec<String> {
-    let usual: &[&str] = match app_type {
-        Some("non_interactive") => &[CLIENT_CREDENTIALS],
-        Some("native" | "spa") => &["authorization_code", "implicit", "refresh_token"],
-        Some("resource_server") => &[],
-        _ => &[
-            "authorization_code",
-            "implicit",
-            "refresh_token",
-            CLIENT_CREDENTIALS,
-        ],
-    };
-    usual
-        .iter()
-        .map(|grant_type| (*grant_type).to_owned())
-        .collect()
-}
-
-/// What [`check_resource_server`] looks at: one whose API was deleted may be changed otherwise.
-fn resource_server_of(application: &Application) -> (Option<String>, Option<String>) {
-    (
-        application.app_type.clone(),
-        application.resource_server_identifier.clone(),
-    )
-}
-
-/// `resource_server_identifier` goes with `app_type` `resource_server`, and never names a system API.
-async fn check_resource_server(
-    tx: &mut Write,
-    app: &App,
-    application: &Application,
-) -> Result<(), Problem> {
-    const NAME: &str = "resource_server_identifier";
-    let is_one = application.app_type.as_deref() == Some("resource_server");
-    let Some(identifier) = &application.resource_server_identifier else {
-        return if is_one {
-            Err(Problem::property(NAME, "app_type resource_server needs it"))
-        } else {
-            Ok(())
-        };
-    };
-    if !is_one {
-        return Err(Problem::property(
-            NAME,
-            "It goes with app_type resource_server",
-        ));
-    }
-    if app.issuer.system_api(identifier).is_some() {
-        return Err(Problem::property(
-            NAME,
-            "A system API has no resource server but this one",
-        ));
-    }
-    match store::apis::by_identifier(tx, identifier).await? {
-        Some(_) => Ok(()),
-        None => Err(resource_servers::not_found()),
-    }
 }
 
 /// An application as Auth0 shows it; what is unset is omitted.

@@ -12,9 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, check_id};
+use super::access::{Path, authorize, authorize_body, check_id};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::body::Fields;
 use super::query::{Paging, Query};
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
@@ -88,9 +87,8 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["create:resource_servers"], now).await?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let (caller, mut fields, now) =
+        authorize_body(&app, &headers, body, &["create:resource_servers"]).await?;
     let identifier = fields.text("identifier", 1..=IDENTIFIER_CHARS_MAX)?;
     let identifier =
         identifier.ok_or_else(|| Problem::body("'Missing required property: identifier'."))?;
@@ -154,9 +152,8 @@ pub(crate) async fn update(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["update:resource_servers"], now).await?;
-    let mut fields = Fields::read(&headers, body, app.config.server.body_bytes_max, false).await?;
+    let (caller, mut fields, now) =
+        authorize_body(&app, &headers, body, &["update:resource_servers"]).await?;
     let mut tx = app.store.write().await?;
     let found = find(&mut tx, &id).await?.ok_or_else(not_found)?;
     if !store::apis::lock(&mut tx, &found.id).await? {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::access::{Path, authorize, check_id, may_become};
+use super::access::{Path, authorize_body, check_id, may_become};
 use super::answer::{Problem, json as answer};
 use super::body::Fields;
 use super::clients::{not_found, show_with_secret};
@@ -30,10 +30,9 @@ pub(crate) async fn rotate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["update:client_keys"], now).await?;
     check_id(&id)?;
-    let fields = Fields::read(&headers, body, app.config.server.body_bytes_max, true).await?;
+    let (caller, fields, now) =
+        authorize_body(&app, &headers, body, &["update:client_keys"]).await?;
     let rotation = Rotation::read(fields)?;
     let secret = secret::new_secret();
     let kept = app.secrets.keep(&secret, now).await?;

@@ -1,5 +1,7 @@
 //! A client grant: which application may get tokens for which API, with which scopes, until when.
 
+use std::collections::HashSet;
+
 use super::api::Api;
 use super::scope::Scopes;
 
@@ -71,11 +73,17 @@ impl ClientGrant {
     /// The scopes that it carries at `api`: those granted that the API still defines.
     #[must_use]
     pub fn scopes_at(&self, api: &Api) -> Scopes {
-        api.scopes
-            .iter()
-            .map(|scope| scope.value.as_str())
-            .filter(|value| self.grants(value))
+        let granted: HashSet<&str> = self.scopes.iter().map(String::as_str).collect();
+        let defined = api.scopes.iter().map(|scope| scope.value.as_str());
+        defined
+            .filter(|value| self.allow_all_scopes || granted.contains(value))
             .collect()
+    }
+
+    /// Seconds until its end.
+    #[must_use]
+    pub fn expires_in(&self, now: i64) -> Option<i64> {
+        self.expires_at.map(|end| end - now)
     }
 
     /// True where the scope value is granted.

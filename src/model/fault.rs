@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A fault of ours: never the client's doing, never explained to the client, logged once at the edge.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Fault {
     /// A dependency does not answer or a bound is reached; trying again later may help. 503.
     Unavailable {

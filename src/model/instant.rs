@@ -1,26 +1,65 @@
 //! Instants: unix seconds inside, RFC 3339 in JSON.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// Writes unix seconds as UTC with milliseconds: `2026-11-20T15:55:38.000Z`.
 #[must_use]
 pub fn to_rfc3339(unix_seconds: i64) -> String {
-    match Timestamp::from_second(unix_seconds) {
-        Ok(instant) => format!("{instant:.3}"),
+    match EPOCH.checked_add(SignedDuration::from_secs(unix_seconds)) {
+        Ok(instant) => format!("{instant}.000Z"),
         Err(_) => unix_seconds.to_string(),
     }
 }
 
-/// Reads RFC 3339 with any offset, rounded down to unix seconds; `None` where it is not one.
+/// Reads RFC 3339 §5.6 with any offset, rounded down to unix seconds; `None` where it is not one.
 #[must_use]
 pub fn from_rfc3339(text: &str) -> Option<i64> {
-    // RFC 3339 always has a time and an offset; the library alone would accept shorter forms.
-    let (_, time) = text.split_once(['T', 't', ' '])?;
-    if !time.ends_with(['Z', 'z']) && !time.contains(['+', '-']) {
+    let (civil, rest) = text.split_at_checked(19)?;
+    if !has_shape(civil, "dddd-dd-ddTdd:dd:dd") {
         return None;
     }
-    let instant: Timestamp = text.parse().ok()?;
-    Some(instant.as_millisecond().div_euclid(1000))
+    let offset = offset_seconds(without_fraction(rest)?)?;
+    let civil: DateTime = civil.to_ascii_uppercase().parse().ok()?;
+    Some(civil.duration_since(EPOCH).as_secs() - offset)
+}
+
+/// Digits where the shape has `d`, else the same character; `T` in either case.
+fn has_shape(text: &str, shape: &str) -> bool {
+    let fits = |(c, wanted): (char, char)| match wanted {
+        'd' => c.is_ascii_digit(),
+        _ => c.eq_ignore_ascii_case(&wanted),
+    };
+    text.len() == shape.len() && text.chars().zip(shape.chars()).all(fits)
+}
+
+/// What follows `.` and digits, which are cut: rounding down.
+fn without_fraction(rest: &str) -> Option<&str> {
+    let Some(fraction) = rest.strip_prefix('.') else {
+        return Some(rest);
+    };
+    let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+    (zone.len() < fraction.len()).then_some(zone)
+}
+
+/// `Z`, or `+hh:mm` up to a day.
+fn offset_seconds(zone: &str) -> Option<i64> {
+    if zone.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, clock) = zone.split_at_checked(1)?;
+    let (hours, minutes) = clock
+        .split_once(':')
+        .filter(|_| has_shape(clock, "dd:dd"))?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds = (hours < 24 && minutes < 60).then_some(hours * 3600 + minutes * 60)?;
+    match sign {
+        "+" => Some(seconds),
+        "-" => Some(-seconds),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -30,11 +69,23 @@ mod tests {
     #[test]
     fn an_instant_survives_the_round_trip_and_any_offset() {
         assert_eq!(to_rfc3339(1_795_190_138), "2026-11-20T15:55:38.000Z");
+        assert_eq!(to_rfc3339(253_402_300_799), "9999-12-31T23:59:59.000Z");
         for (text, seconds) in [
             ("2026-11-20T15:55:38.000Z", Some(1_795_190_138)),
             ("2026-11-20T17:55:38+02:00", Some(1_795_190_138)),
             ("2026-11-20T15:55:38.999Z", Some(1_795_190_138)),
             ("1969-12-31T23:59:59.500Z", Some(-1)),
+            ("2026-11-20t15:55:38z", Some(1_795_190_138)),
+            ("2026-11-20T15:25:38-00:30", Some(1_795_190_138)),
+            ("9999-12-31T23:59:59Z", Some(253_402_300_799)),
+            ("20300101T000000Z", None),
+            ("2030-01-01T00Z", None),
+            ("2030-01-01T00:00:00+25:00", None),
+            ("2030-01-01T00:00:00+0100", None),
+            ("2030-01-01T00:00:00.Z", None),
+            ("2030-02-30T00:00:00Z", None),
+            ("2030-01-01T24:00:00Z", None),
+            ("\u{661}030-01-01T00:00:00Z", None),
             ("2026-11-20T15:55:38", None),
             ("2026-11-20", None),
             ("tomorrow", None),

@@ -24,8 +24,6 @@ pub enum Code {
     InvalidTarget,
     /// Auth0's code for an unknown or ungranted `audience`.
     AccessDenied,
-    /// RFC 7009 §2.2.1.
-    UnsupportedTokenType,
     /// RFC 6750 §3.1, for a Bearer token that is not good.
     InvalidToken,
     /// RFC 6750 §3.1.
@@ -44,7 +42,6 @@ impl Code {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
-            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
         }

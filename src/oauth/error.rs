@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal, Stop};
+use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
 use crate::wire::{Apology, apologise, no_store};
 
 /// RFC 6749 §5.2; `access_denied` of a token request is 403 (compatibility.md §6).
@@ -19,8 +20,7 @@ fn status(code: Code) -> StatusCode {
         | Code::UnauthorizedClient
         | Code::UnsupportedGrantType
         | Code::InvalidScope
-        | Code::InvalidTarget
-        | Code::UnsupportedTokenType => StatusCode::BAD_REQUEST,
+        | Code::InvalidTarget => StatusCode::BAD_REQUEST,
     }
 }
 
@@ -28,8 +28,8 @@ fn status(code: Code) -> StatusCode {
 fn challenge(code: Code) -> Option<HeaderValue> {
     let challenge = match code {
         Code::InvalidClient => r#"Basic realm="grantor", charset="UTF-8""#,
-        Code::InvalidToken => r#"Bearer realm="grantor", error="invalid_token""#,
-        Code::InsufficientScope => r#"Bearer realm="grantor", error="insufficient_scope""#,
+        Code::InvalidToken => INVALID_TOKEN,
+        Code::InsufficientScope => INSUFFICIENT_SCOPE,
         _ => return None,
     };
     Some(HeaderValue::from_static(challenge))

@@ -30,19 +30,21 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let now = app.clock.now();
     let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let now = app.clock.now();
     let text = token_of(&params)?;
     let viewer = Viewer::authenticate(&app, &headers, &params, now).await?;
-    let found = app.recogniser().recognise(&text, now).await?;
-    let seen = match found {
-        Some(found) => viewer.sees(&app, found.token).await?,
-        None => None,
-    };
-    Ok(match seen {
-        Some(token) => no_store(StatusCode::OK, &Answer::of(&token, app.issuer.as_str())),
-        None => no_store(StatusCode::OK, &json!({ "active": false })),
-    })
+    let recogniser = app.recogniser();
+    if let Some(found) = recogniser.recognise(&text, now).await?
+        && let Some(seen) = viewer.sees(&app, &found.token).await?
+    {
+        recogniser.record_use(&found, now);
+        return Ok(no_store(
+            StatusCode::OK,
+            &Answer::of(&seen, app.issuer.as_str()),
+        ));
+    }
+    Ok(no_store(StatusCode::OK, &json!({ "active": false })))
 }
 
 /// Who asks (compatibility.md §6).
@@ -89,12 +91,12 @@ impl Viewer {
     }
 
     /// What this viewer sees of an active token.
-    async fn sees(&self, app: &App, token: Token) -> Result<Option<Token>, Fault> {
+    async fn sees(&self, app: &App, token: &Token) -> Result<Option<Token>, Fault> {
         let Self::Application(application) = self else {
-            return Ok(Some(token));
+            return Ok(Some(token.clone()));
         };
         if token.client_id == application.client_id {
-            return Ok(Some(token));
+            return Ok(Some(token.clone()));
         }
         let Some(identifier) = application.resource_server() else {
             return Ok(None);
@@ -110,7 +112,7 @@ impl Viewer {
 }
 
 /// The part of a token that is for one API: its own `aud`, and the scopes that it defines.
-fn only_of(api: &Api, token: Token) -> Token {
+fn only_of(api: &Api, token: &Token) -> Token {
     let scope: Scopes = Scopes::parse(&token.scope)
         .iter()
         .filter(|value| api.defines(value))
@@ -118,7 +120,7 @@ fn only_of(api: &Api, token: Token) -> Token {
     Token {
         audiences: vec![api.identifier.clone()],
         scope: scope.to_text(),
-        ..token
+        ..token.clone()
     }
 }
 

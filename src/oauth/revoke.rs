@@ -23,8 +23,8 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let now = app.clock.now();
     let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let now = app.clock.now();
     let text = token_of(&params)?;
     let presented = Presented::read(&headers, &params)?;
     let client = client_auth::authenticate(&app, &presented, Stance::Strict, now).await?;

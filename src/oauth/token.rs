@@ -28,9 +28,9 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
+    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
     let now = app.clock.now();
     let position = app.directory.position();
-    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
     let request = TokenRequest::parse(&headers, &params)?;
     let client =
         client_auth::authenticate(&app, &request.presented, Stance::MayBeStale, now).await?;

@@ -1,7 +1,7 @@
 //! Opening the database that `store.url` names.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -102,6 +102,7 @@ fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
     {
         make_private_folder(folder)?;
     }
+    make_private_file(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -114,6 +115,12 @@ fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(config.acquire_max)
+            // SQLite itself rolls back where the disk is full; the library then still believes
+            // itself within a transaction, and such a connection begins no other.
+            .before_acquire(|connection, _| {
+                let is_usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(is_usable) })
+            })
     };
     Ok(Pools::Sqlite {
         read: pool(config.connections_max).connect_lazy_with(options.clone()),
@@ -125,6 +132,18 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, Fault> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| Fault::internal("store.url is not a Postgres URL that can be read"))?;
     Ok(options.disable_statement_logging())
+}
+
+/// Makes the database's file, readable by this user only; SQLite gives the files beside it the same
+/// mode. One that is there stays as it is.
+fn make_private_file(path: &Path) -> Result<(), Fault> {
+    let made = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    made.map(drop)
+        .map_err(|error| Fault::unavailable(format_args!("store.url: {}: {error}", path.display())))
 }
 
 /// Makes a folder that only this user enters (mode 0700); one that is there stays as it is.
@@ -147,5 +166,47 @@ pub fn location(url: &StoreUrl) -> PathBuf {
             _ => PathBuf::from("."),
         },
         StoreUrl::Postgres { .. } => PathBuf::from("data"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Write, execute};
+
+    fn store(folder: &Path) -> Store {
+        let config = StoreConfig {
+            url: StoreUrl::Sqlite {
+                path: folder.join("full.db"),
+            },
+            connections_max: 1,
+            acquire_max: BUSY_MAX,
+            group_queue_max: 1,
+            stale_max: BUSY_MAX,
+        };
+        Store::open(&config, &Issuer::new("https://issuer/".to_owned())).unwrap()
+    }
+
+    async fn fill(tx: &mut Write) -> Result<u64, Fault> {
+        loop {
+            execute!(tx, "insert into t (x) values (hex(randomblob(4000)))")?;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit_and_nothing_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let mut tx = store.write().await.unwrap();
+        execute!(tx, "create table t (x text)").unwrap();
+        tx.commit(0).await.unwrap();
+        // The limit is the connection's own, as the disk's would be everybody's.
+        let mut tx = store.write().await.unwrap();
+        execute!(tx, "pragma max_page_count = 20").unwrap();
+        assert!(fill(&mut tx).await.unwrap_err().is_unavailable());
+        drop(tx);
+        let mut tx = store.write().await.unwrap();
+        execute!(tx, "insert into t (x) values ('fits')").unwrap();
+        tx.commit(0).await.unwrap();
     }
 }

@@ -9,6 +9,9 @@ use crate::store::revocations;
 /// Changes are kept this long; a node that was away for longer drops what it knows.
 pub const KEPT_SECONDS: i64 = 3600;
 
+/// Most rows in one reading. Whoever is further behind finds a gap, and reads everything anew.
+pub const ENTRIES_MAX: i64 = 10_000;
+
 /// A row of the feed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -81,8 +84,9 @@ pub async fn read(conn: &mut Conn, position: i64) -> Result<Reading, Fault> {
         "select c.n, f.n, f.mark, f.kind, f.key
            from change_counter c left join changes f on f.n >= $1
           where c.id = 1
-          order by f.n",
-        position
+          order by f.n limit $2",
+        position,
+        ENTRIES_MAX
     )?;
     let counter = rows
         .first()

@@ -5,7 +5,10 @@
 //! often it runs, so a batch whose outcome is unknown (connection lost at the commit) is settled by
 //! running its operations again, one by one; that also keeps a bad row its own request's trouble.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{Store, Write, revocations, tokens};
@@ -14,6 +17,8 @@ use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::token::Token;
 
+/// What a transaction may take: a connection that has gone silent must not hold up everybody.
+const COMMIT_MAX: Duration = Duration::from_secs(10);
 /// Most operations in one transaction.
 const BATCH_MAX: usize = 256;
 
@@ -127,20 +132,33 @@ async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
                 .drain(..)
                 .for_each(|waiting| answer(waiting, Ok(last))),
             Err(Failed::AtTheDoor(fault)) => {
-                let text = fault.to_string();
-                batch
-                    .drain(..)
-                    .for_each(|waiting| answer(waiting, Err(Fault::unavailable(&text))));
+                refuse_all(&mut batch, &fault);
             }
             Err(Failed::Within(fault)) => {
                 let operations = batch.len();
                 tracing::warn!(%fault, operations, "a batch failed; its operations run one by one");
-                for waiting in batch.drain(..) {
-                    let result = commit(&store, &[&waiting.operation], clock.now()).await;
-                    answer(waiting, result.map_err(Failed::into_fault));
-                }
+                run_one_by_one(&store, &clock, &mut batch).await;
             }
         }
+    }
+}
+
+async fn run_one_by_one(store: &Store, clock: &Clock, batch: &mut Vec<Waiting>) {
+    while let Some(waiting) = batch.pop() {
+        match commit(store, &[&waiting.operation], clock.now()).await {
+            Ok(last) => answer(waiting, Ok(last)),
+            Err(Failed::Within(fault)) => answer(waiting, Err(fault)),
+            Err(Failed::AtTheDoor(fault)) => {
+                answer(waiting, Err(fault.clone()));
+                refuse_all(batch, &fault);
+            }
+        }
+    }
+}
+
+fn refuse_all(batch: &mut Vec<Waiting>, fault: &Fault) {
+    for waiting in batch.drain(..) {
+        answer(waiting, Err(fault.clone()));
     }
 }
 
@@ -152,20 +170,20 @@ enum Failed {
     Within(Fault),
 }
 
-impl Failed {
-    fn into_fault(self) -> Fault {
-        match self {
-            Self::AtTheDoor(fault) | Self::Within(fault) => fault,
-        }
-    }
-}
-
 async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i64, Failed> {
     let mut tx = store.write().await.map_err(Failed::AtTheDoor)?;
-    for operation in operations {
-        operation.run(&mut tx, now).await.map_err(Failed::Within)?;
+    let running = async {
+        for operation in operations {
+            operation.run(&mut tx, now).await?;
+        }
+        tx.commit(now).await
+    };
+    match timeout(COMMIT_MAX, running).await {
+        Ok(result) => result.map_err(Failed::Within),
+        Err(_) => Err(Failed::Within(Fault::unavailable(
+            "a group commit took too long",
+        ))),
     }
-    tx.commit(now).await.map_err(Failed::Within)
 }
 
 /// A request that has gone away does not wait for its answer any more; its operation holds all the same.

@@ -1,6 +1,7 @@
 //! Migrations: forward only, embedded, one set for both databases, run under a lock.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use sqlx::{Connection, PgConnection};
@@ -30,6 +31,8 @@ impl Store {
     pub async fn migration_lock(&self) -> Result<MigrationLock, Fault> {
         let held = match &self.pools {
             Pools::Sqlite { read, .. } => {
+                // What is no database gets no lock file beside it.
+                drop(self.own_connection().await?);
                 let mut path = read.connect_options().get_filename().as_os_str().to_owned();
                 path.push(".lock");
                 Held::File {
@@ -59,6 +62,8 @@ impl Store {
     pub async fn migrate(&self, _lock: &MigrationLock) -> Result<(), Fault> {
         let mut migrator = sqlx::migrate!();
         migrator.set_locking(false);
+        // Version N may start beside N+1, which has expanded the schema already.
+        migrator.set_ignore_missing(true);
         let mut conn = self.own_connection().await?;
         match conn.raw() {
             Raw::Sqlite(connection) => migrator.run(connection).await,
@@ -72,7 +77,11 @@ impl Store {
 async fn lock_file(path: PathBuf) -> Result<File, Fault> {
     let shown = path.display().to_string();
     let lock = move || {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)?;
         file.lock()?;
         Ok::<_, std::io::Error>(file)
     };

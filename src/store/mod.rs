@@ -293,10 +293,11 @@ fn fault(error: sqlx::Error) -> Fault {
 }
 
 /// Postgres: connection exceptions, resources, operator intervention, deadlock and serialisation.
-/// SQLite: busy, locked, full, I/O errors and files that cannot be opened, extended codes included.
+/// SQLite: busy, locked, read-only, full, I/O errors, files that cannot be opened or are no databases;
+/// extended codes included.
 fn is_passing(code: &str) -> bool {
     const POSTGRES: [&str; 5] = ["08", "40", "53", "57", "58"];
-    const SQLITE: [i64; 5] = [5, 6, 10, 13, 14];
+    const SQLITE: [i64; 7] = [5, 6, 8, 10, 13, 14, 26];
     if code.len() == 5 {
         // 55000 is what a database answers that accepts no connections.
         return code == "55000" || POSTGRES.iter().any(|class| code.starts_with(class));

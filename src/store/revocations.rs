@@ -9,6 +9,10 @@ use crate::model::fault::Fault;
 /// for `store.stale_seconds_max`, an hour at the most, and those tokens are covered as well.
 pub const KEPT_SECONDS: i64 = LONGEST_SIGNED_SECONDS + 3600;
 
+/// The record of a revoked token outlives the token by this much: the clock of a node that still
+/// takes it for alive may be behind that of the node that sweeps.
+pub const CLOCKS_APART_SECONDS_MAX: i64 = 300;
+
 /// A wholesale revocation: tokens of the object whose position is below the number are revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -70,12 +74,12 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn forget(tx: &mut Write, revocation: &Revocation) -> Result<(), Fault> {
+pub async fn forget(tx: &mut Write, covered: &Covered, number: i64) -> Result<(), Fault> {
     execute!(
         tx,
         "delete from revocations where object = $1 and number = $2",
-        revocation.covered.to_key(),
-        revocation.number
+        covered.to_key(),
+        number
     )?;
     Ok(())
 }
@@ -90,7 +94,7 @@ pub async fn count_tokens(conn: &mut Conn, now: i64) -> Result<i64, Fault> {
         conn,
         (i64,),
         "select count(*) from revoked_tokens where expires_at > $1",
-        now
+        now - CLOCKS_APART_SECONDS_MAX
     )?;
     Ok(count)
 }
@@ -110,7 +114,7 @@ pub async fn page_of_tokens(
         conn,
         (String,),
         "select jti from revoked_tokens where expires_at > $1 and jti > $2 order by jti limit $3",
-        now,
+        now - CLOCKS_APART_SECONDS_MAX,
         after,
         rows_max
     )?;
@@ -152,7 +156,7 @@ pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault
         tx,
         "delete from revoked_tokens where jti in (
             select jti from revoked_tokens where expires_at <= $1 order by expires_at limit $2)",
-        now,
+        now - CLOCKS_APART_SECONDS_MAX,
         rows_max
     )
 }

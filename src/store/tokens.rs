@@ -153,6 +153,50 @@ pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault
     )
 }
 
+/// True where a wholesale revocation covers a token that is still there.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn is_any_covered(
+    conn: &mut Conn,
+    covered: &Covered,
+    number: i64,
+) -> Result<bool, Fault> {
+    let row = match covered {
+        Covered::Application(client_id) => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select id from tokens where client_id = $1 and position < $2 limit 1",
+            client_id,
+            number
+        ),
+        Covered::Api(audience) => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select t.id from token_apis a join tokens t on t.id = a.token_id
+              where a.audience = $1 and t.position < $2 limit 1",
+            audience,
+            number
+        ),
+        Covered::ClientGrant {
+            client_id,
+            audience,
+        } => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select t.id from token_apis a join tokens t on t.id = a.token_id
+              where a.audience = $1 and t.client_id = $2 and t.position < $3 limit 1",
+            audience,
+            client_id,
+            number
+        ),
+    };
+    Ok(row?.is_some())
+}
+
 /// Removes up to `rows_max` tokens that a wholesale revocation covers.
 ///
 /// # Errors

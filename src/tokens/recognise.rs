@@ -29,6 +29,8 @@ pub struct Recognised {
     pub token: Token,
     /// Where its word comes from.
     pub form: Form,
+    /// When a stored one was last seen in use, unix seconds, to the hour.
+    pub last_used_at: Option<i64>,
 }
 
 /// Recognises tokens.
@@ -51,48 +53,47 @@ impl Recogniser<'_> {
         text: &Secret<String>,
         now: i64,
     ) -> Result<Option<Recognised>, Fault> {
-        let Some((found, last_used_at)) = self.find(text.expose()).await? else {
+        let Some(found) = self.find(text.expose()).await? else {
             return Ok(None);
         };
         let is_signed = found.form == Form::Signed;
         if !found.token.is_live(now) || self.directory.is_revoked(&found.token, is_signed).await? {
             return Ok(None);
         }
+        Ok(Some(found))
+    }
+
+    async fn find(&self, text: &str) -> Result<Option<Recognised>, Fault> {
+        if opaque::is_one(text) {
+            let digest = self.mint.digester.digest(text);
+            let stored = tokens::get(&mut *self.store.read().await?, &digest).await?;
+            return Ok(stored.map(|stored| Recognised {
+                token: stored.token,
+                form: Form::Stored { digest },
+                last_used_at: stored.last_used_at,
+            }));
+        }
+        let token = jwt::verify(text, &self.mint.issuer, &self.mint.keys);
+        let signed = |token| Recognised {
+            token,
+            form: Form::Signed,
+            last_used_at: None,
+        };
+        Ok(token.map(signed))
+    }
+
+    /// Records that a stored token was used, where the last use recorded is an hour old.
+    pub fn record_use(&self, found: &Recognised, now: i64) {
+        let is_due = found
+            .last_used_at
+            .is_none_or(|at| at + USE_RECORDED_EVERY_SECONDS <= now);
         if let Form::Stored { digest } = &found.form
-            && last_used_at.is_none_or(|at| at + USE_RECORDED_EVERY_SECONDS <= now)
+            && is_due
         {
             self.mint.door.later(Operation::RecordUse {
                 digest: digest.clone(),
             });
         }
-        Ok(Some(found))
-    }
-
-    async fn find(&self, text: &str) -> Result<Option<(Recognised, Option<i64>)>, Fault> {
-        if opaque::is_one(text) {
-            let digest = self.mint.digester.digest(text);
-            let mut conn = self.store.read().await?;
-            let stored = tokens::get(&mut conn, &digest).await?;
-            return Ok(stored.map(|stored| {
-                (
-                    Recognised {
-                        token: stored.token,
-                        form: Form::Stored { digest },
-                    },
-                    stored.last_used_at,
-                )
-            }));
-        }
-        let token = jwt::verify(text, &self.mint.issuer, &self.mint.keys);
-        Ok(token.map(|token| {
-            (
-                Recognised {
-                    token,
-                    form: Form::Signed,
-                },
-                None,
-            )
-        }))
     }
 
     /// Revokes an active token; in force on this node when this returns.

@@ -10,6 +10,11 @@ use crate::model::scope::Scopes;
 use crate::secret::Secret;
 use crate::tokens::jwt::TOKEN_BYTES_MAX;
 
+/// The challenge to a token that is not good (RFC 6750 §3.1).
+pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="grantor", error="invalid_token""#;
+/// The challenge to a token that may not do this.
+pub(crate) const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="grantor", error="insufficient_scope""#;
+
 /// Why a Bearer token is not good.
 pub(crate) enum Bad {
     /// There is none.
@@ -49,15 +54,14 @@ pub(crate) async fn management_caller(
     if text.len() > TOKEN_BYTES_MAX {
         return Err(Bad::Invalid);
     }
-    let found = app
-        .recogniser()
-        .recognise(&Secret::new(text.to_owned()), now)
-        .await
-        .map_err(Bad::Fault)?;
-    let token = found.ok_or(Bad::Invalid)?.token;
-    if token.audiences != [app.issuer.identifier_of(SystemApi::Management)] {
+    let (recogniser, text) = (app.recogniser(), Secret::new(text.to_owned()));
+    let found = recogniser.recognise(&text, now).await.map_err(Bad::Fault)?;
+    let found = found.ok_or(Bad::Invalid)?;
+    if found.token.audiences != [app.issuer.identifier_of(SystemApi::Management)] {
         return Err(Bad::Invalid);
     }
+    recogniser.record_use(&found, now);
+    let token = found.token;
     Ok(Caller {
         client_id: token.client_id,
         scopes: Scopes::parse(&token.scope),

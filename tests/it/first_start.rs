@@ -73,6 +73,9 @@ async fn with_nothing_configured_it_makes_a_store_and_hands_over_credentials_in_
     assert!(data.join("grantor.db").is_file());
     assert_eq!(mode(&data.join("first-application.json")), 0o600);
     assert_eq!(mode(&data.join("master.key")), 0o600);
+    for file in ["grantor.db", "grantor.db-wal", "grantor.db-shm"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
 
     let first = credentials_in(folder.path());
     let token = expect_management_token(&running, &first).await;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::desk::Desk;
 use crate::harness::{ADMIN_ID, Credentials, MANAGEMENT, MFA, both_stores};
 use crate::manage_rights::{ORDERS, clerk, lacks};
+use crate::raw::Connection;
 
 both_stores! {
     async fn a_clerk_grants_only_the_management_scopes_that_it_holds(world: World) {
@@ -237,5 +238,46 @@ both_stores! {
             .patch(&path, json!({ "name": "x" }))
             .await
             .expect(StatusCode::OK);
+    }
+}
+
+both_stores! {
+    /// Whoever holds a request open while the token is revoked has gained nothing.
+    async fn a_token_that_is_revoked_while_a_body_is_on_its_way_opens_nothing(world: World) {
+        let node = &world.node;
+        let token = node.admin_token().await;
+        let body = json!({ "name": "Parked" }).to_string();
+        let (begin, rest) = body.split_at(3);
+        let mut parked = Connection::open(&node.base).await.unwrap();
+        let head = format!(
+            "POST /api/v2/clients HTTP/1.1\r\nHost: grantor\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{begin}",
+            body.len()
+        );
+        parked.send(head).await.unwrap();
+        // The server has read as far as it can once it has answered another request.
+        node.send(node.request(reqwest::Method::GET, "/healthz")).await.expect(StatusCode::OK);
+        node.revoke(&Credentials::admin(), &token).await;
+        parked.send(rest).await.unwrap();
+        let answer = parked.answer().await.unwrap();
+        assert_eq!(answer.status, 401, "{}", answer.body);
+    }
+
+    async fn refusals_carry_the_challenge_of_rfc_6750(world: World) {
+        let node = &world.node;
+        let (_, clerk, _) = clerk(node, &["read:clients"]).await;
+        let challenge = |answer: &crate::harness::Answer| {
+            let value = answer.headers.get("www-authenticate");
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        let refused = clerk.post("/clients", json!({ "name": "x" })).await;
+        assert!(challenge(&refused).unwrap().contains(r#"error="insufficient_scope""#));
+        let bad = node.manage_as("rubbish", reqwest::Method::GET, "/clients", None).await;
+        assert!(challenge(&bad).unwrap().contains(r#"error="invalid_token""#));
+        let bare = node
+            .send(node.request(reqwest::Method::GET, "/api/v2/clients"))
+            .await;
+        assert_eq!(bare.status, StatusCode::UNAUTHORIZED);
+        assert!(!challenge(&bare).unwrap().contains("error"));
     }
 }

@@ -457,6 +457,8 @@ both_stores! {
                 .is_superset(&set(&[&spa, &native, &machine]))
         );
         assert_eq!(found("is_global=true").await, set(&[]));
+        assert_eq!(found("is_global=true&is_first_party=true").await, set(&[]));
+        assert_eq!(found("app_type=rms&is_global=false").await, set(&[]));
         assert_eq!(found("is_first_party=false").await, set(&[]));
     }
 }

@@ -116,6 +116,8 @@ fn an_issuer_is_https_or_on_loopback_and_ends_with_a_slash() {
 #[test]
 fn other_issuers_stop_the_start() {
     for (issuer, rule) in [
+        ("https://id.example.com/oauth/", "must not be /oauth"),
+        ("https://id.example.com/x/:y/", "may begin with : or *"),
         ("", "must be an https URL"),
         ("id.example.com", "must be an https URL"),
         (

@@ -122,6 +122,11 @@ both_databases! {
             for (jti, position, client_id, audiences) in tokens {
                 store(&door, &Token { position, expires_at: None, ..token(jti, client_id, audiences) }).await;
             }
+            let is_any_covered = async || {
+                let mut conn = bench.store.read().await.unwrap();
+                tokens::is_any_covered(&mut conn, &covered, 10).await.unwrap()
+            };
+            assert!(is_any_covered().await, "{covered:?}");
             let gone = tokens.len() - expected.len();
             let mut batches = Vec::new();
             while batches.last() != Some(&0) {
@@ -131,6 +136,7 @@ both_databases! {
             assert!(batches.iter().all(|rows| *rows <= 2), "{batches:?}");
             assert_eq!(batches.iter().sum::<usize>(), gone, "{covered:?}");
             assert_eq!(left(bench, "abcdefg").await, expected, "{covered:?}");
+            assert!(!is_any_covered().await, "{covered:?}");
         }
     }
 }
