@@ -142,7 +142,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Config(command) = &arguments.command {
         return show_config(command, &loaded);
     }
-    telemetry::start(&loaded.config.log).map_err(Failure::Configuration)?;
+    telemetry::start(&loaded.config.log, store::LOG_FILTER).map_err(Failure::Configuration)?;
     loaded
         .warnings
         .iter()

@@ -19,13 +19,13 @@ use crate::secret;
 /// Names the request in answers and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Starts logging to standard error: text for people, JSON for machines.
+/// Starts logging to standard error: text for people, JSON for machines. What `quieter` says holds
+/// where `log.level` does not say more.
 ///
 /// # Errors
 /// A sentence where `log.level` cannot be read or logging was started already.
-pub fn start(log: &Log) -> Result<(), String> {
-    // Postgres' notices are no news; whoever names sqlx in log.level hears them.
-    let directives = format!("sqlx=warn,{}", log.level);
+pub fn start(log: &Log, quieter: &str) -> Result<(), String> {
+    let directives = format!("{quieter},{}", log.level);
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| format!("log.level = '{}': {error}", log.level))?;
     let is_text = match log.format {

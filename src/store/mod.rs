@@ -247,6 +247,9 @@ impl Write {
     }
 }
 
+/// What the log says of the databases' own messages: their notices are no news.
+pub const LOG_FILTER: &str = "sqlx=warn";
+
 /// Where a page of a list begins; lists go by (`created_at`, id).
 #[derive(Clone, Debug)]
 pub enum PageStart {

@@ -94,7 +94,7 @@ pub async fn count_tokens(conn: &mut Conn, now: i64) -> Result<i64, Fault> {
         conn,
         (i64,),
         "select count(*) from revoked_tokens where expires_at > $1",
-        now - CLOCKS_APART_SECONDS_MAX
+        now.saturating_sub(CLOCKS_APART_SECONDS_MAX)
     )?;
     Ok(count)
 }
@@ -114,7 +114,7 @@ pub async fn page_of_tokens(
         conn,
         (String,),
         "select jti from revoked_tokens where expires_at > $1 and jti > $2 order by jti limit $3",
-        now - CLOCKS_APART_SECONDS_MAX,
+        now.saturating_sub(CLOCKS_APART_SECONDS_MAX),
         after,
         rows_max
     )?;
@@ -156,7 +156,7 @@ pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault
         tx,
         "delete from revoked_tokens where jti in (
             select jti from revoked_tokens where expires_at <= $1 order by expires_at limit $2)",
-        now - CLOCKS_APART_SECONDS_MAX,
+        now.saturating_sub(CLOCKS_APART_SECONDS_MAX),
         rows_max
     )
 }
