@@ -121,6 +121,8 @@ pub struct Server {
     pub header_bytes_max: usize,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// What a request's body may take to come.
+    pub body_max: Duration,
     /// From a request's head to its answer.
     pub request_max: Duration,
     /// What a connection may take to send a request's head.
@@ -139,6 +141,7 @@ impl Server {
             body_bytes_max: reader.integer("server.body_bytes_max", 1024..=16_777_216),
             header_bytes_max: reader.integer("server.header_bytes_max", 32_768..=1_048_576),
             connections_max: reader.integer("server.connections_max", 1..=1_000_000),
+            body_max: reader.seconds("server.body_seconds_max", 1..=600),
             request_max: reader.seconds("server.request_seconds_max", 1..=600),
             header_max: reader.seconds("server.header_seconds_max", 1..=120),
             shutdown_max: reader.seconds("server.shutdown_seconds_max", 0..=600),

@@ -3,6 +3,9 @@
 
 pub mod bearer;
 
+use std::fmt;
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,31 +13,69 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use tokio::time::timeout;
 
+use crate::config::Server;
 use crate::model::fault::Fault;
 
-/// Why a body was not read to its end.
+/// Why a body was not read to its end: the client's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// It is longer than it may be.
-    TooLarge,
+    /// It is longer than `server.body_bytes_max`.
+    TooLarge(usize),
+    /// It did not come within `server.body_seconds_max`.
+    TooSlow(Duration),
     /// The client went away, or broke the framing.
     Broken,
 }
 
-/// Reads a body of at most `bytes_max` bytes.
+impl Cut {
+    /// RFC 9110 §15.5.14, §15.5.9 and §15.5.1.
+    pub(crate) const fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(max) => {
+                write!(
+                    f,
+                    "The body is longer than {max} bytes (server.body_bytes_max)."
+                )
+            }
+            Self::TooSlow(max) => {
+                let seconds = max.as_secs();
+                write!(
+                    f,
+                    "The body did not come within {seconds} s (server.body_seconds_max)."
+                )
+            }
+            Self::Broken => f.write_str("The body could not be read to its end."),
+        }
+    }
+}
+
+/// Reads a body within the bounds of `[server]`.
 ///
 /// # Errors
 /// [`Cut`].
-pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Cut> {
+pub async fn read_body(body: Body, bounds: &Server) -> Result<Bytes, Cut> {
+    let bytes_max = bounds.body_bytes_max;
     // One that says its length is refused before it is sent (RFC 9110 §10.1.1).
-    if body.size_hint().lower() > bytes_max as u64 {
-        return Err(Cut::TooLarge);
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(Cut::TooLarge(bytes_max));
     }
-    match Limited::new(body, bytes_max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Cut::TooLarge),
-        Err(_) => Err(Cut::Broken),
+    match timeout(bounds.body_max, Limited::new(body, bytes_max).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Cut::TooLarge(bytes_max)),
+        Ok(Err(_)) => Err(Cut::Broken),
+        Err(_) => Err(Cut::TooSlow(bounds.body_max)),
     }
 }
 

@@ -26,9 +26,9 @@ const LAYERS: &str = "
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
     bootstrap:  clock config lifetime model secret store tokens
-    wire:       app model secret tokens
-    oauth:      app directory grants lifetime model secret tokens wire
-    management: app grants lifetime model secret store wire
+    wire:       app config model secret tokens
+    oauth:      app config directory grants lifetime model secret tokens wire
+    management: app config grants lifetime model secret store wire
     telemetry:  config model secret
     app:        background bootstrap clock config directory grants management model oauth secret
                 store sweep telemetry tokens wire

@@ -42,7 +42,7 @@ pub(crate) async fn authorize_body(
     any_of: &[&str],
 ) -> Result<(Caller, Fields, i64), Problem> {
     authorize(app, headers, any_of, app.clock.now()).await?;
-    let fields = Fields::read(headers, body, app.config.server.body_bytes_max).await?;
+    let fields = Fields::read(headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let caller = authorize(app, headers, any_of, now).await?;
     Ok((caller, fields, now))

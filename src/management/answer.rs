@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::lifetime::LifetimeProblem;
 use crate::model::fault::Fault;
 use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
-use crate::wire::{Apology, apologise, no_store};
+use crate::wire::{Apology, Cut, apologise, no_store};
 
 /// A JSON answer, with the charset that Auth0 names.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -156,13 +156,9 @@ impl Problem {
         Self::refused(StatusCode::CONFLICT, "resource_conflict", message)
     }
 
-    /// 413.
-    pub(crate) fn too_large(bytes_max: usize) -> Self {
-        Self::refused(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "invalid_body",
-            format!("The body is longer than {bytes_max} bytes (server.body_bytes_max)."),
-        )
+    /// 413, 408 or 400: the body did not come to its end.
+    pub(crate) fn cut(cut: Cut) -> Self {
+        Self::refused(cut.status(), "invalid_body", cut.to_string())
     }
 }
 

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::answer::Problem;
+use crate::config::Server;
 use crate::model::instant;
 use crate::model::json::Unique;
 use crate::model::refusal::echo;
@@ -26,14 +27,9 @@ impl Fields {
     pub(crate) async fn read(
         headers: &HeaderMap,
         body: Body,
-        bytes_max: usize,
+        bounds: &Server,
     ) -> Result<Self, Problem> {
-        let bytes = wire::read_body(body, bytes_max)
-            .await
-            .map_err(|cut| match cut {
-                wire::Cut::TooLarge => Problem::too_large(bytes_max),
-                wire::Cut::Broken => Problem::body("the body could not be read to its end."),
-            })?;
+        let bytes = wire::read_body(body, bounds).await.map_err(Problem::cut)?;
         if bytes.is_empty() {
             return Ok(Self {
                 members: Map::new(),

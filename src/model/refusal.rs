@@ -12,6 +12,8 @@ pub enum Code {
     InvalidRequest,
     /// `invalid_request` because of the body's length, which has a status of its own.
     BodyTooLarge,
+    /// The same because of the time that the body takes.
+    BodyTooSlow,
     /// RFC 6749 §5.2.
     InvalidClient,
     /// RFC 6749 §5.2.
@@ -35,7 +37,7 @@ impl Code {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::InvalidRequest | Self::BodyTooLarge => "invalid_request",
+            Self::InvalidRequest | Self::BodyTooLarge | Self::BodyTooSlow => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
@@ -80,13 +82,6 @@ impl Refusal {
     /// nobody can tell them apart (compatibility.md §6).
     pub fn invalid_client(log: impl fmt::Display) -> Self {
         Self::new(Code::InvalidClient, "Client authentication failed.").log(log)
-    }
-
-    /// A body over `server.body_bytes_max`.
-    #[must_use]
-    pub fn body_too_large(bytes_max: usize) -> Self {
-        let text = format!("The body is longer than {bytes_max} bytes (server.body_bytes_max).");
-        Self::new(Code::BodyTooLarge, text)
     }
 
     /// RFC 6749 §5.2 `invalid_request`.

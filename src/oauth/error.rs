@@ -15,6 +15,7 @@ fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::AccessDenied | Code::InsufficientScope => StatusCode::FORBIDDEN,
         Code::InvalidRequest
         | Code::UnauthorizedClient

@@ -30,7 +30,7 @@ pub(crate) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let params = Params::read(&uri, &headers, body, app.config.server.body_bytes_max).await?;
+    let params = Params::read(&uri, &headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let text = token_of(&params)?;
     let viewer = Viewer::authenticate(&app, &headers, &params, now).await?;

@@ -8,13 +8,14 @@ use axum::http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::config::Server;
 use crate::lifetime::{self, Lifetime};
 use crate::model::json::Unique;
-use crate::model::refusal::{Refusal, echo};
+use crate::model::refusal::{Code, Refusal, echo};
 use crate::model::scope::Scopes;
 use crate::model::text::has_control;
 use crate::secret::Secret;
-use crate::wire;
+use crate::wire::{self, Cut};
 
 /// Parameters whose presence in a query string would put a secret into logs (RFC 6749 §2.3.1).
 const SECRETS: [&str; 6] = [
@@ -50,17 +51,17 @@ impl Params {
         uri: &Uri,
         headers: &HeaderMap,
         body: Body,
-        bytes_max: usize,
+        bounds: &Server,
     ) -> Result<Self, Refusal> {
         check_query(uri)?;
-        let body = wire::read_body(body, bytes_max)
-            .await
-            .map_err(|cut| match cut {
-                wire::Cut::TooLarge => Refusal::body_too_large(bytes_max),
-                wire::Cut::Broken => {
-                    Refusal::invalid_request("The body could not be read to its end.")
-                }
-            })?;
+        let body = wire::read_body(body, bounds).await.map_err(|cut| {
+            let code = match cut {
+                Cut::TooLarge(_) => Code::BodyTooLarge,
+                Cut::TooSlow(_) => Code::BodyTooSlow,
+                Cut::Broken => Code::InvalidRequest,
+            };
+            Refusal::new(code, cut.to_string())
+        })?;
         Self::parse(headers, &body)
     }
 

@@ -174,6 +174,26 @@ both_stores! {
         assert_eq!(third.answer().await.expect("an answer").status, 200);
     }
 
+    async fn a_slow_body_is_the_clients_fault(
+        world: World,
+        "GRANTOR_SERVER__BODY_SECONDS_MAX" = "1"
+    ) {
+        let node = &world.node;
+        let bearer = format!("Authorization: Bearer {}\r\n", node.admin_token().await);
+        for (path, authorization) in [("/oauth/token", ""), ("/api/v2/clients", bearer.as_str())] {
+            let mut slow = Connection::open(&node.base).await.unwrap();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: grantor\r\n{authorization}\
+                 content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+            );
+            slow.send(head).await.unwrap();
+            let answer = slow.answer().await.expect("an answer");
+            assert_eq!(answer.status, 408, "{path}");
+            assert!(answer.body.contains("server.body_seconds_max"), "{}", answer.body);
+            assert!(answer.header("x-request-id").is_some());
+        }
+    }
+
     async fn a_request_that_takes_too_long_is_503_in_the_shape_of_the_endpoint(
         world: World,
         "GRANTOR_SERVER__REQUEST_SECONDS_MAX" = "1"
