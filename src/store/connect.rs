@@ -115,6 +115,8 @@ fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(config.acquire_max)
+            // There is no network between: a question before each use would only cost time.
+            .test_before_acquire(false)
             // SQLite itself rolls back where the disk is full; the library then still believes
             // itself within a transaction, and such a connection begins no other.
             .before_acquire(|connection, _| {

@@ -30,7 +30,8 @@ impl<'w> Meter<'w> {
         Self { world, postgres }
     }
 
-    /// Equal readings: no statement came between.
+    /// Equal readings: no statement came between. The feed's own two sessions do not count: the one
+    /// that reads, and the one that listens, which may come up late.
     async fn read(&mut self) -> (u64, Vec<(i32, String)>) {
         let counted = self.world.node.app.store.statements_sent();
         let Some((connection, name)) = &mut self.postgres else {
@@ -39,6 +40,7 @@ impl<'w> Meter<'w> {
         let sessions = sqlx::query_as(
             "select pid, query_start::text from pg_stat_activity
               where datname = $1 and backend_type = 'client backend' and query not like $2
+                and query not ilike 'listen %'
               order by pid",
         )
         .bind(&*name)
