@@ -1,13 +1,14 @@
-//! The clock: the real one, or one that a test moves. Nothing else reads the time of day.
+//! The clock: the real one, or one that stands still until a test moves it. Nothing else reads the time of day.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time; clones of a moved clock move together.
+/// Tells the time; clones of a clock that stands still move together.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    moved_by_seconds: Option<Arc<AtomicI64>>,
+    /// Unix milliseconds of a clock that stands still; the real one has none.
+    still: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
@@ -17,18 +18,19 @@ impl Clock {
         Self::default()
     }
 
-    /// The machine's clock plus what [`Clock::advance`] has added: for tests.
+    /// A clock that shows the time of its making until [`Clock::advance`] moves it: for tests, so
+    /// that a token of one second lives as long as the test says.
     #[must_use]
-    pub fn movable() -> Self {
+    pub fn still() -> Self {
         Self {
-            moved_by_seconds: Some(Arc::default()),
+            still: Some(Arc::new(AtomicI64::new(real_millis()))),
         }
     }
 
-    /// Moves a movable clock forward; the real one stays where it is.
+    /// Moves a clock that stands still; the real one goes its own way.
     pub fn advance(&self, seconds: i64) {
-        if let Some(moved) = &self.moved_by_seconds {
-            moved.fetch_add(seconds, Ordering::SeqCst);
+        if let Some(still) = &self.still {
+            still.fetch_add(seconds.saturating_mul(1000), Ordering::SeqCst);
         }
     }
 
@@ -40,21 +42,20 @@ impl Clock {
 
     /// Unix milliseconds.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that reads the time of day"
-    )]
     pub fn now_millis(&self) -> i64 {
-        let real = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let moved = self
-            .moved_by_seconds
+        self.still
             .as_ref()
-            .map_or(0, |moved| moved.load(Ordering::SeqCst));
-        i64::try_from(real)
-            .unwrap_or(i64::MAX)
-            .saturating_add(moved.saturating_mul(1000))
+            .map_or_else(real_millis, |still| still.load(Ordering::SeqCst))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the time of day"
+)]
+fn real_millis() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -90,7 +90,7 @@ impl World {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let clock = Clock::movable();
+        let clock = Clock::still();
         let node = Node::start(&database, &settings, clock.clone()).await;
         Self {
             node,

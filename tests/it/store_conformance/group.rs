@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::{Bench, NOW, both_databases, expect_defect, token};
 
 pub(super) fn door(bench: &Bench, queue_max: usize) -> GroupDoor {
-    door_with(bench, queue_max, Clock::movable())
+    door_with(bench, queue_max, Clock::still())
 }
 
 pub(super) fn door_with(bench: &Bench, queue_max: usize, clock: Clock) -> GroupDoor {
