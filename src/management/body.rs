@@ -351,3 +351,18 @@ fn decimal(text: &str) -> Option<i64> {
     let is_decimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_decimal.then(|| text.parse().ok()).flatten()
 }
+
+/// A switch without effect, for [`Fields::unbuilt`].
+pub(crate) fn is_off(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(false))
+}
+
+/// Auth0's word for organizations that play no part.
+pub(crate) fn is_denied(value: &Value) -> bool {
+    value.is_null() || value == "deny"
+}
+
+/// A list that asks for nothing.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::access::{Path, authorize, authorize_body, check_id, may_hand_out};
 use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::body::Fields;
+use super::body::{Fields, is_denied, is_empty, is_off};
 use super::query::{Paging, Query};
 use super::{clients, resource_servers};
 use crate::app::App;
@@ -262,9 +262,6 @@ fn overlay(
         }
         grant.scopes = scopes;
     }
-    let is_off = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
-    let is_denied = |value: &Value| value.is_null() || value == "deny";
-    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     fields.unbuilt(
         "allow_any_organization",
         is_off,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::answer::Problem;
-use super::super::body::Fields;
+use super::super::body::{Fields, is_denied, is_off};
 use super::super::resource_servers;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
@@ -89,9 +89,7 @@ pub(super) fn overlay(
 
 /// Fields that promise protection which is not built.
 fn unbuilt(fields: &mut Fields) -> Result<(), Problem> {
-    let is_off = |value: &Value| matches!(value, Value::Null | Value::Bool(false));
     let is_none = |value: &Value| value.is_null() || value == "none";
-    let is_denied = |value: &Value| value.is_null() || value == "deny";
     let is_not_required =
         |value: &Value| value.is_null() || value.get("required").is_none_or(is_off);
     let is_not_enforced = |value: &Value| {

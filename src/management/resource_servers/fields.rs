@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::answer::Problem;
-use super::super::body::Fields;
+use super::super::body::{Fields, is_empty};
 use crate::app::App;
 use crate::lifetime::NamedLifetimes;
 use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm};
@@ -193,7 +193,6 @@ fn unbuilt(fields: &mut Fields) -> Result<(), Problem> {
         is_null,
         "transactional authorization is not built.",
     )?;
-    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
     fields.unbuilt(
         "authorization_details",
         is_empty,
