@@ -158,12 +158,12 @@ async fn explain_says_what_stands_in(backend: Backend) {
         .with("GRANTOR_STORE__URL", world.database.url());
     let client = format!("--client={}", shop.id);
     let explain = |further: &[&str]| program.run(&[&["explain", &client], further].concat());
-    let every = explain(&[]).expect(0).stdout;
+    let all = explain(&[]).expect(0).stdout;
     assert!(
-        every.contains("every API that the application is granted"),
-        "{every}"
+        all.contains("every API that the application is granted"),
+        "{all}"
     );
-    assert!(every.contains(STOCK) && every.contains(ORDERS), "{every}");
+    assert!(all.contains(STOCK) && all.contains(ORDERS), "{all}");
     desk.patch(&api_path(ORDERS), json!({ "token_lifetime": 300 }))
         .await
         .expect(StatusCode::OK);

@@ -213,6 +213,9 @@ both_stores! {
             .await.unwrap();
         let shown = issued(&desk, &shop, json!({ "audience": ORDERS })).await;
         assert_eq!((&shown["expires_in"], &shown["lifetime"]["rule"]), (&json!(300), &json!("credential_expiry")));
+        let path = format!("{}/token-lifetime?client_id={}", crate::harness::api_path(ORDERS), shop.id);
+        let explained = desk.shown(&path).await;
+        assert_eq!((&explained["lifetime"], &explained["rule"]), (&json!(300), &json!("credential_expiry")), "as it is explained");
         world.clock.advance(300);
         denied(ask(&Desk::open(node).await, &shop, json!({ "audience": ORDERS })).await, "invalid_client");
     }

@@ -1,6 +1,6 @@
 //! `/api/v2/tenants/settings`: what holds for all applications and APIs.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, no_nulls, not_supported, refused};
@@ -227,6 +227,33 @@ both_stores! {
         for name in ["allow_front_channel_tokens", "allow_password_grant"] {
             assert_eq!(after["flags"][name], before["flags"][name]);
         }
+    }
+
+    async fn a_form_says_the_same_and_of_two_administrators_one_is_told(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let form = [
+            ("friendly_name", "Orders & Co."), ("flags[enable_sso]", "false"), ("session_lifetime", "1.5"),
+            ("enabled_locales", "de"), ("device_flow[charset]", "digits"),
+        ];
+        let path = format!("/api/v2{PATH}");
+        let request = || node.request(Method::PATCH, &path);
+        let token = node.admin_token().await;
+        let sent = node.send(request().bearer_auth(&token).form(&form)).await.expect(StatusCode::OK);
+        assert_eq!(sent.json["friendly_name"], "Orders & Co.");
+        assert_eq!(sent.json["flags"]["enable_sso"], false);
+        assert_eq!(sent.json["session_lifetime"], 1.5);
+        assert_eq!(sent.json["enabled_locales"], json!(["de"]));
+        assert_eq!(sent.json["device_flow"], json!({ "charset": "digits", "mask": "****-****" }));
+        let selected = desk.get(&format!("{PATH}?fields=friendly_name")).await;
+        let read = selected.headers["etag"].clone();
+        let rename = async |name: &str| {
+            let request = request().bearer_auth(&token).header("if-match", &read);
+            node.send(request.json(&json!({ "friendly_name": name }))).await
+        };
+        rename("First").await.expect(StatusCode::OK);
+        rename("Second").await.expect(StatusCode::PRECONDITION_FAILED);
+        assert_eq!(desk.shown(PATH).await["friendly_name"], "First");
     }
 
     async fn fields_are_selected(world: World) {
