@@ -290,6 +290,11 @@ both_stores! {
             let body = json!({ "audience": MANAGEMENT, "scope": scope, "revoke_previous": true });
             lacks(ask(&clerk, &first, body).await, &["delete:clients"]);
         }
+        for audiences in [json!({ "audiences": [MANAGEMENT] }), json!({ "audience": MANAGEMENT, "validity_period": 1 })] {
+            lacks(ask(&clerk, &first, audiences).await, &["delete:clients"]);
+        }
+        let twice = json!({ "audiences": [MANAGEMENT, MFA], "scope": "read:clients" });
+        denied(ask(&clerk, &first, twice).await, "invalid_target");
         admin.get("/clients").await.expect(StatusCode::OK);
         let narrowed = token(&clerk, &first, json!({ "audience": MANAGEMENT, "scope": "read:clients" })).await;
         let narrowed = Desk::with_token(node, narrowed);

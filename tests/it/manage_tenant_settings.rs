@@ -290,4 +290,43 @@ both_stores! {
             assert!(cleared.get("default_audience").is_none(), "{cleared}");
         }
     }
+
+    async fn changes_at_the_same_time_on_two_nodes_are_all_kept(world: World) {
+        let (here, there) = (&world.node, &world.another_node().await);
+        let names = ["enable_apis_section", "dashboard_log_streams_next", "dashboard_insights_view", "genai_trial",
+            "enable_client_connections", "enable_pipeline2", "disable_fields_map_fix", "enable_sso"];
+        let mut running = tokio::task::JoinSet::new();
+        for (number, name) in names.into_iter().enumerate() {
+            let node = if number % 2 == 0 { here } else { there };
+            let (wire, token) = ((**node).clone(), node.admin_token().await);
+            running.spawn(async move {
+                let body = json!({ "flags": { name: number % 3 == 0 } });
+                wire.manage_as(&token, Method::PATCH, PATH, Some(body)).await.expect(StatusCode::OK);
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.unwrap();
+        }
+        let shown = Desk::open(here).await.shown(PATH).await;
+        for (number, name) in names.into_iter().enumerate() {
+            assert_eq!(shown["flags"][name], number % 3 == 0, "{name}: {shown}");
+        }
+        there.stop().await;
+    }
+
+    /// Neither waits for the other for ever, and no default is left that is no API.
+    async fn an_api_that_goes_while_it_is_made_the_default_leaves_none(world: World) {
+        let (here, there) = (&world.node, &world.another_node().await);
+        let (desk, beside) = (Desk::open(here).await, Desk::open(there).await);
+        for _ in 0..20 {
+            desk.api(ORDERS, json!({})).await;
+            let path = crate::harness::api_path(ORDERS);
+            let (deleted, chosen) = tokio::join!(desk.delete(&path), change(&beside, json!({ "default_audience": ORDERS })));
+            deleted.expect(StatusCode::NO_CONTENT);
+            assert!(matches!(chosen.status, StatusCode::OK | StatusCode::BAD_REQUEST), "{chosen:?}");
+            let left = desk.shown(PATH).await;
+            assert!(left.get("default_audience").is_none(), "{left}");
+        }
+        there.stop().await;
+    }
 }
