@@ -28,6 +28,7 @@ use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::uses::{self, SecretUses};
 use crate::wire::{is_management, no_store};
 use crate::{sweep, telemetry};
 
@@ -50,6 +51,10 @@ pub struct App {
     pub mint: Mint,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// When secrets were last used, until that is written.
+    pub uses: Arc<SecretUses>,
+    /// What a client assertion may name in `aud`.
+    pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
     pub metadata: String,
 }
@@ -80,7 +85,16 @@ impl App {
             config.sweep.clone(),
             background.stop.clone(),
         ));
+        let uses = Arc::new(SecretUses::default());
+        background.tasks.spawn(uses::run(
+            Arc::clone(&uses),
+            store.clone(),
+            clock.clone(),
+            background.stop.clone(),
+        ));
         let app = Self {
+            uses,
+            assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             mint: Mint {
                 issuer: issuer.clone(),
@@ -119,6 +133,15 @@ impl App {
             store: &self.store,
         }
     }
+}
+
+/// The issuer, and the token endpoint where that is allowed.
+fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
+    let mut audiences = vec![issuer.as_str().to_owned()];
+    if config.client_assertion.accept_token_endpoint_audience {
+        audiences.push(issuer.join("oauth/token"));
+    }
+    audiences
 }
 
 /// Every route. An issuer with a path is served below it and at the root, for proxies that strip it.

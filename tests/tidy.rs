@@ -23,6 +23,7 @@ const LAYERS: &str = "
     store:      clock config lifetime model secret
     directory:  background clock config model store
     sweep:      clock config model store
+    uses:       clock model store
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
     bootstrap:  clock config lifetime model secret store tokens
@@ -31,7 +32,7 @@ const LAYERS: &str = "
     management: app config grants lifetime model secret store wire
     telemetry:  config model secret
     app:        background bootstrap clock config directory grants management model oauth secret
-                store sweep telemetry tokens wire
+                store sweep telemetry tokens uses wire
     serve:      app background config
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";

@@ -31,15 +31,15 @@ impl GrantRequest {
 pub struct Authenticated {
     /// The application.
     pub application: Arc<Application>,
-    /// When the secret that it used ends, unix seconds; none: it does not, or there was none.
-    pub secret_expires_at: Option<i64>,
+    /// When the secret or key that it used ends, unix seconds; none: it does not, or there was none.
+    pub credential_expires_at: Option<i64>,
 }
 
 impl Authenticated {
-    /// Seconds until the first of application and secret ends.
+    /// Seconds until the first of application and secret or key ends.
     #[must_use]
     pub fn expires_in(&self, now: i64) -> Option<i64> {
-        let ends = [self.application.expires_at, self.secret_expires_at];
+        let ends = [self.application.expires_at, self.credential_expires_at];
         ends.into_iter().flatten().min().map(|end| end - now)
     }
 }

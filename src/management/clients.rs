@@ -97,11 +97,13 @@ pub(crate) async fn create(
         app_type: None,
         grant_types: Vec::new(),
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: app.config.lifetimes.new_applications,
         expires_at: None,
         created_at: now,
         secrets: Vec::new(),
+        credentials: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
     fields::overlay(&app, &mut application, &mut fields, now)?;
