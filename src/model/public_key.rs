@@ -294,3 +294,6 @@ fn check_rsa(n: &str, e: &str) -> Result<(), &'static str> {
         _ => Err("The exponent of the RSA key is not an odd number from 3 to 33 bits"),
     }
 }
+
+#[cfg(test)]
+mod tests;
