@@ -3,12 +3,15 @@
 
 mod apis;
 mod applications;
+mod assertions;
+mod client_credentials;
 mod client_grants;
 mod feed;
 mod group;
 mod keys;
 mod migrate;
 mod revocations;
+mod secrets;
 mod tokens;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
