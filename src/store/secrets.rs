@@ -62,3 +62,17 @@ pub async fn record(tx: &mut Write, uses: &[(String, i64)]) -> Result<(), Fault>
     }
     Ok(())
 }
+
+/// Removes the secrets of an application that have ended.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete_ended(tx: &mut Write, client_id: &str, now: i64) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "delete from application_secrets where client_id = $1 and expires_at <= $2",
+        client_id,
+        now
+    )?;
+    Ok(())
+}

@@ -61,19 +61,24 @@ impl Signer {
 
     /// A JWT of any header and claims; the header's `alg` need not be the truth.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        self.sign_by(self.alg, header, claims)
+    }
+
+    /// The same by another of the key's algorithms.
+    pub(crate) fn sign_by(&self, alg: &str, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
-        let signature = self.signature(message.as_bytes());
+        let signature = self.signature(alg, message.as_bytes());
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    fn signature(&self, message: &[u8]) -> Vec<u8> {
+    fn signature(&self, alg: &str, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Ec(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Pair::Ed(pair) => pair.sign(message).as_ref().to_vec(),
             Pair::Rsa(pair) => {
-                let by: &'static dyn RsaEncoding = match self.alg {
+                let by: &'static dyn RsaEncoding = match alg {
                     "RS384" => &RSA_PKCS1_SHA384,
                     "PS256" => &RSA_PSS_SHA256,
                     _ => &RSA_PKCS1_SHA256,

@@ -47,6 +47,17 @@ both_databases! {
         assert_eq!(facts(bench, "nobody").await, []);
     }
 
+    async fn only_those_that_have_ended_go_together(bench: Bench) {
+        two_applications(bench).await;
+        let secrets = vec![secret("x", Some(NOW), NOW), secret("y", Some(NOW + 1), NOW)];
+        bench.insert_application(&Application { secrets, ..application("third") }).await;
+        for client_id in ["app", "third"] {
+            bench.write(async |tx| secrets::delete_ended(tx, client_id, NOW).await).await.unwrap();
+        }
+        assert_eq!(facts(bench, "app").await.len(), 3);
+        assert_eq!(facts(bench, "third").await, [("y".to_owned(), NOW, Some(NOW + 1), None)]);
+    }
+
     async fn the_latest_use_that_anybody_records_stands(bench: Bench) {
         two_applications(bench).await;
         let record = async |uses: &[(&str, i64)]| {
