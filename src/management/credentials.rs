@@ -24,7 +24,9 @@ use crate::model::public_key::{self, AssertionAlgorithm, FromPem, PEM_CHARS_MAX}
 use crate::secret;
 use crate::store::{self, Write};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
-use crate::wire::schema::{Field, Fields, Form, Tables, boolean, choice, formed, instant as at, text};
+use crate::wire::schema::{
+    Field, Fields, Form, Tables, boolean, choice, formed, instant as at, text,
+};
 
 const TYPES: [&str; 3] = ["public_key", "x509_cert", "cert_subject_dn"];
 const NO_MUTUAL_TLS: &str =
@@ -126,7 +128,10 @@ pub(crate) async fn get(
     call.authorize(&app, &GET).await?;
     let mut conn = app.store.read().await?;
     let found = store::client_credentials::get(&mut conn, &client_id, &id).await?;
-    Ok(resource(StatusCode::OK, &show(&found.ok_or_else(not_found)?)))
+    Ok(resource(
+        StatusCode::OK,
+        &show(&found.ok_or_else(not_found)?),
+    ))
 }
 
 pub(crate) const UPDATE: Operation = Operation {
@@ -221,7 +226,10 @@ pub(super) fn read(fields: &mut Fields, now: i64) -> Result<ClientCredential, Pr
         || credential_type == CredentialType::X509Cert;
     let certificate_end = match &certificate {
         None if ends_with_it => {
-            return Err(Problem::property(&path, "Not a certificate, so nothing says when it ends"));
+            return Err(Problem::property(
+                &path,
+                "Not a certificate, so nothing says when it ends",
+            ));
         }
         Some(facts) if ends_with_it => Some(facts.ends_at),
         _ => None,

@@ -2,9 +2,11 @@
 
 pub mod access;
 pub mod answer;
-pub mod body;
+pub mod call;
 pub mod client_grants;
+pub mod client_secrets;
 pub mod clients;
+pub mod credentials;
 pub mod query;
 pub mod resource_servers;
 pub mod secrets;

@@ -145,6 +145,12 @@ impl Application {
         self.token_endpoint_auth_method == Some(AuthMethod::None)
     }
 
+    /// True where it proves itself by a secret.
+    #[must_use]
+    pub fn takes_secrets(&self) -> bool {
+        !self.is_public() && self.private_key_jwt.is_none()
+    }
+
     /// True before its end.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {

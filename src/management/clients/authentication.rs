@@ -1,7 +1,9 @@
 //! `client_authentication_methods` of an application: which of its credentials it proves itself by.
 //! Where it is set, `token_endpoint_auth_method` is null and no secret counts.
 
-use super::super::access::may_become;
+use serde_json::{Value, json};
+
+use super::super::access::{may_become, require};
 use super::super::answer::Problem;
 use super::super::call::Admin;
 use super::super::credentials;
@@ -9,6 +11,7 @@ use crate::app::App;
 use crate::model::application::Application;
 use crate::model::client_credential::CREDENTIALS_MAX;
 use crate::store::{self, Write};
+use crate::wire::bearer::Caller;
 use crate::wire::schema::{Field, Fields, free, is_null, object, objects, text};
 
 const NAME: &str = "client_authentication_methods";
@@ -25,12 +28,18 @@ pub(super) const CREATE_TABLE: &[Field] = &[object(NAME, CREATED).or_null()];
 pub(super) const UPDATE_TABLE: &[Field] = &[object(NAME, UPDATED).or_null()];
 
 const CREATED: &[Field] = &[
-    object("private_key_jwt", &[objects("credentials", CREDENTIALS_MAX, credentials::TABLE).required()]),
+    object(
+        "private_key_jwt",
+        &[objects("credentials", CREDENTIALS_MAX, credentials::TABLE).required()],
+    ),
     MUTUAL_TLS[0],
     MUTUAL_TLS[1],
 ];
 const UPDATED: &[Field] = &[
-    object("private_key_jwt", &[objects("credentials", CREDENTIALS_MAX, ID).required()]),
+    object(
+        "private_key_jwt",
+        &[objects("credentials", CREDENTIALS_MAX, ID).required()],
+    ),
     MUTUAL_TLS[0],
     MUTUAL_TLS[1],
 ];
@@ -49,6 +58,24 @@ pub(super) struct Named {
     /// Absent, null, or the members of each credential.
     methods: Option<Option<Vec<Fields>>>,
     names_method: bool,
+}
+
+/// Keys need the scope of keys, secrets that of secrets, and all else that of applications.
+pub(super) fn require_scopes(caller: &Caller, fields: &Fields) -> Result<(), Problem> {
+    if fields.names(NAME) {
+        require(caller, &["update:client_credentials"])?;
+    }
+    if fields.names_other_than(&["client_secret", NAME]) {
+        require(caller, &["update:clients"])?;
+    }
+    Ok(())
+}
+
+/// As Auth0 shows it.
+pub(super) fn show(application: &Application) -> Option<Value> {
+    let ids = application.private_key_jwt.as_ref()?;
+    let credentials: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+    Some(json!({ "private_key_jwt": { "credentials": credentials } }))
 }
 
 /// Takes the field out of a body.
