@@ -112,6 +112,10 @@ impl Weigh for Application {
                 .sum::<usize>()
             + self.secrets.len() * SECRET_BYTES
             + self.credentials.len() * CREDENTIAL_BYTES
+            + self
+                .private_key_jwt
+                .as_ref()
+                .map_or(0, |ids| 64 * ids.len())
     }
 }
 

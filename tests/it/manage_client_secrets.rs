@@ -162,6 +162,23 @@ both_stores! {
         assert_eq!(node.app.store.statements_sent(), before);
     }
 
+    async fn a_use_that_cannot_be_written_is_written_later(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let first = node.api_and_application(ORDERS).await;
+        let (second, _) = another(&desk, &first, json!({})).await;
+        assert!(works(node, &first).await && works(node, &second).await);
+        let now = to_rfc3339(world.clock.now());
+        let away = world.database.store(&[]);
+        away.close().await;
+        node.app.uses.write(&away, world.clock.now()).await.unwrap_err();
+        write(&world, node).await;
+        let other_node = world.another_node().await;
+        let elsewhere = Desk::open(&other_node).await;
+        assert_eq!(last_uses(&elsewhere, &first).await, [Some(now.clone()), Some(now)]);
+        other_node.stop().await;
+    }
+
     async fn what_cannot_be_read_makes_no_secret(world: World) {
         let node = &world.node;
         let desk = Desk::open(node).await;
