@@ -58,7 +58,7 @@ impl SecretUses {
     /// # Errors
     /// A fault of the store.
     pub async fn write(&self, store: &Store, now: i64) -> Result<(), Fault> {
-        let mut left: Vec<(String, Use)> = self.noted().drain().collect();
+        let mut left: Uses = self.noted().drain().collect();
         left.sort_unstable_by(|(a, of_a), (b, of_b)| {
             (&of_a.client_id, a).cmp(&(&of_b.client_id, b))
         });
@@ -90,11 +90,13 @@ impl SecretUses {
     }
 }
 
+/// Uses by secret, sorted by application.
+type Uses = Vec<(String, Use)>;
+
 /// At most one secret of each application, and the rest: an administrative change locks the secrets
 /// of one application in whatever order, so that a transaction with two of them could deadlock with it.
-fn batch(left: Vec<(String, Use)>) -> (Vec<(String, Use)>, Vec<(String, Use)>) {
-    let mut batch: Vec<(String, Use)> = Vec::new();
-    let mut rest = Vec::new();
+fn batch(left: Uses) -> (Uses, Uses) {
+    let (mut batch, mut rest) = (Uses::new(), Uses::new());
     for (id, last) in left {
         let is_new = batch
             .last()

@@ -133,7 +133,7 @@ both_stores! {
         assert!(works(node, &first).await);
         let later = to_rfc3339(world.clock.now());
         assert_eq!(last_uses(&desk, &first).await, [Some(later.clone()), None]);
-        write(&world, node).await;
+        write(world, node).await;
         let other_node = world.another_node().await;
         let elsewhere = Desk::open(&other_node).await;
         assert_eq!(last_uses(&elsewhere, &first).await, [Some(later.clone()), None]);
@@ -142,7 +142,7 @@ both_stores! {
         assert!(!works(node, &wrong).await);
         world.clock.advance(60);
         assert!(works(&other_node, &second).await);
-        write(&world, &other_node).await;
+        write(world, &other_node).await;
         let last = to_rfc3339(world.clock.now());
         assert_eq!(last_uses(&desk, &first).await, [Some(later), Some(last)]);
         other_node.stop().await;
@@ -172,7 +172,7 @@ both_stores! {
         let away = world.database.store(&[]);
         away.close().await;
         node.app.uses.write(&away, world.clock.now()).await.unwrap_err();
-        write(&world, node).await;
+        write(world, node).await;
         let other_node = world.another_node().await;
         let elsewhere = Desk::open(&other_node).await;
         assert_eq!(last_uses(&elsewhere, &first).await, [Some(now.clone()), Some(now)]);

@@ -292,7 +292,7 @@ both_stores! {
         desk.api(ORDERS, json!({})).await;
         let shop = Keyed::new(&desk, ORDERS, "ES256").await;
         let other_node = world.another_node().await;
-        let asks = async || ask(&other_node, &shop.assertion(&world, json!({})), ORDERS).await.status;
+        let asks = async || ask(&other_node, &shop.assertion(world, json!({})), ORDERS).await.status;
         assert_eq!(asks().await, StatusCode::OK);
         attach(&desk, &shop.client(), &[]).await.expect(StatusCode::OK);
         crate::harness::within(grantor::directory::FRESH_MAX, async || asks().await == StatusCode::UNAUTHORIZED).await;
