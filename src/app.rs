@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
 use crate::model::fault::Fault;
@@ -67,7 +69,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -87,6 +90,7 @@ impl App {
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
             secrets: prepared.secrets,
             config,
@@ -107,6 +111,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
         }
     }
 

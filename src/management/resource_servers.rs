@@ -1,6 +1,7 @@
 //! `/api/v2/resource-servers`: APIs, the home of the lifetime policy.
 
 mod fields;
+mod signing;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::model::api::{Api, ClientPolicy, Dialect};
 use crate::model::change::{Change, Covered};
 use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
-use crate::secret;
+use crate::secret::{self, Secret};
 use crate::store::{self, Conn};
 
 /// Most identifiers that one list may ask for.
@@ -100,6 +101,7 @@ pub(crate) async fn create(
         name: None,
         scopes: Vec::new(),
         signing_alg: app.config.tokens.default_signing_alg,
+        signing_secret: None,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
@@ -108,8 +110,12 @@ pub(crate) async fn create(
         created_at: now,
     };
     fields::overlay(&mut api, &mut fields)?;
+    let named = fields::signing(&mut fields)?;
     fields.finish()?;
+    let made = named.make_keys(&app, Some(api.signing_alg), now).await?;
+    let secret = named.overlay(&app, &mut api, None, now)?;
     let mut tx = app.store.write().await?;
+    signing::store_keys(&mut tx, &made).await?;
     if !store::apis::insert(&mut tx, &api).await? {
         return Err(Problem::conflict(
             "A resource server with the same identifier already exists.",
@@ -122,10 +128,8 @@ pub(crate) async fn create(
         identifier = api.identifier,
         "resource server created"
     );
-    Ok(answer(
-        StatusCode::CREATED,
-        &show(&api, &app.config.lifetimes),
-    ))
+    let shown = with_secret(show(&api, &app.config.lifetimes), secret.as_ref());
+    Ok(answer(StatusCode::CREATED, &shown))
 }
 
 /// `GET /resource-servers/{id}`
@@ -154,6 +158,8 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let (caller, mut fields, now) =
         authorize_body(&app, &headers, body, &["update:resource_servers"]).await?;
+    let named = fields::signing(&mut fields)?;
+    let made = named.make_keys(&app, None, now).await?;
     let mut tx = app.store.write().await?;
     let found = find(&mut tx, &id).await?.ok_or_else(not_found)?;
     if !store::apis::lock(&mut tx, &found.id).await? {
@@ -170,7 +176,9 @@ pub(crate) async fn update(
         before.system,
     )?;
     fields.finish()?;
+    let secret = named.overlay(&app, &mut api, Some(before.signing_alg), now)?;
     fields::check_system(&before, &api)?;
+    signing::store_keys(&mut tx, &made).await?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
     app.directory.commit(tx, now).await?;
@@ -179,7 +187,8 @@ pub(crate) async fn update(
         identifier = api.identifier,
         "resource server changed"
     );
-    Ok(answer(StatusCode::OK, &show(&api, &app.config.lifetimes)))
+    let shown = with_secret(show(&api, &app.config.lifetimes), secret.as_ref());
+    Ok(answer(StatusCode::OK, &shown))
 }
 
 /// `DELETE /resource-servers/{id}`: revokes all its tokens.
@@ -270,6 +279,15 @@ struct Policies {
 #[derive(Serialize)]
 struct Policy {
     policy: &'static str,
+}
+
+/// The answer that generates or sets a signing secret shows it; no other does.
+fn with_secret(mut shown: Value, secret: Option<&Secret<String>>) -> Value {
+    if let (Some(members), Some(secret)) = (shown.as_object_mut(), secret) {
+        let value = Value::from(secret.expose().as_str());
+        members.insert("signing_secret".to_owned(), value);
+    }
+    shown
 }
 
 fn show(api: &Api, server: &ServerLifetimes) -> Value {

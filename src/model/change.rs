@@ -11,8 +11,10 @@ pub enum Change {
     ClientGrants(String),
     /// Every token of an object up to this change's number.
     Revocation(Covered),
-    /// One signed token, by `jti`.
+    /// One signed token, by the name of [`super::token::Token::revocation_name`].
     RevokedToken(String),
+    /// The signing keys of an algorithm.
+    SigningKeys(String),
     /// Anything else: history was lost, or a newer version wrote it. Drop what is known.
     Everything,
 }
@@ -26,7 +28,8 @@ impl Change {
             Self::Application(client_id) => ("application", client_id.clone()),
             Self::ClientGrants(client_id) => ("client_grants", client_id.clone()),
             Self::Revocation(covered) => ("revocation", covered.to_key()),
-            Self::RevokedToken(jti) => ("revoked_token", jti.clone()),
+            Self::RevokedToken(name) => ("revoked_token", name.clone()),
+            Self::SigningKeys(algorithm) => ("signing_keys", algorithm.clone()),
             Self::Everything => ("everything", String::new()),
         }
     }
@@ -40,6 +43,7 @@ impl Change {
             "client_grants" => Self::ClientGrants(key),
             "revocation" => Covered::from_key(&key).map_or(Self::Everything, Self::Revocation),
             "revoked_token" => Self::RevokedToken(key),
+            "signing_keys" => Self::SigningKeys(key),
             _ => Self::Everything,
         }
     }
@@ -109,6 +113,7 @@ mod tests {
             Change::Revocation(Covered::Api("https://a/".into())),
             Change::Revocation(covered),
             Change::RevokedToken("jti".into()),
+            Change::SigningKeys("ES256".into()),
             Change::Everything,
         ] {
             let (kind, key) = change.to_row();

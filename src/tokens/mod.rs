@@ -3,6 +3,5 @@
 pub mod issue;
 pub mod jti;
 pub mod jwt;
-pub mod keys;
 pub mod opaque;
 pub mod recognise;

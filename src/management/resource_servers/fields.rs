@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::super::answer::Problem;
 use super::super::body::{Fields, is_empty};
+use super::signing::Named;
 use crate::app::App;
+use crate::keys::SIGNING_SECRET_CHARS_MAX;
 use crate::lifetime::NamedLifetimes;
 use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm};
 use crate::model::refusal::echo;
@@ -53,9 +55,6 @@ pub(super) fn overlay(api: &mut Api, fields: &mut Fields) -> Result<(), Problem>
     }
     if let Some(scopes) = scopes(fields)? {
         api.scopes = scopes;
-    }
-    if let Some(alg) = signing_alg(fields)? {
-        api.signing_alg = alg;
     }
     let dialects = Dialect::ALL.map(Dialect::as_str).join(", ");
     if let Some(dialect) = fields.choice("token_dialect", Dialect::parse, &dialects)? {
@@ -114,22 +113,15 @@ fn scopes(fields: &mut Fields) -> Result<Option<Vec<Scope>>, Problem> {
     Ok(Some(scopes))
 }
 
-fn signing_alg(fields: &mut Fields) -> Result<Option<SigningAlgorithm>, Problem> {
-    const LATER: [&str; 5] = ["PS256", "ES256", "EdDSA", "RS512", "HS256"];
-    let Some(text) = fields.text("signing_alg", 0..=20)? else {
-        return Ok(None);
-    };
-    match SigningAlgorithm::parse(&text) {
-        Some(alg) => Ok(Some(alg)),
-        None if LATER.contains(&text.as_str()) => Err(Problem::not_supported(
-            "signing_alg",
-            format_args!("{text} is not built yet; RS256 is."),
-        )),
-        None => Err(fields.wrong(
-            "signing_alg",
-            format_args!("'{}' is not one of RS256", echo(&text)),
-        )),
-    }
+/// `signing_alg` and `signing_secret`.
+pub(super) fn signing(fields: &mut Fields) -> Result<Named, Problem> {
+    let algorithms = SigningAlgorithm::ALL
+        .map(SigningAlgorithm::as_str)
+        .join(", ");
+    Ok(Named {
+        algorithm: fields.choice("signing_alg", SigningAlgorithm::parse, &algorithms)?,
+        secret: fields.text_or_null("signing_secret", 0..=SIGNING_SECRET_CHARS_MAX)?,
+    })
 }
 
 /// Auth0's `subject_type_authorization`; the user's part has no effect until there are users.
@@ -207,11 +199,6 @@ fn unbuilt(fields: &mut Fields) -> Result<(), Problem> {
         "token_lifetime_for_anonymous_access_tokens",
         is_null,
         "anonymous sessions are not built.",
-    )?;
-    fields.unbuilt(
-        "signing_secret",
-        is_null,
-        "it belongs to HS256, which is not built yet.",
     )
 }
 
