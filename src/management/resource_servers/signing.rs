@@ -5,7 +5,7 @@
 use super::super::answer::Problem;
 use crate::app::App;
 use crate::keys::SIGNING_SECRET_BYTES_MIN;
-use crate::model::api::{Api, SigningAlgorithm, SigningSecret};
+use crate::model::api::{Api, SigningAlgorithm, SigningSecret, SystemApi};
 use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
@@ -93,6 +93,22 @@ fn checked(text: String) -> Result<Secret<String>, Problem> {
         )));
     }
     Ok(Secret::new(text))
+}
+
+/// A system API keeps its algorithm, and is never under a secret (compatibility.md §6).
+pub(super) fn check_system(
+    system: Option<SystemApi>,
+    had: Option<SigningAlgorithm>,
+    after: &Api,
+) -> Result<(), Problem> {
+    let is_unchanged = had == Some(after.signing_alg) && after.signing_secret.is_none();
+    if system.is_none() || is_unchanged {
+        return Ok(());
+    }
+    Err(Problem::not_supported(
+        "signing_alg",
+        "a system API keeps it.",
+    ))
 }
 
 fn refuse(why: &str) -> Problem {
