@@ -21,7 +21,9 @@ use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
-use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
+use crate::management::{
+    client_grants, clients, resource_servers, secrets, signing_keys, token_lifetime,
+};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -205,6 +207,18 @@ fn management() -> Routes {
             "/clients/{id}/rotate-secret",
             secrets::rotate,
             &secrets::ROTATE,
+        )
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

@@ -43,8 +43,7 @@ pub enum Unwilling {
     InItsTurn(KeyState),
 }
 
-/// The rows that a rotation changes; `made` becomes the next key, the last of them. Without a
-/// current key, `made` is the first of its algorithm and signs at once.
+/// The rows that a rotation changes; `made` becomes the next key, the last of them.
 ///
 /// # Errors
 /// [`Unwilling::TooManyPrevious`].
@@ -104,4 +103,99 @@ pub fn revoke(rows: &[Key], key: &Key, now: i64) -> Result<Vec<Key>, Unwilling> 
         ..current.clone()
     });
     Ok(std::iter::once(revoked).chain(at_once).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms {
+        jwks_max_age: 300,
+        stale_max: 30,
+    };
+
+    fn key(generation: i64, state: KeyState, created_at: i64) -> Key {
+        let has_signed = state != KeyState::Next;
+        Key {
+            kid: generation.to_string(),
+            algorithm: "ES256".into(),
+            generation,
+            state,
+            sealed_private_key: Some("sealed".into()),
+            certificate: None,
+            created_at,
+            current_since: has_signed.then_some(created_at),
+            signs_from: has_signed.then_some(created_at),
+            current_until: None,
+            published_until: None,
+            revoked_at: None,
+        }
+    }
+
+    /// Rotates at a time; the rows afterwards.
+    fn rotated(rows: &[Key], now: i64) -> Vec<Key> {
+        let made = Key {
+            kid: format!("made at {now}"),
+            ..key(0, KeyState::Next, now)
+        };
+        let changed = rotate(rows, made, TERMS, now).unwrap();
+        let kept = rows
+            .iter()
+            .filter(|row| !changed.iter().any(|key| key.kid == row.kid));
+        kept.cloned().chain(changed.clone()).collect()
+    }
+
+    #[test]
+    fn the_old_key_is_published_until_the_last_token_that_it_can_have_signed_has_ended() {
+        let rows = [key(1, KeyState::Current, 0), key(2, KeyState::Next, 1000)];
+        for (now, takes_over) in [(1000, 1301), (1200, 1301), (1301, 1301), (5000, 5000)] {
+            let [old, new, made] = rotated(&rows, now).try_into().unwrap();
+            assert_eq!(
+                (old.state, old.current_until),
+                (KeyState::Previous, Some(now))
+            );
+            let until = takes_over + LONGEST_SIGNED_SECONDS + 30 + 1;
+            assert_eq!(old.published_until, Some(until));
+            assert_eq!(
+                (new.state, new.signs_from),
+                (KeyState::Current, Some(takes_over))
+            );
+            assert_eq!((made.state, made.generation), (KeyState::Next, 3));
+        }
+    }
+
+    #[test]
+    fn only_where_the_revoked_key_might_sign_does_the_current_one_sign_at_once() {
+        let rows = [key(1, KeyState::Current, 0), key(2, KeyState::Next, 1000)];
+        let rows = rotated(&rotated(&rows, 1000), 1100);
+        // 1 signs until 1301, 2 until 1401, then "made at 1000", which is the current one.
+        let signs_at_once = |kid: &str, now: i64| {
+            let key = rows.iter().find(|key| key.kid == kid).unwrap();
+            let changed = revoke(&rows, key, now).unwrap();
+            assert_eq!(changed[0].kid, kid);
+            assert_eq!(
+                (changed[0].state, &changed[0].sealed_private_key),
+                (KeyState::Revoked, &None)
+            );
+            changed
+                .get(1)
+                .map(|current| (current.kid.as_str(), current.signs_from))
+                == Some(("made at 1000", Some(0)))
+        };
+        for (kid, now, expected) in [
+            ("1", 1200, true),
+            ("2", 1200, true),
+            ("1", 1350, false),
+            ("2", 1350, true),
+            ("2", 1401, false),
+        ] {
+            assert_eq!(signs_at_once(kid, now), expected, "{kid} at {now}");
+        }
+        for in_its_turn in rows.iter().filter(|key| key.state != KeyState::Previous) {
+            assert_eq!(
+                revoke(&rows, in_its_turn, 9999),
+                Err(Unwilling::InItsTurn(in_its_turn.state))
+            );
+        }
+    }
 }

@@ -56,6 +56,7 @@ pub(crate) enum Missing {
     ResourceServer,
     Client,
     ClientGrant,
+    SigningKey,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -204,6 +205,7 @@ impl Problem {
                 "The resource server does not exist",
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
+            Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)

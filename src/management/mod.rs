@@ -8,4 +8,5 @@ pub mod clients;
 pub mod query;
 pub mod resource_servers;
 pub mod secrets;
+pub mod signing_keys;
 pub mod token_lifetime;

@@ -29,6 +29,7 @@ mod first_start;
 mod fuzz;
 mod hs256;
 mod introspection;
+mod keys_signing;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;
