@@ -167,8 +167,8 @@ mod tests {
     #[test]
     fn only_where_the_revoked_key_might_sign_does_the_current_one_sign_at_once() {
         let rows = [key(1, KeyState::Current, 0), key(2, KeyState::Next, 1000)];
-        let rows = rotated(&rotated(&rows, 1000), 1100);
-        // 1 signs until 1301, 2 until 1401, then "made at 1000", which is the current one.
+        let rows = rotated(&rotated(&rows, 1100), 1200);
+        // 1 signs until 1301, 2 until 1401, then "made at 1100", which is the current one.
         let signs_at_once = |kid: &str, now: i64| {
             let key = rows.iter().find(|key| key.kid == kid).unwrap();
             let changed = revoke(&rows, key, now).unwrap();
@@ -180,11 +180,11 @@ mod tests {
             changed
                 .get(1)
                 .map(|current| (current.kid.as_str(), current.signs_from))
-                == Some(("made at 1000", Some(0)))
+                == Some(("made at 1100", Some(0)))
         };
         for (kid, now, expected) in [
-            ("1", 1200, true),
-            ("2", 1200, true),
+            ("1", 1250, true),
+            ("2", 1250, true),
             ("1", 1350, false),
             ("2", 1350, true),
             ("2", 1401, false),

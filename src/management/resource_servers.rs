@@ -211,7 +211,12 @@ pub(crate) async fn update(
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
     let shown = show(&api, &app.config.lifetimes);
-    let act = Act::new("Update a resource server").audience(&api.identifier);
+    // The images are without secrets, so the words have to tell.
+    let what = match &secret {
+        None => "Update a resource server",
+        Some(_) => "Update a resource server and its signing secret",
+    };
+    let act = Act::new(what).audience(&api.identifier);
     admin
         .commit(&app, tx, act.before(was).after(shown.clone()))
         .await?;
