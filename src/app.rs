@@ -166,8 +166,24 @@ pub(crate) fn routes() -> Routes {
         .nest("/api/v2", management())
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,
@@ -207,18 +223,6 @@ fn management() -> Routes {
             "/clients/{id}/rotate-secret",
             secrets::rotate,
             &secrets::ROTATE,
-        )
-        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
-        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
-        .post(
-            "/keys/signing/rotate",
-            signing_keys::rotate,
-            &signing_keys::ROTATE,
-        )
-        .put(
-            "/keys/signing/{kid}/revoke",
-            signing_keys::revoke,
-            &signing_keys::REVOKE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

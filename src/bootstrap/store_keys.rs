@@ -162,6 +162,14 @@ impl StoreKeys {
 
     /// Writes what is new.
     pub(super) async fn store(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
+        // APIs before keys, as whoever gives an API an algorithm locks them.
+        for (id, old, new) in &self.resealed_secrets {
+            store::apis::reseal_secret(tx, id, old, new).await?;
+            tracing::info!(
+                api = id,
+                "an API's signing secret was sealed under the first master key"
+            );
+        }
         if let Some(sealed) = &self.sealed_digest_key {
             store::keys::put_sealed(tx, DIGEST_KEY, sealed, now).await?;
         }
@@ -174,13 +182,6 @@ impl StoreKeys {
             tracing::info!(
                 kid = key.kid,
                 "a signing key was sealed under the first master key or given its certificate"
-            );
-        }
-        for (id, old, new) in &self.resealed_secrets {
-            store::apis::reseal_secret(tx, id, old, new).await?;
-            tracing::info!(
-                api = id,
-                "an API's signing secret was sealed under the first master key"
             );
         }
         Ok(())

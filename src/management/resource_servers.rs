@@ -204,7 +204,7 @@ pub(crate) async fn update(
     let was = show(&before, &app.config.lifetimes);
     admin.check_match(&was)?;
     let (had, system) = (Some(before.signing_alg), before.system);
-    let mut api = changed(&app, before, fields)?;
+    let mut api = changed(&app, &before, fields)?;
     let secret = named.overlay(&app, &mut api, had, admin.now)?;
     signing::check_system(system, had, &api)?;
     signing::store_keys(&mut tx, &made).await?;
@@ -224,14 +224,14 @@ pub(crate) async fn update(
 }
 
 /// The API with what the body names laid over it.
-fn changed(app: &App, before: Api, mut fields: Fields) -> Result<Api, Problem> {
+fn changed(app: &App, before: &Api, mut fields: Fields) -> Result<Api, Problem> {
     let mut api = before.clone();
     fields::overlay(&mut api, &mut fields)?;
     let named = fields::lifetimes(&mut fields);
     api.lifetimes = before
         .lifetimes
         .change(&named, &app.config.lifetimes, before.system)?;
-    fields::check_system(&before, &api)?;
+    fields::check_system(before, &api)?;
     Ok(api)
 }
 

@@ -200,6 +200,7 @@ fn name(key: &Key) -> Value {
 }
 
 /// A signing key as Auth0 shows it; what is unset is omitted.
+#[expect(clippy::struct_excessive_bools, reason = "Auth0's shape")]
 #[derive(Serialize)]
 struct Shown<'a> {
     kid: &'a str,

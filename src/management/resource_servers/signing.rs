@@ -118,6 +118,9 @@ fn refuse(why: &str) -> Problem {
 /// Stores the first keys of an algorithm. Of two nodes that make them at one time, both go on with
 /// those of the one that was first.
 pub(super) async fn store_keys(tx: &mut Write, made: &[Key]) -> Result<(), Fault> {
+    if !made.is_empty() {
+        store::keys::lock(tx).await?;
+    }
     for key in made {
         if store::keys::insert(tx, key).await? {
             tx.note(Change::SigningKeys(key.algorithm.clone()));
