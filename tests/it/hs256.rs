@@ -207,10 +207,10 @@ both_stores! {
         let own = node.token(&forger, ORDERS).await;
         for audience in [STOCK, "urn:signed"] {
             let token = node.token(&victim, audience).await;
-            let forged = forge(&secret, &claims(&own), json!({ "jti": claims(&token)["jti"] }));
-            assert!(node.is_active(&forger, &forged).await);
-            node.revoke(&forger, &forged).await;
-            assert!(!node.is_active(&forger, &forged).await, "its own it does revoke");
+            let copy = forge(&secret, &claims(&own), json!({ "jti": claims(&token)["jti"] }));
+            assert!(node.is_active(&forger, &copy).await);
+            node.revoke(&forger, &copy).await;
+            assert!(!node.is_active(&forger, &copy).await, "its own it does revoke");
             assert!(node.is_active(&victim, &token).await, "{audience}");
             node.revoke(&victim, &token).await;
             assert!(!node.is_active(&victim, &token).await);
