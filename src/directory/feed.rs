@@ -281,6 +281,7 @@ impl Follower {
             Change::RevokedToken(name) => directory.revoked.add_token(name),
             // The ring is read anew when all are applied.
             Change::SigningKeys(_) => {}
+            Change::Settings => directory.settings.forget(super::SETTINGS),
             Change::Everything => directory.forget_everything(),
         }
     }

@@ -220,6 +220,15 @@ both_stores! {
         assert!(!node.is_active(&forger, &own).await);
     }
 
+    async fn an_administrator_revokes_a_token_by_its_name(world: World) {
+        let node = &world.node;
+        let (shop, _) = shop(node, ORDERS).await;
+        let [doomed, other] = [node.token(&shop, ORDERS).await, node.token(&shop, ORDERS).await];
+        let path = format!("/tokens/{}", claims(&doomed)["jti"].as_str().unwrap());
+        node.manage(Method::DELETE, &path, None).await.expect(StatusCode::NO_CONTENT);
+        assert!(!node.is_active(&shop, &doomed).await && node.is_active(&shop, &other).await);
+    }
+
     async fn a_revoked_token_is_revoked_on_every_node_and_after_a_start(world: World) {
         let (here, there) = (&world.node, &world.another_node().await);
         let (shop, _) = shop(here, ORDERS).await;
