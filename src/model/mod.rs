@@ -8,6 +8,7 @@ pub mod fault;
 pub mod instant;
 pub mod issuer;
 pub mod json;
+pub mod record;
 pub mod refusal;
 pub mod scope;
 pub mod text;
