@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::audit::Audit;
 use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
@@ -48,6 +49,8 @@ pub struct App {
     pub directory: Arc<Directory>,
     /// Issues tokens.
     pub mint: Mint,
+    /// What happened, for the operators.
+    pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
     /// The RFC 8414 document.
@@ -77,9 +80,12 @@ impl App {
         background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
-            config.sweep.clone(),
+            (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
+        let audit = Audit::new(&store, clock.clone(), &config.audit);
+        let writing = Arc::clone(&audit).run(background.stop.clone());
+        background.tasks.spawn(writing);
         let app = Self {
             metadata: discovery::metadata(&issuer),
             mint: Mint {
@@ -88,6 +94,7 @@ impl App {
                 digester: prepared.digester,
                 door,
             },
+            audit,
             secrets: prepared.secrets,
             config,
             issuer,

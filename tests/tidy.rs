@@ -25,12 +25,13 @@ const LAYERS: &str = "
     sweep:      clock config model store
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
+    audit:      clock config model secret store
     bootstrap:  clock config lifetime model secret store tokens
     wire:       app config model secret tokens
-    oauth:      app config directory grants lifetime model secret tokens wire
+    oauth:      app audit config directory grants lifetime model secret tokens wire
     management: app config grants lifetime model secret store wire
     telemetry:  config model secret
-    app:        background bootstrap clock config directory grants management model oauth secret
+    app:        audit background bootstrap clock config directory grants management model oauth secret
                 store sweep telemetry tokens wire
     serve:      app background config
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry

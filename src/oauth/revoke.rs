@@ -33,7 +33,7 @@ pub(crate) async fn post(
         && found.token.client_id == client.application.client_id
     {
         let jti = found.token.jti.clone();
-        recogniser.revoke(found).await?;
+        recogniser.revoke(found, crate::model::record::Record::new(crate::model::record::Kind::RevokedAccessToken, app.clock.now_millis(), &crate::model::record::Whence::default(), Some(200))).await?;
         tracing::info!(
             client_id = client.application.client_id,
             jti,

@@ -15,6 +15,7 @@ use super::{Store, Write, revocations, tokens};
 use crate::clock::Clock;
 use crate::model::change::Change;
 use crate::model::fault::Fault;
+use crate::model::record::Record;
 use crate::model::token::Token;
 
 /// What a transaction may take: a connection that has gone silent must not hold up everybody.
@@ -49,6 +50,9 @@ pub enum Operation {
         /// The keyed digest of its text.
         digest: String,
     },
+    /// Another operation, with a record in the audit where it changed something: run again after an
+    /// unknown outcome, it finds nothing to change and records nothing twice.
+    Recorded(Box<Operation>, Box<Record>),
 }
 
 impl Operation {
@@ -59,19 +63,32 @@ impl Operation {
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RecordUse { digest } => digest,
+            Self::Recorded(operation, _) => operation.key(),
         }
     }
 
     async fn run(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
+        let Self::Recorded(operation, record) = self else {
+            return self.run_alone(tx, now).await.map(drop);
+        };
+        if operation.run_alone(tx, now).await? {
+            tx.record(record.as_ref().clone());
+        }
+        Ok(())
+    }
+
+    /// True where something changed.
+    async fn run_alone(&self, tx: &mut Write, now: i64) -> Result<bool, Fault> {
         match self {
             Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await,
             Self::RevokeStored { digest } => tokens::delete(tx, digest).await,
             Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await,
             Self::RevokeSigned { jti, expires_at } => {
-                revocations::insert_token(tx, jti, *expires_at).await?;
+                let is_new = revocations::insert_token(tx, jti, *expires_at).await?;
                 tx.note(Change::RevokedToken(jti.clone()));
-                Ok(())
+                Ok(is_new)
             }
+            Self::Recorded(..) => Err(Fault::internal("a record of a record")),
         }
     }
 }

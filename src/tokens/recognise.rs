@@ -4,6 +4,7 @@ use super::issue::Mint;
 use super::{jwt, opaque};
 use crate::directory::Directory;
 use crate::model::fault::Fault;
+use crate::model::record::Record;
 use crate::model::token::Token;
 use crate::secret::Secret;
 use crate::store::Store;
@@ -96,11 +97,11 @@ impl Recogniser<'_> {
         }
     }
 
-    /// Revokes an active token; in force on this node when this returns.
+    /// Revokes an active token, with its record in the audit; in force on this node when this returns.
     ///
     /// # Errors
     /// A fault where that is not certain.
-    pub async fn revoke(&self, found: Recognised) -> Result<(), Fault> {
+    pub async fn revoke(&self, found: Recognised, record: Record) -> Result<(), Fault> {
         let operation = match (found.form, found.token.expires_at) {
             (Form::Stored { digest }, _) => Operation::RevokeStored { digest },
             (Form::Signed, Some(expires_at)) => Operation::RevokeSigned {
@@ -109,6 +110,7 @@ impl Recogniser<'_> {
             },
             (Form::Signed, None) => return Err(Fault::internal("a signed token without an end")),
         };
+        let operation = Operation::Recorded(Box::new(operation), Box::new(record));
         let number = self.mint.door.commit(operation).await?;
         self.directory.catch_up(number).await
     }

@@ -3,9 +3,11 @@
 
 mod apis;
 mod applications;
+mod audit;
 mod client_grants;
 mod feed;
 mod group;
+mod issuances;
 mod keys;
 mod migrate;
 mod revocations;
