@@ -7,7 +7,7 @@ use axum::extract::{OriginalUri, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -20,7 +20,9 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::{self, Problem};
-use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
+use crate::management::{
+    client_grants, clients, logs, refusals, resource_servers, secrets, stats, token_lifetime,
+};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -29,8 +31,10 @@ use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::wire::operation::{Answer, Operation, Routes};
+use crate::wire::schema::text;
 use crate::wire::{is_management, no_store};
-use crate::{sweep, telemetry};
+use crate::{openapi, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
@@ -55,6 +59,8 @@ pub struct App {
     pub secrets: SecretChecker,
     /// The RFC 8414 document.
     pub metadata: String,
+    /// The OpenAPI document.
+    pub openapi: String,
 }
 
 impl App {
@@ -88,6 +94,7 @@ impl App {
         background.tasks.spawn(writing);
         let app = Self {
             metadata: discovery::metadata(&issuer),
+            openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
@@ -128,23 +135,113 @@ impl App {
     }
 }
 
-/// Every route. An issuer with a path is served below it and at the root, for proxies that strip it.
-pub fn router(app: &Arc<App>) -> Router {
-    let routes = Router::new()
-        .route("/oauth/token", post(token::post))
-        .route("/token", post(token::post))
-        .route("/oauth/revoke", post(revoke::post))
-        .route("/revoke", post(revoke::post))
-        .route("/oauth/introspect", post(introspect::post))
-        .route("/introspect", post(introspect::post))
-        .route(
+/// Every route, with what it takes and gives.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .post("/oauth/token", token::post, &token::POST)
+        .post("/token", token::post, &token::POST)
+        .post("/oauth/revoke", revoke::post, &revoke::POST)
+        .post("/revoke", revoke::post, &revoke::POST)
+        .post("/oauth/introspect", introspect::post, &introspect::POST)
+        .post("/introspect", introspect::post, &introspect::POST)
+        .get(
             "/.well-known/oauth-authorization-server",
-            get(discovery::get_metadata),
+            discovery::get_metadata,
+            &discovery::METADATA,
         )
-        .route("/.well-known/jwks.json", get(discovery::get_key_set))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .nest("/api/v2", management());
+        .get(
+            "/.well-known/jwks.json",
+            discovery::get_key_set,
+            &discovery::KEY_SET,
+        )
+        .get("/healthz", healthz, &HEALTHZ)
+        .get("/readyz", readyz, &READYZ)
+        .nest("/api/v2", management())
+}
+
+fn management() -> Routes {
+    let mut routes = Routes::new()
+        .get(
+            "/resource-servers",
+            resource_servers::list,
+            &resource_servers::LIST,
+        )
+        .post(
+            "/resource-servers",
+            resource_servers::create,
+            &resource_servers::CREATE,
+        )
+        .get(
+            "/resource-servers/{id}",
+            resource_servers::get,
+            &resource_servers::GET,
+        )
+        .patch(
+            "/resource-servers/{id}",
+            resource_servers::update,
+            &resource_servers::UPDATE,
+        )
+        .delete(
+            "/resource-servers/{id}",
+            resource_servers::delete,
+            &resource_servers::DELETE,
+        )
+        .get(
+            "/resource-servers/{id}/token-lifetime",
+            token_lifetime::get,
+            &token_lifetime::GET,
+        )
+        .get("/clients", clients::list, &clients::LIST)
+        .post("/clients", clients::create, &clients::CREATE)
+        .get("/clients/{id}", clients::get, &clients::GET)
+        .patch("/clients/{id}", clients::update, &clients::UPDATE)
+        .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .post(
+            "/clients/{id}/rotate-secret",
+            secrets::rotate,
+            &secrets::ROTATE,
+        )
+        .get("/client-grants", client_grants::list, &client_grants::LIST)
+        .post(
+            "/client-grants",
+            client_grants::create,
+            &client_grants::CREATE,
+        )
+        .get(
+            "/client-grants/{id}",
+            client_grants::get,
+            &client_grants::GET,
+        )
+        .patch(
+            "/client-grants/{id}",
+            client_grants::update,
+            &client_grants::UPDATE,
+        )
+        .delete(
+            "/client-grants/{id}",
+            client_grants::delete,
+            &client_grants::DELETE,
+        )
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get(
+            "/stats/active-users",
+            stats::active_users,
+            &stats::ACTIVE_USERS,
+        )
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
+        .get("/openapi.json", openapi::get, &openapi::GET);
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// The router. An issuer with a path is served below it and at the root, for proxies that strip it.
+pub fn router(app: &Arc<App>) -> Router {
+    let routes = routes().router;
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes
@@ -162,6 +259,10 @@ pub fn router(app: &Arc<App>) -> Router {
             Fault::internal(PANICKED).into_response()
         }))
         .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
+        .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,
                 on_fault,
@@ -171,51 +272,21 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-fn management() -> Router<Arc<App>> {
-    Router::new()
-        .route(
-            "/resource-servers",
-            get(resource_servers::list).post(resource_servers::create),
-        )
-        .route(
-            "/resource-servers/{id}",
-            get(resource_servers::get)
-                .patch(resource_servers::update)
-                .delete(resource_servers::delete),
-        )
-        .route(
-            "/resource-servers/{id}/token-lifetime",
-            get(token_lifetime::get),
-        )
-        .route("/clients", get(clients::list).post(clients::create))
-        .route(
-            "/clients/{id}",
-            get(clients::get)
-                .patch(clients::update)
-                .delete(clients::delete),
-        )
-        .route("/clients/{id}/rotate-secret", post(secrets::rotate))
-        .route(
-            "/client-grants",
-            get(client_grants::list).post(client_grants::create),
-        )
-        .route(
-            "/client-grants/{id}",
-            get(client_grants::get)
-                .patch(client_grants::update)
-                .delete(client_grants::delete),
-        )
-        .layer(CatchPanicLayer::custom(|_| {
-            Problem::from(Fault::internal(PANICKED)).into_response()
-        }))
-}
+const HEALTHZ: Operation = Operation {
+    summary: "The process answers",
+    answer: Answer::One(200, &[&[text("status", 1, 200)]]),
+    ..Operation::DEFAULT
+};
 
-/// The process answers.
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// This node hears of changes and knows what is revoked.
+const READYZ: Operation = Operation {
+    summary: "This node hears of changes and knows what is revoked",
+    ..HEALTHZ
+};
+
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.directory.is_ready() {
         return no_store(StatusCode::OK, &json!({ "status": "ready" }));

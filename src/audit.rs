@@ -29,8 +29,8 @@ use crate::secret;
 use crate::store::issuances::Count;
 use crate::store::{self, Store};
 
-pub use self::failures::Failure;
 use self::counts::Counts;
+pub use self::failures::Failure;
 use self::failures::Failures;
 
 /// The longest that a record waits for others of its batch.
@@ -47,7 +47,7 @@ pub struct Issuance {
     /// By which grant.
     pub kind: Kind,
     /// Which request asked.
-    pub whence: Arc<Whence>,
+    pub whence: Whence,
     /// Which application.
     pub application: Arc<Application>,
     /// For which APIs, the one named first in front.
@@ -74,7 +74,10 @@ impl Issuance {
             members.insert("requested".to_owned(), requested.into());
         }
         Record::new(self.kind, date_ms, &self.whence, Some(200))
-            .by(Some(&self.application.client_id), Some(&self.application.name))
+            .by(
+                Some(&self.application.client_id),
+                Some(&self.application.name),
+            )
             .of_token(&audiences, &self.scope)
             .says("Client credentials exchanged for an access token")
             .with("lifetime", lifetime)
@@ -139,7 +142,8 @@ impl Taken {
                 dropped,
                 "records of issuances were dropped: the queue was full (audit.queue_max)"
             );
-            let text = format!("{dropped} records of issuances were dropped, because the queue was full");
+            let text =
+                format!("{dropped} records of issuances were dropped, because the queue was full");
             let record = Record::new(Kind::Dropped, now_ms, &Whence::default(), None);
             records.push(record.says(&text).with("dropped", dropped.into()));
         }

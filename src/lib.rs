@@ -18,6 +18,7 @@ pub mod lifetime;
 pub mod management;
 pub mod model;
 pub mod oauth;
+mod openapi;
 pub mod secret;
 pub mod serve;
 pub mod store;

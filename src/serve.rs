@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -15,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, router};
 use crate::background::Background;
 use crate::config::Server;
+use crate::wire::origin::Peer;
 
 /// Pause after an accept that failed, such as for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -67,8 +71,13 @@ async fn accept(
         let accepted = stop.run_until_cancelled(next(listener, &slots)).await;
         let Some(accepted) = accepted else { return };
         match accepted {
-            Ok((stream, slot)) => {
+            Ok((stream, peer, slot)) => {
                 let service = TowerToHyperService::new(service.clone());
+                // The other end's address goes along with each of its requests.
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(peer);
+                    service.call(request)
+                });
                 let connection =
                     builder(&app.config.server).serve_connection(TokioIo::new(stream), service);
                 let connection = cut_off
@@ -93,14 +102,14 @@ async fn accept(
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots)
         .acquire_owned()
         .await
         .map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok((stream, Peer(peer.ip().to_canonical()), slot))
 }
 
 fn builder(server: &Server) -> http1::Builder {

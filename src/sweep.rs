@@ -21,9 +21,11 @@ pub async fn run(
         loop {
             sleep(config.interval).await;
             let (now, rows_max) = (clock.now(), config.batch_rows_max);
-            let swept = async {
-                Ok(once(&store, now, rows_max).await? + audit(&store, now, &kept, rows_max).await?)
-            };
+            let swept =
+                async {
+                    Ok(once(&store, now, rows_max).await?
+                        + audit(&store, now, &kept, rows_max).await?)
+                };
             match swept.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept"),

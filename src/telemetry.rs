@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::Subscriber;
 use crate::config::{Log, LogFormat};
 use crate::model::fault::Fault;
 use crate::secret;
+use crate::wire::origin::Origin;
 
 /// Names the request in answers and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -59,12 +60,17 @@ pub(crate) struct Bound {
 }
 
 /// Around every request: an id of our own making, the bound on its time, and a line at debug.
-pub(crate) async fn observe(State(bound): State<Bound>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(bound): State<Bound>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = secret::random_text(12);
     let began = Instant::now();
-    // The path only: a query string may hold what nobody should log.
-    let path = request.uri().path().to_owned();
+    let origin = Origin::of(&request, id.clone());
+    let path = origin.path.clone();
     let span = tracing::info_span!("request", id, method = %request.method(), path);
+    request.extensions_mut().insert(origin);
     let answering = async {
         let answered = timeout(bound.request_max, next.run(request)).await;
         let mut response = answered.unwrap_or_else(|_| {

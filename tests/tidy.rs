@@ -29,16 +29,17 @@ const LAYERS: &str = "
     bootstrap:  clock config lifetime model secret store tokens
     wire:       app config model secret tokens
     oauth:      app audit config directory grants lifetime model secret tokens wire
-    management: app config grants lifetime model secret store wire
-    telemetry:  config model secret
-    app:        audit background bootstrap clock config directory grants management model oauth secret
-                store sweep telemetry tokens wire
-    serve:      app background config
+    management: app audit config grants lifetime model secret store wire
+    telemetry:  config model secret wire
+    openapi:    app wire
+    app:        audit background bootstrap clock config directory grants management model oauth
+                openapi secret store sweep telemetry tokens wire
+    serve:      app background config wire
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "app management oauth serve telemetry wire";
+const EDGES: &str = "app management oauth openapi serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

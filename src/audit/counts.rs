@@ -41,7 +41,10 @@ impl Counts {
     pub(super) fn take(&mut self) -> Vec<Count> {
         if self.uncounted > 0 {
             let tokens = std::mem::take(&mut self.uncounted);
-            tracing::error!(tokens, "tokens are missing from the statistics: too many counts waited");
+            tracing::error!(
+                tokens,
+                "tokens are missing from the statistics: too many counts waited"
+            );
         }
         let count = |((day, client_id, audience, rule), (tokens, tokens_first)): (Key, _)| Count {
             day,

@@ -138,7 +138,10 @@ impl Failures {
         }
         if self.unrecorded > 0 {
             let failures = std::mem::take(&mut self.unrecorded);
-            tracing::warn!(failures, "records of failures were dropped: too many waited");
+            tracing::warn!(
+                failures,
+                "records of failures were dropped: too many waited"
+            );
         }
         std::mem::take(&mut self.waiting)
     }

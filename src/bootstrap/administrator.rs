@@ -57,16 +57,26 @@ pub(super) async fn first(
             (first.client_id.clone(), Some(first))
         }
     };
-    tx.record(record("Create the first application", "the start", &made, now));
+    tx.record(record(
+        "Create the first application",
+        "the start",
+        &made,
+        now,
+    ));
     Ok(shown)
 }
 
 /// What the machine's own operator did: no application, and no address.
 fn record(what: &str, by: &str, client_id: &str, now: i64) -> Record {
-    Record::new(Kind::Changed, now.saturating_mul(1000), &Whence::default(), None)
-        .says(what)
-        .with("by", by.into())
-        .with("object", client_id.into())
+    Record::new(
+        Kind::Changed,
+        now.saturating_mul(1000),
+        &Whence::default(),
+        None,
+    )
+    .says(what)
+    .with("by", by.into())
+    .with("object", client_id.into())
 }
 
 async fn warn_of_difference(

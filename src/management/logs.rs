@@ -11,23 +11,69 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::access::{Path, check_id};
+use super::access::Path;
 use super::answer::{Missing, Problem, json as answer, shown};
-use super::query::{Paging, Query, Selection};
+use super::call::Call;
+use super::query::{CHECKPOINTS, OFFSETS, Paging, SELECTION, Selection};
 use crate::app::App;
 use crate::model::instant;
 use crate::model::record::{log_id, number_of};
 use crate::store;
 use crate::store::audit::{Logged, Search};
+use crate::wire::operation::{Access, Answer, Operation};
+use crate::wire::schema::{Field, Fields, choice, free, instant as instant_of, object, text};
 
 /// Counting stops here: `total` is exact below.
 const COUNTED_MAX: i64 = 10_000;
+/// Records on a page of those behind a checkpoint, unless asked otherwise.
+const TAKE: i64 = 50;
+
+const SHOWN: &[Field] = &[
+    text("_id", 1, 100).required(),
+    text("log_id", 1, 100).required(),
+    instant_of("date").required(),
+    text("type", 1, 100).required(),
+    text("description", 0, 1000),
+    text("client_id", 0, 1000),
+    text("client_name", 0, 1000),
+    text("user_id", 0, 1000),
+    text("ip", 1, 100),
+    text("user_agent", 0, 1000),
+    text("audience", 0, 100_000),
+    text("scope", 0, 4000),
+    object("references", &[text("correlation_id", 0, 64)]),
+    free("details", 10_000_000),
+];
+
+pub(crate) const LIST: Operation = Operation {
+    summary: "Search the audit",
+    access: Access::AnyOf(&["read:logs", "read:logs_users"]),
+    query: &[
+        &OFFSETS,
+        &CHECKPOINTS,
+        &SELECTION,
+        &[
+            choice("sort", &["date:-1", "date:1"]),
+            text("q", 0, query::CHARS_MAX),
+            text("search", 0, query::CHARS_MAX),
+        ],
+    ],
+    answer: Answer::Page("logs", &[SHOWN]),
+    ..Operation::DEFAULT
+};
+
+pub(crate) const GET: Operation = Operation {
+    summary: "Read a record of the audit",
+    access: Access::AnyOf(&["read:logs", "read:logs_users"]),
+    answer: Answer::One(200, &[SHOWN]),
+    refuses: &[404],
+    ..Operation::DEFAULT
+};
 
 /// `GET /logs`: a page of what a search finds, or what follows a checkpoint.
 pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
-    call.authorize(&app, &LIST).await?;
-    let mut query = call.query()?;
-    let selection = Selection::read(&mut query)?;
+    let (_, mut query) = call.authorize(&app, &LIST).await?;
+    let selection = Selection::read(&mut query);
     app.audit.settle().await;
     match Checkpoint::read(&mut query)? {
         Some(checkpoint) => follow(&app, &checkpoint, &selection).await,
@@ -42,8 +88,6 @@ pub(crate) async fn get(
     call: Call,
 ) -> Result<Response, Problem> {
     call.authorize(&app, &GET).await?;
-    call.query()?.finish()?;
-    check_id(&id)?;
     app.audit.settle().await;
     let found = match number_of(&id) {
         None => None,
@@ -53,27 +97,22 @@ pub(crate) async fn get(
     Ok(answer(StatusCode::OK, &show(&found)))
 }
 
-async fn search(app: &App, mut query: Query, selection: &Selection) -> Result<Response, Problem> {
+async fn search(app: &App, mut query: Fields, selection: &Selection) -> Result<Response, Problem> {
     let Paging::Offset {
         offset,
         limit,
         include_totals,
-    } = Paging::offset(&mut query)?
+    } = Paging::offset(&mut query)
     else {
         return Err(Problem::query("page", "Expected offset paging"));
     };
-    let oldest_first = match query.text("sort")?.as_deref() {
-        None | Some("date:-1") => false,
-        Some("date:1") => true,
-        Some(_) => return Err(Problem::query("sort", "Expected date:1 or date:-1")),
-    };
+    let oldest_first = query.text("sort").as_deref() == Some("date:1");
     let mut search = Search::default();
     for name in ["q", "search"] {
-        if let Some(text) = query.text(name)? {
+        if let Some(text) = query.text(name) {
             query::read(&text, &mut search).map_err(|why| Problem::query(name, why))?;
         }
     }
-    query.finish()?;
     let mut conn = app.store.read().await?;
     let page = (offset, limit);
     let found = store::audit::list(&mut conn, &search, oldest_first, page).await?;
@@ -98,12 +137,8 @@ struct Checkpoint {
 }
 
 impl Checkpoint {
-    fn read(query: &mut Query) -> Result<Option<Self>, Problem> {
-        /// Records on a page unless asked otherwise, and at most.
-        const TAKE: i64 = 50;
-        const TAKE_MAX: i64 = 100;
-        let from = query.text("from")?;
-        let take = query.integer("take", 1, TAKE_MAX)?;
+    fn read(query: &mut Fields) -> Result<Option<Self>, Problem> {
+        let (from, take) = (query.text("from"), query.integer("take"));
         if from.is_none() && take.is_none() {
             return Ok(None);
         }
@@ -115,7 +150,7 @@ impl Checkpoint {
         Ok(Some(Self {
             n,
             take: take.unwrap_or(TAKE),
-            include_totals: query.boolean("include_totals")?.unwrap_or(false),
+            include_totals: query.boolean("include_totals").unwrap_or(false),
         }))
     }
 }

@@ -2,10 +2,13 @@
 
 pub mod access;
 pub mod answer;
-pub mod body;
+pub mod call;
 pub mod client_grants;
 pub mod clients;
+pub mod logs;
 pub mod query;
+pub mod refusals;
 pub mod resource_servers;
 pub mod secrets;
+pub mod stats;
 pub mod token_lifetime;

@@ -9,12 +9,15 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Problem, json as answer};
-use super::query::Query;
+use super::call::Call;
 use crate::app::App;
 use crate::model::instant;
 use crate::model::refusal::echo;
+use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX};
 use crate::store;
 use crate::store::issuances::{Question, Sum};
+use crate::wire::operation::{Access, Answer, Operation};
+use crate::wire::schema::{Field, Fields, Form, formed, instant as instant_of, integer, text};
 
 /// Days that are shown unless asked otherwise, the last one today; and at most.
 const DAYS: i64 = 30;
@@ -23,12 +26,53 @@ const DAYS_MAX: i64 = 400;
 const SUMS_MAX: i64 = 50_000;
 const DAY_SECONDS: i64 = 86_400;
 
+const RANGE: &[Field] = &[text("from", 8, 8), text("to", 8, 8)];
+
+pub(crate) const DAILY: Operation = Operation {
+    summary: "Tokens and logins a day",
+    access: Access::AnyOf(&["read:stats"]),
+    query: &[RANGE],
+    answer: Answer::List(&[&[
+        instant_of("date").required(),
+        integer("logins", 0, i64::MAX).required(),
+        integer("signups", 0, i64::MAX).required(),
+        integer("leaked_passwords", 0, i64::MAX).required(),
+        integer("tokens_issued", 0, i64::MAX).required(),
+        instant_of("created_at").required(),
+        instant_of("updated_at").required(),
+    ]]),
+    ..Operation::DEFAULT
+};
+
+pub(crate) const ACTIVE_USERS: Operation = Operation {
+    summary: "Users that logged in within 30 days",
+    access: Access::AnyOf(&["read:stats"]),
+    answer: Answer::Json("A number"),
+    ..Operation::DEFAULT
+};
+
+pub(crate) const ISSUANCE: Operation = Operation {
+    summary: "Tokens a day as lines of a plot",
+    access: Access::AnyOf(&["read:stats"]),
+    query: &[
+        RANGE,
+        &[
+            text("client_id", 0, CLIENT_ID_BYTES_MAX),
+            text("audience", 0, IDENTIFIER_CHARS_MAX),
+            text("rule", 0, 100),
+            formed("by", 0, 100, Form::Names),
+        ],
+    ],
+    answer: Answer::Json(
+        "dates, and series of tokens, one number for each date, with the client_id, audience and rule that `by` names",
+    ),
+    ..Operation::DEFAULT
+};
+
 /// `GET /stats/daily`: Auth0's, with `tokens_issued`. There are no users yet, and so no logins.
 pub(crate) async fn daily(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
-    let admin = call.authorize(&app, &DAILY).await?;
-    let mut query = call.query()?;
+    let (admin, mut query) = call.authorize(&app, &DAILY).await?;
     let days = Days::read(&mut query, admin.now)?;
-    query.finish()?;
     app.audit.settle().await;
     let mut conn = app.store.read().await?;
     let sums = store::issuances::sums(&mut conn, &days.question(), SUMS_MAX).await?;
@@ -54,29 +98,27 @@ pub(crate) async fn active_users(
     call: Call,
 ) -> Result<Response, Problem> {
     call.authorize(&app, &ACTIVE_USERS).await?;
-    call.query()?.finish()?;
     Ok(answer(StatusCode::OK, &0))
 }
 
 /// `GET /stats/issuance`: tokens a day as lines of a plot, one for each combination of what `by`
 /// names: `client_id`, `audience`, `rule`, or several of them.
 pub(crate) async fn issuance(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
-    let admin = call.authorize(&app, &ISSUANCE).await?;
-    let mut query = call.query()?;
+    let (admin, mut query) = call.authorize(&app, &ISSUANCE).await?;
     let days = Days::read(&mut query, admin.now)?;
     let mut question = Question {
-        client_id: query.text("client_id")?,
-        audience: query.text("audience")?,
-        rule: query.text("rule")?,
+        client_id: query.text("client_id"),
+        audience: query.text("audience"),
+        rule: query.text("rule"),
         ..days.question()
     };
     read_by(&mut query, &mut question)?;
-    query.finish()?;
     app.audit.settle().await;
     let mut conn = app.store.read().await?;
     let sums = store::issuances::sums(&mut conn, &question, SUMS_MAX + 1).await?;
     if sums.len() > usize::try_from(SUMS_MAX).unwrap_or(usize::MAX) {
-        let why = format!("More than {SUMS_MAX} numbers; name fewer days, a client_id or an audience");
+        let why =
+            format!("More than {SUMS_MAX} numbers; name fewer days, a client_id or an audience");
         return Err(Problem::query("by", why));
     }
     let dates: Vec<String> = days.all().map(date).collect();
@@ -86,8 +128,8 @@ pub(crate) async fn issuance(State(app): State<Arc<App>>, call: Call) -> Result<
     Ok(answer(StatusCode::OK, &plot))
 }
 
-fn read_by(query: &mut Query, question: &mut Question) -> Result<(), Problem> {
-    let by = query.text("by")?.unwrap_or_default();
+fn read_by(query: &mut Fields, question: &mut Question) -> Result<(), Problem> {
+    let by = query.text("by").unwrap_or_default();
     for name in by.split(',').filter(|name| !name.is_empty()) {
         match name {
             "client_id" => question.by_client = true,
@@ -148,7 +190,7 @@ struct Days {
 
 impl Days {
     /// `from` and `to`, YYYYMMDD, both included.
-    fn read(query: &mut Query, now: i64) -> Result<Self, Problem> {
+    fn read(query: &mut Fields, now: i64) -> Result<Self, Problem> {
         let today = now - now.rem_euclid(DAY_SECONDS);
         let last = read_day(query, "to")?;
         let first = read_day(query, "from")?;
@@ -158,7 +200,10 @@ impl Days {
             return Err(Problem::query("from", "It is after 'to'"));
         }
         if last - first >= DAYS_MAX * DAY_SECONDS {
-            return Err(Problem::query("from", format!("At most {DAYS_MAX} days at one time")));
+            return Err(Problem::query(
+                "from",
+                format!("At most {DAYS_MAX} days at one time"),
+            ));
         }
         Ok(Self { first, last })
     }
@@ -177,12 +222,15 @@ impl Days {
     }
 }
 
-fn read_day(query: &mut Query, name: &str) -> Result<Option<i64>, Problem> {
-    let Some(text) = query.text(name)? else {
+fn read_day(query: &mut Fields, name: &str) -> Result<Option<i64>, Problem> {
+    let Some(text) = query.text(name) else {
         return Ok(None);
     };
-    let day = Some(&text).filter(|text| text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()));
-    let begins = day.and_then(|day| day.parse().ok()).and_then(instant::from_day);
+    let day =
+        Some(&text).filter(|text| text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit()));
+    let begins = day
+        .and_then(|day| day.parse().ok())
+        .and_then(instant::from_day);
     begins
         .map(Some)
         .ok_or_else(|| Problem::query(name, "Expected a day as YYYYMMDD"))

@@ -151,7 +151,7 @@ impl Api {
 }
 
 /// The scopes of the Management API: those of the operations that exist, plus ours.
-pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
+pub const MANAGEMENT_SCOPES: [(&str, &str); 18] = [
     ("create:client_grants", "Create client grants"),
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
@@ -162,7 +162,10 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
     ("read:client_grants", "Read client grants"),
     ("read:client_keys", "Read about applications' secrets"),
     ("read:clients", "Read applications"),
+    ("read:logs", "Read and search the audit"),
+    ("read:logs_users", "Read and search the audit"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
+    ("read:stats", "Read how many tokens are issued"),
     ("update:client_grants", "Change client grants"),
     ("update:client_keys", "Set and rotate applications' secrets"),
     ("update:clients", "Change applications"),

@@ -42,7 +42,12 @@ pub fn from_day(day: i64) -> Option<i64> {
     let year = i16::try_from(day / 10_000).ok()?;
     let month = i8::try_from(day / 100 % 100).ok()?;
     let civil = jiff::civil::Date::new(year, month, i8::try_from(day % 100).ok()?).ok()?;
-    Some(civil.to_datetime(jiff::civil::Time::midnight()).duration_since(EPOCH).as_secs())
+    Some(
+        civil
+            .to_datetime(jiff::civil::Time::midnight())
+            .duration_since(EPOCH)
+            .as_secs(),
+    )
 }
 
 /// Reads RFC 3339 §5.6 with any offset, rounded down to unix seconds; `None` where it is not one.
@@ -101,7 +106,10 @@ mod tests {
     fn a_day_survives_the_round_trip() {
         assert_eq!(to_day(1_795_190_138), 20_261_120);
         assert_eq!(from_day(20_261_120), Some(1_795_132_800));
-        assert_eq!(to_rfc3339_millis(1_795_190_138_007), "2026-11-20T15:55:38.007Z");
+        assert_eq!(
+            to_rfc3339_millis(1_795_190_138_007),
+            "2026-11-20T15:55:38.007Z"
+        );
         for wrong in [20_260_230, 20_261_301, 0, -1, 99_999_999_999] {
             assert_eq!(from_day(wrong), None, "{wrong}");
         }

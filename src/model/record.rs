@@ -342,7 +342,14 @@ mod tests {
             assert_eq!(number_of(&log_id(n)), Some(n));
             assert!(log_id(n) < log_id(n + 1));
         }
-        for wrong in ["", "900", "x", &id[1..], &format!("{id}0"), &id.replace("9002026", "9002027")] {
+        for wrong in [
+            "",
+            "900",
+            "x",
+            &id[1..],
+            &format!("{id}0"),
+            &id.replace("9002026", "9002027"),
+        ] {
             assert_eq!(number_of(wrong), None, "{wrong}");
         }
     }

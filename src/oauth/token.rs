@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::client_auth::{self, Presented};
+use super::client_auth::{self, CREDENTIALS, Presented};
+use super::entry::Entry;
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
@@ -16,28 +17,70 @@ use crate::grants::client_credentials;
 use crate::grants::targets::Named;
 use crate::grants::{self, GrantRequest, Outcome};
 use crate::model::application::CLIENT_CREDENTIALS;
+use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
-use crate::tokens::issue::{Approval, Issued};
+use crate::tokens::issue::Issued;
 use crate::wire::no_store;
+use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::schema::{Field, Form, integer, text, texts};
 
-/// The order of a token request, whole.
+pub(crate) const POST: Operation = Operation {
+    summary: "Get a token (RFC 6749)",
+    access: Access::Application,
+    body: Takes::Parameters(&[CREDENTIALS, PARAMETERS]),
+    answer: Shape::One(200, &[SHOWN]),
+    refuses: &[403],
+    ..Operation::DEFAULT
+};
+const PARAMETERS: &[Field] = &[
+    text("grant_type", 1, 200).required(),
+    text("audience", 0, IDENTIFIER_CHARS_MAX),
+    texts("resource", 200, IDENTIFIER_CHARS_MAX, Form::Any),
+    text("scope", 0, 100_000),
+    integer("validity_period", i64::MIN, i64::MAX),
+];
+const SHOWN: &[Field] = &[
+    text("access_token", 1, 16_384),
+    text("token_type", 1, 20),
+    integer("expires_in", 1, i64::MAX),
+    text("scope", 1, 16_384),
+];
+
+/// `POST /oauth/token`, and its entry in the audit.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    origin: Origin,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+    let mut entry = Entry::open(&app, origin, Kind::RefusedTokenRequest);
+    let answered = answer(&app, &mut entry, (&uri, &headers), body).await;
+    entry.close(answered)
+}
+
+/// The order of a token request, whole.
+async fn answer(
+    app: &App,
+    entry: &mut Entry<'_>,
+    (uri, headers): (&Uri, &HeaderMap),
+    body: Body,
+) -> Result<Response, Stop> {
+    let params = Params::read(uri, headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let position = app.directory.position();
-    let request = TokenRequest::parse(&headers, &params)?;
+    let request = TokenRequest::parse(headers, &params);
+    let request = request.inspect_err(|_| entry.claims(headers, &params))?;
+    entry.asks(&request.presented, &request.grant);
     let client =
-        client_auth::authenticate(&app, &request.presented, Stance::MayBeStale, now).await?;
+        client_auth::authenticate(app, &request.presented, Stance::MayBeStale, now).await?;
+    entry.is_of(&client.application);
     match grants::decide(&request.grant, &client, app.ground(position, now)).await? {
         Outcome::Approved(approval) => {
             let issued = app.mint.issue(&approval, now).await?;
-            record(&request.grant, &approval, &issued);
+            entry.issued(&request.grant, &client, (approval, &issued.token));
             Ok(no_store(StatusCode::OK, &Answer::of(&issued)))
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
@@ -113,18 +156,4 @@ impl<'a> Answer<'a> {
             scope: &issued.token.scope,
         }
     }
-}
-
-/// The log's word on an issuance: requested, granted and the rule.
-fn record(request: &GrantRequest, approval: &Approval, issued: &Issued) {
-    let GrantRequest::ClientCredentials(request) = request;
-    tracing::debug!(
-        client_id = approval.client_id,
-        jti = issued.token.jti,
-        audiences = ?issued.token.audiences,
-        requested = request.validity_period.map(crate::lifetime::Lifetime::as_integer),
-        granted = approval.decision.lifetime.as_integer(),
-        rule = approval.decision.rule.as_str(),
-        "token issued"
-    );
 }

@@ -180,7 +180,11 @@ pub async fn behind(conn: &mut Conn, n: i64, rows_max: i64) -> Result<Vec<Logged
         fetch_all,
         conn,
         RecordRow,
-        concat!("select ", columns!(), " from audit where n > $1 order by n limit $2"),
+        concat!(
+            "select ",
+            columns!(),
+            " from audit where n > $1 order by n limit $2"
+        ),
         n,
         rows_max
     )?;
@@ -377,12 +381,7 @@ pub async fn count(conn: &mut Conn, search: &Search, max: i64) -> Result<i64, Fa
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn sweep(
-    tx: &mut Write,
-    before_ms: i64,
-    now: i64,
-    rows_max: i64,
-) -> Result<u64, Fault> {
+pub async fn sweep(tx: &mut Write, before_ms: i64, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let records = execute!(
         tx,
         "delete from audit where n in (

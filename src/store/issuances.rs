@@ -89,11 +89,7 @@ pub type Sum = (String, String, String, i64, i64);
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn sums(
-    conn: &mut Conn,
-    question: &Question,
-    rows_max: i64,
-) -> Result<Vec<Sum>, Fault> {
+pub async fn sums(conn: &mut Conn, question: &Question, rows_max: i64) -> Result<Vec<Sum>, Fault> {
     run!(
         fetch_all,
         conn,

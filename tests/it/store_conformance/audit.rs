@@ -51,7 +51,9 @@ fn test(field: &'static str, way: Way, value: &str) -> Test {
 /// Descriptions of what a search finds, newest first.
 async fn found(bench: &Bench, search: &Search) -> Vec<String> {
     let mut conn = bench.store.read().await.unwrap();
-    let listed = audit::list(&mut conn, search, false, (0, 1000)).await.unwrap();
+    let listed = audit::list(&mut conn, search, false, (0, 1000))
+        .await
+        .unwrap();
     let counted = audit::count(&mut conn, search, 1000).await.unwrap();
     assert_eq!(usize::try_from(counted).unwrap(), listed.len());
     let description = |logged: Logged| logged.record.description.unwrap();

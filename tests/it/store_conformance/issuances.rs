@@ -36,7 +36,9 @@ async fn sums(bench: &Bench, question: &Question) -> Vec<String> {
     let sums = issuances::sums(&mut conn, question, 1000).await.unwrap();
     sums.into_iter()
         .map(|(client_id, audience, rule, day, tokens)| {
-            format!("{client_id} {audience} {rule} {day} {tokens}").trim().to_owned()
+            format!("{client_id} {audience} {rule} {day} {tokens}")
+                .trim()
+                .to_owned()
         })
         .collect()
 }
