@@ -149,6 +149,8 @@ impl Taken {
         }
         let issued = self.issuances.into_iter();
         records.extend(issued.map(|(date_ms, issuance)| issuance.into_record(date_ms)));
+        // Records of one moment may come from several queues; who reads on reads in order of time.
+        records.sort_by_key(|record| record.date_ms);
         Batch {
             records,
             counts: self.counts,
