@@ -320,7 +320,7 @@ fn add_words(words: &mut String, value: &Value) {
         Value::Array(items) => items.iter().for_each(|item| add_words(words, item)),
         Value::Object(members) => {
             for (name, value) in members {
-                add_word(words, name);
+                add_word(words, &clean(name, TEXT_CHARS_MAX));
                 add_words(words, value);
             }
         }

@@ -240,6 +240,16 @@ pub struct Search {
 }
 
 impl Search {
+    /// The one application that is asked for, told apart because an index knows it.
+    fn only_client(&self) -> Option<&str> {
+        let is_one = |test: &&Test| {
+            test.field == "client_id" && test.way == Way::Is && test.wanted && test.value != "\n\n"
+        };
+        let test = self.tests.iter().find(is_one)?;
+        let only = test.value.strip_prefix('\n')?.strip_suffix('\n')?;
+        (!only.contains('\n')).then_some(only)
+    }
+
     fn test(&self, at: usize) -> (Option<&'static str>, &'static str, &str, bool) {
         match self.tests.get(at) {
             None => (None, "", "", true),
@@ -288,7 +298,8 @@ macro_rules! matching {
     ($head:expr, $tail:literal) => {
         concat!(
             $head,
-            " where (cast($1 as bigint) is null or date_ms >= $1)
+            " where (cast($35 as text) is null or client_id = $35)
+                and (cast($1 as bigint) is null or date_ms >= $1)
                 and (cast($2 as bigint) is null or date_ms < $2)",
             test!("$3", "$4", "$5", "$6"),
             test!("$7", "$8", "$9", "$10"),
@@ -312,8 +323,8 @@ macro_rules! search {
         run!(
             $fetch, $conn, $row, $sql, search.from_ms, search.until_ms,
             a.0, a.1, a.2, a.3, b.0, b.1, b.2, b.3, c.0, c.1, c.2, c.3, d.0, d.1, d.2, d.3,
-            e.0, e.1, e.2, e.3, f.0, f.1, f.2, f.3, g.0, g.1, g.2, g.3, h.0, h.1, h.2, h.3
-            $(, $value)*
+            e.0, e.1, e.2, e.3, f.0, f.1, f.2, f.3, g.0, g.1, g.2, g.3, h.0, h.1, h.2, h.3,
+            search.only_client() $(, $value)*
         )
     }};
 }
@@ -336,7 +347,7 @@ pub async fn list(
             search,
             matching!(
                 concat!("select ", columns!(), " from audit"),
-                " order by date_ms, n limit $35 offset $36"
+                " order by date_ms, n limit $36 offset $37"
             ),
             rows_max,
             offset
@@ -349,7 +360,7 @@ pub async fn list(
             search,
             matching!(
                 concat!("select ", columns!(), " from audit"),
-                " order by date_ms desc, n desc limit $35 offset $36"
+                " order by date_ms desc, n desc limit $36 offset $37"
             ),
             rows_max,
             offset
@@ -370,7 +381,7 @@ pub async fn count(conn: &mut Conn, search: &Search, max: i64) -> Result<i64, Fa
         search,
         matching!(
             "select count(*) from (select n from audit",
-            " order by date_ms desc, n desc limit $35) found"
+            " order by date_ms desc, n desc limit $36) found"
         ),
         max
     )?;
