@@ -21,7 +21,8 @@ use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, clients, logs, refusals, resource_servers, secrets, stats, token_lifetime,
+    client_grants, client_tokens, clients, logs, refusals, resource_servers, secrets, stats,
+    tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -200,6 +201,24 @@ fn management() -> Routes {
             "/clients/{id}/rotate-secret",
             secrets::rotate,
             &secrets::ROTATE,
+        )
+        .post(
+            "/clients/{id}/tokens",
+            client_tokens::create,
+            &client_tokens::CREATE,
+        )
+        .get("/tokens", tokens::list, &tokens::LIST)
+        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
+        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
+        .get(
+            "/tenants/settings",
+            tenant_settings::get,
+            &tenant_settings::GET,
+        )
+        .patch(
+            "/tenants/settings",
+            tenant_settings::update,
+            &tenant_settings::UPDATE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

@@ -22,7 +22,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::AuditConfig;
 use crate::model::api::Api;
-use crate::model::application::Application;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
 use crate::secret;
@@ -49,7 +48,11 @@ pub struct Issuance {
     /// Which request asked.
     pub whence: Whence,
     /// Which application.
-    pub application: Arc<Application>,
+    pub client_id: String,
+    /// Its name.
+    pub client_name: Option<String>,
+    /// The application that had it issued, where that is another.
+    pub by: Option<String>,
     /// For which APIs, the one named first in front.
     pub apis: Vec<Arc<Api>>,
     /// With which scopes, separated by spaces.
@@ -73,15 +76,20 @@ impl Issuance {
         if let (Some(requested), Some(members)) = (self.requested, lifetime.as_object_mut()) {
             members.insert("requested".to_owned(), requested.into());
         }
-        Record::new(self.kind, date_ms, &self.whence, Some(200))
-            .by(
-                Some(&self.application.client_id),
-                Some(&self.application.name),
-            )
+        let (says, status) = match self.by {
+            None => ("Client credentials exchanged for an access token", 200),
+            Some(_) => ("Access token issued for the application", 201),
+        };
+        let record = Record::new(self.kind, date_ms, &self.whence, Some(status))
+            .by(Some(&self.client_id), self.client_name.as_deref())
             .of_token(&audiences, &self.scope)
-            .says("Client credentials exchanged for an access token")
+            .says(says)
             .with("lifetime", lifetime)
-            .with("jti", self.jti.into())
+            .with("jti", self.jti.into());
+        match self.by {
+            None => record,
+            Some(by) => record.with("by", json!({ "client_id": by })),
+        }
     }
 }
 

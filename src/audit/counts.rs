@@ -24,7 +24,7 @@ impl Counts {
         for (at, api) in issuance.apis.iter().enumerate() {
             let key = (
                 day,
-                issuance.application.client_id.clone(),
+                issuance.client_id.clone(),
                 api.identifier.clone(),
                 issuance.rule,
             );

@@ -11,5 +11,6 @@ pub mod json;
 pub mod record;
 pub mod refusal;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod token;

@@ -81,7 +81,9 @@ impl<'a> Entry<'a> {
         self.app.audit.issued(Issuance {
             kind,
             whence: self.whence.clone(),
-            application: client.application.clone(),
+            client_id: client.application.client_id.clone(),
+            client_name: Some(client.application.name.clone()),
+            by: None,
             apis: approval.apis,
             scope: approval.scope,
             jti: token.jti.clone(),

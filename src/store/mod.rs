@@ -13,6 +13,7 @@ pub mod issuances;
 pub mod keys;
 pub mod migrate;
 pub mod revocations;
+pub mod settings;
 pub mod tokens;
 
 mod connect;

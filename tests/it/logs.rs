@@ -159,6 +159,30 @@ both_stores! {
         assert_eq!(found(&desk, &format!("type:sapi {}", shop.id)).await.len(), 7);
     }
 
+    async fn a_token_that_an_administrator_gets_for_an_application_is_an_issuance_and_a_change(world: World) {
+        let node = &world.node;
+        let shop = node.api_and_application(ORDERS).await;
+        let desk = Desk::open(node).await;
+        let asked = json!({ "audience": ORDERS, "validity_period": 60 });
+        let answer = desk.post(&format!("/clients/{}/tokens", shop.id), asked).await.expect(StatusCode::CREATED);
+        let lifetime = json!({ "requested": 60, "granted": 60, "rule": "requested" });
+        let issued = the_one(&desk, &format!("type:seccft client_id:{}", shop.id)).await;
+        assert_eq!(issued["details"]["by"]["client_id"], ADMIN_ID);
+        assert_eq!(issued["details"]["lifetime"], lifetime);
+        let change = the_one(&desk, r#"type:sapi description:"Issue a token for a client""#).await;
+        assert_eq!(change["client_id"], ADMIN_ID);
+        assert_eq!(change["details"]["object"]["client_id"], shop.id);
+        assert_eq!(changed(&change)["lifetime"]["after"], lifetime);
+        assert_eq!(changed(&change)["id"]["after"], answer.text("id"));
+        assert_eq!(rows_that_hold(world, &answer.text("access_token")).await, 0);
+        let plot = desk.shown(&format!("/stats/issuance?client_id={}", shop.id)).await;
+        assert_eq!(plot["total"], 1);
+        desk.delete(&format!("/tokens/{}", answer.text("id"))).await.expect(StatusCode::NO_CONTENT);
+        the_one(&desk, r#"type:sapi description:"Revoke a token""#).await;
+        desk.post("/tokens/revoke", json!({ "client_id": shop.id })).await.expect(StatusCode::OK);
+        the_one(&desk, r#"type:sapi description:"Revoke tokens""#).await;
+    }
+
     async fn the_first_start_is_recorded(world: World) {
         let desk = Desk::open(&world.node).await;
         let record = the_one(&desk, r#"description:"Create the first application""#).await;

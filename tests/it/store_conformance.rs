@@ -11,6 +11,7 @@ mod issuances;
 mod keys;
 mod migrate;
 mod revocations;
+mod settings;
 mod tokens;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
