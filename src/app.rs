@@ -187,6 +187,11 @@ fn management() -> Routes {
         .get("/clients/{id}", clients::get, &clients::GET)
         .patch("/clients/{id}", clients::update, &clients::UPDATE)
         .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .get(
+            "/clients/{id}/connections",
+            clients::connections,
+            &clients::CONNECTIONS,
+        )
         .post(
             "/clients/{id}/rotate-secret",
             secrets::rotate,

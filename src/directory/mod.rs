@@ -18,6 +18,7 @@ use crate::config;
 use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::Token;
@@ -117,8 +118,14 @@ impl Directory {
         client_id: &str,
         stance: Stance,
     ) -> Result<Option<Arc<Application>>, Fault> {
-        let read =
-            async |mut conn: store::Read| store::applications::get(&mut conn, client_id).await;
+        let read = async |mut conn: store::Read| {
+            let mut found = store::applications::get(&mut conn, client_id).await?;
+            // Nothing follows from what is only described, so it takes no memory here.
+            if let Some(application) = &mut found {
+                application.described = Described::default();
+            }
+            Ok(found)
+        };
         self.look_up(&self.applications, ("application", client_id), stance, read)
             .await
     }

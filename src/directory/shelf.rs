@@ -93,6 +93,7 @@ impl Weigh for Api {
             + self.identifier.len()
             + self.name.as_ref().map_or(0, String::len)
             + self.scopes.iter().map(scope).sum::<usize>()
+            + self.described.bytes()
     }
 }
 
@@ -118,6 +119,7 @@ impl Weigh for Vec<Arc<ClientGrant>> {
             size_of::<ClientGrant>()
                 + 128
                 + grant.audience.len()
+                + grant.described.bytes()
                 + grant
                     .scopes
                     .iter()

@@ -2,6 +2,7 @@
 
 mod fields;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -13,13 +14,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, check_id};
-use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, shown};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
 use crate::model::api::{Api, ClientPolicy, Dialect};
 use crate::model::change::{Change, Covered};
+use crate::model::described::Described;
 use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret;
@@ -35,6 +37,7 @@ const READ_ONLY: &[Field] = &[
     text("id", 1, 24),
     text("identifier", 1, IDENTIFIER_CHARS_MAX),
     boolean("is_system"),
+    text("client_id", 1, 255),
 ];
 const SHOWN: Tables = &[READ_ONLY, fields::TABLE];
 const INCLUDE_FIELDS: &[Field] = &[boolean("include_fields")];
@@ -70,12 +73,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Resp
     } else {
         named(&mut conn, &identifiers, (offset, paging.rows())).await?
     };
+    let linked = links(&mut conn, &apis).await?;
     let key = |api: &Api| (api.created_at, api.id.clone());
     let page = paging.page(
         "resource_servers",
         apis,
         total,
-        (|api: &Api| show(api, &app.config.lifetimes), key),
+        (|api: &Api| show(api, &app.config.lifetimes, &linked), key),
     );
     Ok(answer(StatusCode::OK, &page))
 }
@@ -131,15 +135,17 @@ pub(crate) async fn create(
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
         lifetimes: ApiLifetimes::create(&lifetimes, &app.config.lifetimes)?,
+        described: Described::default(),
         created_at: admin.now,
     };
-    fields::overlay(&mut api, &mut fields)?;
+    fields::overlay(&mut api, fields)?;
     let mut tx = app.store.write().await?;
     if !store::apis::insert(&mut tx, &api).await? {
         return Err(fields::taken());
     }
     tx.note(Change::Api(api.identifier.clone()));
-    let shown = show(&api, &app.config.lifetimes);
+    // An application is linked to an API that is there already.
+    let shown = show(&api, &app.config.lifetimes, &Links::default());
     let act = Act::new("Create a resource server").audience(&api.identifier);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
     Ok(resource(StatusCode::CREATED, &shown))
@@ -161,10 +167,11 @@ pub(crate) async fn get(
     call: Call,
 ) -> Result<Response, Problem> {
     call.authorize(&app, &GET).await?;
-    let api = find(&mut *app.store.read().await?, &id)
-        .await?
-        .ok_or_else(not_found)?;
-    Ok(resource(StatusCode::OK, &show(&api, &app.config.lifetimes)))
+    let mut conn = app.store.read().await?;
+    let api = find(&mut conn, &id).await?.ok_or_else(not_found)?;
+    let linked = links(&mut conn, std::slice::from_ref(&api)).await?;
+    let shown = show(&api, &app.config.lifetimes, &linked);
+    Ok(resource(StatusCode::OK, &shown))
 }
 
 pub(crate) const UPDATE: Operation = Operation {
@@ -192,12 +199,13 @@ pub(crate) async fn update(
     let before = store::apis::by_id(&mut tx, &found.id)
         .await?
         .ok_or_else(not_found)?;
-    let was = show(&before, &app.config.lifetimes);
+    let linked = links(&mut tx, std::slice::from_ref(&before)).await?;
+    let was = show(&before, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
     let api = changed(&app, before, fields)?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
-    let shown = show(&api, &app.config.lifetimes);
+    let shown = show(&api, &app.config.lifetimes, &linked);
     let act = Act::new("Update a resource server").audience(&api.identifier);
     admin
         .commit(&app, tx, act.before(was).after(shown.clone()))
@@ -208,8 +216,8 @@ pub(crate) async fn update(
 /// The API with what the body names laid over it.
 fn changed(app: &App, before: Api, mut fields: Fields) -> Result<Api, Problem> {
     let mut api = before.clone();
-    fields::overlay(&mut api, &mut fields)?;
     let named = fields::lifetimes(&mut fields);
+    fields::overlay(&mut api, fields)?;
     api.lifetimes = before
         .lifetimes
         .change(&named, &app.config.lifetimes, before.system)?;
@@ -242,7 +250,8 @@ pub(crate) async fn delete(
             "a system API cannot be deleted.",
         ));
     }
-    let was = show(&api, &app.config.lifetimes);
+    let linked = links(&mut tx, std::slice::from_ref(&api)).await?;
+    let was = show(&api, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
@@ -279,6 +288,17 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Api>, Probl
     Ok(store::apis::by_identifier(conn, &decoded).await?)
 }
 
+/// The `client_id` of the application that is an API's resource server, by identifier.
+type Links = HashMap<String, String>;
+
+/// The oldest application that is the resource server, of each of the APIs that have one.
+async fn links(conn: &mut Conn, apis: &[Api]) -> Result<Links, Problem> {
+    let identifiers: Vec<_> = apis.iter().map(|api| api.identifier.as_str()).collect();
+    let all = store::applications::resource_servers(conn, &identifiers).await?;
+    // Of two pairs of one key, the last stays.
+    Ok(all.into_iter().rev().collect())
+}
+
 /// An API as Auth0 shows it; what is unset is omitted.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -299,6 +319,8 @@ struct Shown<'a> {
     token_lifetime: i64,
     token_lifetime_for_web: i64,
     max_token_lifetime: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -312,9 +334,9 @@ struct Policy {
     policy: &'static str,
 }
 
-fn show(api: &Api, server: &ServerLifetimes) -> Value {
+fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {
     let lifetimes = &api.lifetimes;
-    shown(&Shown {
+    let mut whole = shown(&Shown {
         id: &api.id,
         name: api.name.as_deref(),
         identifier: &api.identifier,
@@ -336,5 +358,8 @@ fn show(api: &Api, server: &ServerLifetimes) -> Value {
         token_lifetime: lifetimes.token_lifetime.as_integer(),
         token_lifetime_for_web: lifetimes.token_lifetime_for_web,
         max_token_lifetime: lifetimes.maximum_in_force(server, api.system).as_integer(),
-    })
+        client_id: linked.get(&api.identifier).map(String::as_str),
+    });
+    lay_under(&mut whole, &api.described);
+    whole
 }

@@ -2,6 +2,7 @@
 
 use crate::lifetime::ApiLifetimes;
 
+use super::described::Described;
 pub use super::issuer::SystemApi;
 use super::scope::Scope;
 
@@ -132,6 +133,8 @@ pub struct Api {
     pub client_policy: ClientPolicy,
     /// How long its tokens live.
     pub lifetimes: ApiLifetimes,
+    /// What is kept and shown.
+    pub described: Described,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -151,7 +154,7 @@ impl Api {
 }
 
 /// The scopes of the Management API: those of the operations that exist, plus ours.
-pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
+pub const MANAGEMENT_SCOPES: [(&str, &str); 18] = [
     ("create:client_grants", "Create client grants"),
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
@@ -159,9 +162,18 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
     ("delete:clients", "Delete applications"),
     ("delete:resource_servers", "Delete APIs"),
     ("introspect:tokens", "Introspect any token"),
+    (
+        "read:client_credentials",
+        "Read about applications' public keys",
+    ),
     ("read:client_grants", "Read client grants"),
     ("read:client_keys", "Read about applications' secrets"),
+    (
+        "read:client_summary",
+        "Read the names and kinds of applications",
+    ),
     ("read:clients", "Read applications"),
+    ("read:connections", "Read which connections there are"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
     ("update:client_grants", "Change client grants"),
     ("update:client_keys", "Set and rotate applications' secrets"),

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::described::Described;
 use crate::lifetime::ApplicationLifetimes;
 
 /// Most secrets of an application that live at one time.
@@ -99,6 +100,10 @@ pub struct Application {
     pub expires_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
+    /// The operator's own, rather than somebody else's.
+    pub is_first_party: bool,
+    /// What is kept and shown.
+    pub described: Described,
     /// Its secrets, oldest first.
     pub secrets: Vec<ApplicationSecret>,
 }

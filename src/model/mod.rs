@@ -4,6 +4,7 @@ pub mod api;
 pub mod application;
 pub mod change;
 pub mod client_grant;
+pub mod described;
 pub mod fault;
 pub mod instant;
 pub mod issuer;

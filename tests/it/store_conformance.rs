@@ -15,6 +15,7 @@ use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
 use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
 use grantor::model::application::{Application, ApplicationSecret, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
+use grantor::model::described::Described;
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
 use grantor::store::{self, Store, Write};
@@ -107,6 +108,12 @@ macro_rules! both_databases {
 }
 use both_databases;
 
+/// A description that holds every kind of JSON.
+fn odd() -> Described {
+    let inner = serde_json::json!({ ODD: [ODD, 1.5, i64::MIN, null, true], "": {} });
+    Described([(ODD.to_owned(), inner)].into_iter().collect())
+}
+
 fn api(id: &str, identifier: &str) -> Api {
     Api {
         id: id.into(),
@@ -124,6 +131,7 @@ fn api(id: &str, identifier: &str) -> Api {
             token_lifetime_for_web: 7200,
             max_token_lifetime: Maximum::Unset,
         },
+        described: Described::default(),
         created_at: NOW,
     }
 }
@@ -139,6 +147,8 @@ fn application(client_id: &str) -> Application {
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: NOW,
+        is_first_party: true,
+        described: Described::default(),
         secrets: Vec::new(),
     }
 }
@@ -162,6 +172,7 @@ fn grant(id: &str, client_id: &str, api: &Api) -> ClientGrant {
         scopes: Vec::new(),
         allow_all_scopes: false,
         expires_at: None,
+        described: Described::default(),
         created_at: NOW,
     }
 }

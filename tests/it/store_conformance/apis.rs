@@ -5,7 +5,7 @@ use grantor::model::api::{Api, ClientPolicy, Dialect, SystemApi, system_scopes};
 use grantor::model::scope::Scope;
 use grantor::store::apis;
 
-use super::{NOW, ODD, api, application, both_databases, expect_defect, grant};
+use super::{NOW, ODD, api, application, both_databases, expect_defect, grant, odd};
 use crate::harness::{MANAGEMENT, MFA};
 
 /// Values at the edge of every column.
@@ -34,6 +34,7 @@ fn extreme() -> Vec<Api> {
                 i64::MAX,
                 Maximum::Set(Lifetime::Finite(i64::MAX)),
             ),
+            described: odd(),
             created_at: i64::MAX,
             ..plain(0)
         },
