@@ -5,6 +5,7 @@
 //! within [`FRESH_MAX`].
 
 mod feed;
+mod origins;
 mod revoked;
 mod shelf;
 mod stale;
@@ -25,6 +26,7 @@ use crate::model::token::Token;
 use crate::store::{self, Store, Write};
 
 use feed::Feed;
+use origins::Origins;
 use revoked::Revoked;
 use shelf::Shelf;
 use stale::StaleDoor;
@@ -50,6 +52,7 @@ pub struct Directory {
     apis: Shelf<Api>,
     applications: Shelf<Application>,
     client_grants: Shelf<Vec<Arc<ClientGrant>>>,
+    origins: Origins,
     stale: StaleDoor,
     stale_max: Duration,
 }
@@ -75,6 +78,7 @@ impl Directory {
             apis: Shelf::new(config.cache.apis_bytes_max),
             applications: Shelf::new(config.cache.applications_bytes_max),
             client_grants: Shelf::new(config.cache.client_grants_bytes_max),
+            origins: Origins::new(),
             stale: StaleDoor::default(),
             stale_max: config.store.stale_max,
         });
@@ -152,6 +156,13 @@ impl Directory {
             )
             .await?;
         Ok(grants.unwrap_or_default())
+    }
+
+    /// True where an application lists the origin, as browsers write it, for CORS.
+    pub async fn allows_origin(&self, origin: &str) -> bool {
+        let read =
+            async || store::applications::all_web_origins(&mut *self.store.read().await?).await;
+        self.origins.allows(origin, read).await
     }
 
     /// From memory while the feed is fresh; else from the store, past the memory; else, where the
@@ -244,5 +255,6 @@ impl Directory {
         self.apis.forget_all();
         self.applications.forget_all();
         self.client_grants.forget_all();
+        self.origins.forget();
     }
 }

@@ -1,8 +1,10 @@
 //! An application (Auth0: client): who gets tokens.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::described::Described;
+use super::web_origin;
 use crate::lifetime::ApplicationLifetimes;
 
 /// Most secrets of an application that live at one time.
@@ -128,6 +130,16 @@ impl Application {
             .iter()
             .filter(|secret| secret.is_live(now))
             .count()
+    }
+
+    /// The origins whose pages may read answers (CORS), each once.
+    #[must_use]
+    pub fn web_origins(&self) -> BTreeSet<String> {
+        ["web_origins", "allowed_origins"]
+            .into_iter()
+            .flat_map(|name| self.described.texts(name))
+            .filter_map(web_origin::of_listed)
+            .collect()
     }
 
     /// The API whose resource server it is, if it is one.

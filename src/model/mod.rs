@@ -13,3 +13,4 @@ pub mod refusal;
 pub mod scope;
 pub mod text;
 pub mod token;
+pub mod web_origin;

@@ -94,6 +94,32 @@ impl SecretRow {
     }
 }
 
+/// The column, which is unset where there are none.
+fn web_origins(application: &Application) -> Result<Option<String>, Fault> {
+    let origins = application.web_origins();
+    (!origins.is_empty())
+        .then(|| super::to_json(&origins))
+        .transpose()
+}
+
+/// The origins that any application lists for CORS; some may come twice.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn all_web_origins(conn: &mut Conn) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select web_origins from applications where web_origins is not null"
+    )?;
+    let mut all = Vec::new();
+    for (own,) in rows {
+        all.extend(super::parse_json::<Vec<String>>(&own)?);
+    }
+    Ok(all)
+}
+
 /// Stores a new application with its secrets; false where its `client_id` is taken.
 ///
 /// # Errors
@@ -103,8 +129,8 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         tx,
         "insert into applications (client_id, name, app_type, grant_types, token_endpoint_auth_method,
              resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at,
-             created_at, is_first_party, described)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             created_at, is_first_party, described, web_origins)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (client_id) do nothing",
         &application.client_id,
         &application.name,
@@ -117,7 +143,8 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         application.expires_at,
         application.created_at,
         application.is_first_party,
-        super::to_json(&application.described.0)?
+        super::to_json(&application.described.0)?,
+        web_origins(application)?
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -138,7 +165,7 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         "update applications set name = $2, app_type = $3, grant_types = $4,
              token_endpoint_auth_method = $5, resource_server_identifier = $6,
              application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9,
-             is_first_party = $10, described = $11
+             is_first_party = $10, described = $11, web_origins = $12
          where client_id = $1",
         &application.client_id,
         &application.name,
@@ -152,7 +179,8 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         application.lifetimes.user.map(Lifetime::as_integer),
         application.expires_at,
         application.is_first_party,
-        super::to_json(&application.described.0)?
+        super::to_json(&application.described.0)?,
+        web_origins(application)?
     )?;
     Ok(updated == 1)
 }

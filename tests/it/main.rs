@@ -20,6 +20,7 @@ mod raw;
 mod bounds;
 mod cli;
 mod client_authentication;
+mod cors;
 mod crash;
 mod curl;
 mod discovery;

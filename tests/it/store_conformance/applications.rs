@@ -4,6 +4,7 @@ use grantor::lifetime::{ApplicationLifetimes, Lifetime};
 use grantor::model::api::{Api, SystemApi};
 use grantor::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
+use grantor::model::described::Described;
 use grantor::store::applications::Filter;
 use grantor::store::{PageStart, Write, applications};
 
@@ -250,6 +251,29 @@ both_databases! {
         assert_eq!(of(&["https://x/more"]).await, ["other https://x/more"]);
         assert_eq!(of(&["https://x", "", ODD]).await, [""; 0]);
         assert_eq!(of(&[]).await, [""; 0]);
+    }
+
+    async fn the_origins_of_all_applications_are_those_that_are_stored_last(bench: Bench) {
+        let listing = |id: &str, urls: &[&str]| {
+            let described = Described([("web_origins".to_owned(), urls.into())].into_iter().collect());
+            Application { described, ..application(id) }
+        };
+        let all = async || {
+            let mut conn = bench.store.read().await.unwrap();
+            let mut all = applications::all_web_origins(&mut conn).await.unwrap();
+            all.sort();
+            all
+        };
+        assert_eq!(all().await, [""; 0]);
+        bench.insert_application(&listing("a", &["https://a.example/", "https://{x}.example"])).await;
+        bench.insert_application(&listing("b", &["https://b.example"])).await;
+        assert_eq!(all().await, ["https://a.example", "https://b.example"]);
+        let change = async |own: Application| {
+            bench.write(async |tx| applications::update(tx, &own).await).await.unwrap();
+        };
+        change(listing("a", &["https://c.example"])).await;
+        change(listing("b", &[])).await;
+        assert_eq!(all().await, ["https://c.example"]);
     }
 
     async fn an_api_that_goes_is_taken_from_its_resource_servers(bench: Bench) {
