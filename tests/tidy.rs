@@ -23,16 +23,17 @@ const LAYERS: &str = "
     store:      clock config lifetime model secret
     directory:  background clock config model store
     sweep:      clock config model store
+    uses:       clock model store
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
     bootstrap:  clock config lifetime model secret store tokens
     wire:       app config model secret tokens
     oauth:      app config directory grants lifetime model secret tokens wire
-    management: app config grants lifetime model secret store wire
+    management: app config directory grants lifetime model secret store tokens wire
     telemetry:  config model secret wire
     openapi:    app wire
     app:        background bootstrap clock config directory grants management model oauth openapi
-                secret store sweep telemetry tokens wire
+                secret store sweep telemetry tokens uses wire
     serve:      app background config wire
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";

@@ -12,6 +12,7 @@ use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
 use crate::model::fault::Fault;
+use crate::model::settings::InForce;
 
 /// What a value weighs in memory, about.
 pub(super) trait Weigh {
@@ -101,6 +102,8 @@ impl Weigh for Application {
     fn bytes(&self) -> usize {
         /// A secret's id and verifier, the remembered digest included.
         const SECRET_BYTES: usize = 320;
+        /// A credential with its key, as JWK and parsed, about: most keys are RSA of 2048 bits.
+        const CREDENTIAL_BYTES: usize = 1536;
         size_of::<Self>()
             + self.client_id.len()
             + self.name.len()
@@ -110,6 +113,11 @@ impl Weigh for Application {
                 .map(|grant_type| 32 + grant_type.len())
                 .sum::<usize>()
             + self.secrets.len() * SECRET_BYTES
+            + self.credentials.len() * CREDENTIAL_BYTES
+            + self
+                .private_key_jwt
+                .as_ref()
+                .map_or(0, |ids| 64 * ids.len())
     }
 }
 
@@ -127,6 +135,12 @@ impl Weigh for Vec<Arc<ClientGrant>> {
                     .sum::<usize>()
         };
         self.iter().map(grant).sum()
+    }
+}
+
+impl Weigh for InForce {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.default_audience.as_ref().map_or(0, String::len)
     }
 }
 

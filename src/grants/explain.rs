@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::targets;
 use crate::lifetime::{
     self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
 };
 use crate::model::api::{Api, ClientPolicy};
-use crate::model::application::{Application, ApplicationSecret};
+use crate::model::application::Application;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
 use crate::store::{self, Conn};
@@ -107,7 +108,8 @@ pub struct Question {
     pub apis: Vec<Api>,
     /// The application; without one, an application without values of its own.
     pub application: Option<Application>,
-    /// Its secret; without one, the one that lives longest.
+    /// Its secret, or its attached credential where it has `private_key_jwt`; without one, the one
+    /// that lives longest.
     pub secret_id: Option<String>,
     /// How the token would be come by.
     pub flow: Flow,
@@ -124,7 +126,7 @@ pub enum Unanswerable {
     TooManyApis(usize),
     /// A system API beside another.
     SystemApiNotAlone,
-    /// A secret that is not the application's.
+    /// A secret or credential that the application does not prove itself by.
     UnknownSecret,
 }
 
@@ -151,7 +153,9 @@ impl fmt::Display for Unanswerable {
             Self::SystemApiNotAlone => {
                 f.write_str("A system API never shares a token with another")
             }
-            Self::UnknownSecret => f.write_str("Not a secret of the client"),
+            Self::UnknownSecret => {
+                f.write_str("Not a secret of the client, nor a credential that it authenticates by")
+            }
         }
     }
 }
@@ -170,13 +174,50 @@ impl Question {
         if self.apis.len() > 1 && self.apis.iter().any(|api| api.system.is_some()) {
             return Err(Unanswerable::SystemApiNotAlone);
         }
-        let secrets = self.application.iter().flat_map(|own| &own.secrets);
-        let is_known = |id: &String| secrets.clone().any(|secret| &secret.id == id);
+        let proofs = self.application.iter().flat_map(Application::proofs);
+        let proofs: Vec<_> = proofs.collect();
+        let is_known = |id: &String| proofs.iter().any(|(own, _)| own == id);
         if self.secret_id.as_ref().is_some_and(|id| !is_known(id)) {
             return Err(Unanswerable::UnknownSecret);
         }
         Ok(self)
     }
+}
+
+/// What stands in where a client-credentials request names no API.
+#[derive(Clone, Debug)]
+pub enum Unnamed {
+    /// The tenant's `default_audience`.
+    Default(Api),
+    /// Every API that the application is granted, system APIs excepted, oldest grant first; none: such
+    /// a request is refused.
+    Granted(Vec<Api>),
+}
+
+/// Finds what a request of the application that names no API is for, as the token endpoint does.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn unnamed(
+    application: &Application,
+    conn: &mut Conn,
+    now: i64,
+) -> Result<Unnamed, Fault> {
+    let settings = store::settings::in_force(conn).await?;
+    if let Some(audience) = &settings.default_audience
+        && let Some(api) = store::apis::by_identifier(conn, audience).await?
+    {
+        return Ok(Unnamed::Default(api));
+    }
+    let grants = store::client_grants::of_application(conn, &application.client_id).await?;
+    let mut apis = Vec::new();
+    for grant in &grants {
+        let api = store::apis::by_id(conn, &grant.api_id).await?;
+        let counts =
+            |api: &Api| targets::is_open(api, grant) && grant.is_for(api, SubjectType::Client, now);
+        apis.extend(api.filter(counts));
+    }
+    Ok(Unnamed::Granted(apis))
 }
 
 /// The answer: the decision, its reasons, and whether the token would be refused.
@@ -288,25 +329,26 @@ impl Credential {
                 has_ended: false,
             };
         };
-        let secret_end = secret_of(application, question.secret_id.as_deref())
-            .and_then(|secret| secret.expires_at);
-        let end = [application.expires_at, secret_end]
+        let proofs = application.proofs();
+        let proof_end = end_of(&proofs, question.secret_id.as_deref());
+        let end = [application.expires_at, proof_end]
             .into_iter()
             .flatten()
             .min();
-        let has_no_secret = application.secrets.is_empty() && !application.is_public();
+        let has_no_proof = proofs.is_empty() && !application.is_public();
         Self {
             expires_in: end.map(|end| end - now),
-            has_ended: has_no_secret || end.is_some_and(|end| end <= now),
+            has_ended: has_no_proof || end.is_some_and(|end| end <= now),
         }
     }
 }
 
-/// The secret that is named, or the one that lives longest.
-fn secret_of<'a>(application: &'a Application, id: Option<&str>) -> Option<&'a ApplicationSecret> {
-    let secrets = application.secrets.iter();
-    match id {
-        Some(id) => secrets.into_iter().find(|secret| secret.id == id),
-        None => secrets.max_by_key(|secret| secret.expires_at.unwrap_or(i64::MAX)),
-    }
+/// When the proof that is named ends, or the one that lives longest.
+fn end_of(proofs: &[(&str, Option<i64>)], id: Option<&str>) -> Option<i64> {
+    let mut proofs = proofs.iter();
+    let proof = match id {
+        Some(id) => proofs.find(|(own, _)| *own == id),
+        None => proofs.max_by_key(|(_, end)| end.unwrap_or(i64::MAX)),
+    };
+    proof.and_then(|(_, end)| *end)
 }

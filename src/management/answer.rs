@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::lifetime::LifetimeProblem;
 use crate::model::described::Described;
 use crate::model::fault::Fault;
+use crate::model::refusal::Refusal;
 use crate::secret;
 use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
 use crate::wire::schema::Violation;
@@ -66,6 +67,7 @@ pub(crate) enum Missing {
     ResourceServer,
     Client,
     ClientGrant,
+    Credential,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -215,6 +217,7 @@ impl Problem {
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
+            Missing::Credential => ("inexistent_credential", "The credential does not exist"),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)
     }
@@ -233,6 +236,17 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+/// A token request that somebody made for an application: the protocol's code and words, 400
+/// throughout, because a 403 here would be about the caller's own token.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal {
+            code, description, ..
+        } = refusal;
+        Self::refused(StatusCode::BAD_REQUEST, code.as_str(), description)
     }
 }
 

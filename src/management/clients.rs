@@ -1,5 +1,6 @@
 //! `/api/v2/clients`: applications.
 
+mod authentication;
 mod fields;
 mod filter;
 mod view;
@@ -92,6 +93,7 @@ pub(crate) async fn create(
         app_type: None,
         grant_types: Vec::new(),
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: app.config.lifetimes.new_applications,
         expires_at: None,
@@ -99,16 +101,19 @@ pub(crate) async fn create(
         is_first_party: true,
         described: Described::default(),
         secrets: Vec::new(),
+        credentials: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
     let chosen = fields::chosen_secret(&mut fields);
+    let methods = authentication::read(&mut fields)?;
     fields::overlay(&app, &mut application, fields, now)?;
+    methods.give(&mut application, now)?;
     if !names_grant_types {
         application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
     fields::check_secret(&application, chosen.as_ref())?;
     let secret = match chosen {
-        None if application.is_public() => None,
+        None if !application.takes_secrets() => None,
         chosen => Some(chosen.unwrap_or_else(secret::new_secret)),
     };
     if let Some(secret) = &secret {
@@ -121,6 +126,7 @@ pub(crate) async fn create(
     if !store::applications::insert(&mut tx, &application).await? {
         return Err(Problem::conflict("The client_id is taken; try again."));
     }
+    authentication::insert(&mut tx, &application).await?;
     tx.note(Change::Application(application.client_id.clone()));
     let shown = show(&app, &application);
     let act = Act::new("Create a client").client(&application.client_id);
@@ -179,7 +185,11 @@ pub(crate) async fn connections(
 
 pub(crate) const UPDATE: Operation = Operation {
     summary: "Change an application",
-    access: Access::AnyOf(&["update:clients", "update:client_keys"]),
+    access: Access::AnyOf(&[
+        "update:clients",
+        "update:client_keys",
+        "update:client_credentials",
+    ]),
     body: Takes::Fields(fields::UPDATE),
     answer: Answer::One(200, SHOWN),
     refuses: &[404, 412],
@@ -194,9 +204,8 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
-    if fields.names_other_than("client_secret") {
-        require(&admin.caller, &["update:clients"])?;
-    }
+    authentication::require_scopes(&admin.caller, &fields)?;
+    let methods = authentication::read(&mut fields)?;
     let chosen = fields::chosen_secret(&mut fields);
     let kept = match &chosen {
         None => None,
@@ -214,6 +223,9 @@ pub(crate) async fn update(
     admin.check_match(&was)?;
     let was_for = fields::resource_server_of(&application);
     fields::overlay(&app, &mut application, fields, admin.now)?;
+    methods
+        .change(&app, &mut tx, &admin, &mut application)
+        .await?;
     fields::check_secret(&application, chosen.as_ref())?;
     if fields::resource_server_of(&application) != was_for {
         fields::check_resource_server(&mut tx, &app, &application).await?;

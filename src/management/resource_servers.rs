@@ -253,6 +253,8 @@ pub(crate) async fn delete(
     let linked = links(&mut tx, std::slice::from_ref(&api)).await?;
     let was = show(&api, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
+    store::apis::lock(&mut tx, &api.id).await?;
+    let was_default = store::settings::clear_default(&mut tx, &api.id).await?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
         let linked = store::applications::unlink_resource_server(&mut tx, &api.identifier).await?;
@@ -260,7 +262,11 @@ pub(crate) async fn delete(
             tx.note(Change::Application(client_id));
         }
         tx.note(Change::Revocation(Covered::Api(api.identifier.clone())));
-        let act = Act::new("Delete a resource server").audience(&api.identifier);
+        let mut act = Act::new("Delete a resource server").audience(&api.identifier);
+        if was_default {
+            tx.note(Change::Settings);
+            act.what = "Delete a resource server, which was the default_audience";
+        }
         admin.commit(&app, tx, act.before(was)).await?;
     }
     Ok(gone())

@@ -3,14 +3,17 @@
 pub mod api;
 pub mod application;
 pub mod change;
+pub mod client_credential;
 pub mod client_grant;
 pub mod described;
 pub mod fault;
 pub mod instant;
 pub mod issuer;
 pub mod json;
+pub mod public_key;
 pub mod refusal;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod token;
 pub mod web_origin;

@@ -65,7 +65,11 @@ fn operations() -> Vec<Operation> {
         of(
             patch.clone(),
             "/clients/{id}",
-            &["update:clients", "update:client_keys"],
+            &[
+                "update:clients",
+                "update:client_keys",
+                "update:client_credentials",
+            ],
         ),
         of(delete.clone(), "/clients/{id}", &["delete:clients"]),
         of(
@@ -77,6 +81,56 @@ fn operations() -> Vec<Operation> {
             post.clone(),
             "/clients/{id}/rotate-secret",
             &["update:client_keys"],
+        ),
+        of(
+            post.clone(),
+            "/clients/{id}/tokens",
+            &["create:client_tokens"],
+        ),
+        of(get.clone(), "/tokens", &["read:tokens"]),
+        of(delete.clone(), "/tokens/{id}", &["delete:tokens"]),
+        of(post.clone(), "/tokens/revoke", &["delete:tokens"]),
+        of(get.clone(), "/tenants/settings", &["read:tenant_settings"]),
+        of(
+            patch.clone(),
+            "/tenants/settings",
+            &["update:tenant_settings"],
+        ),
+        of(get.clone(), "/clients/{id}/secrets", &["read:client_keys"]),
+        of(
+            post.clone(),
+            "/clients/{id}/secrets",
+            &["update:client_keys"],
+        ),
+        of(
+            delete.clone(),
+            "/clients/{id}/secrets/{secret_id}",
+            &["update:client_keys"],
+        ),
+        of(
+            get.clone(),
+            "/clients/{id}/credentials",
+            &["read:client_credentials"],
+        ),
+        of(
+            post.clone(),
+            "/clients/{id}/credentials",
+            &["create:client_credentials"],
+        ),
+        of(
+            get.clone(),
+            "/clients/{id}/credentials/{credential_id}",
+            &["read:client_credentials"],
+        ),
+        of(
+            patch.clone(),
+            "/clients/{id}/credentials/{credential_id}",
+            &["update:client_credentials"],
+        ),
+        of(
+            delete.clone(),
+            "/clients/{id}/credentials/{credential_id}",
+            &["delete:client_credentials"],
         ),
         of(get.clone(), "/client-grants", &["read:client_grants"]),
         of(post, "/client-grants", &["create:client_grants"]),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::super::answer::Problem;
 use super::super::call::future_instant;
 use super::super::resource_servers;
+use super::authentication;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
 use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
@@ -28,7 +29,7 @@ const DESCRIBED_BYTES_MAX: usize = 200_000;
 pub(super) const CREATE: Tables = &[
     &[SECRET, NAME.required()],
     TABLE,
-    unbuilt::AUTHENTICATION,
+    authentication::CREATE_TABLE,
     described::NEW_PAGES,
     described::TABLE,
     sign_in::TABLE,
@@ -39,7 +40,7 @@ pub(super) const CREATE: Tables = &[
 pub(super) const UPDATE: Tables = &[
     &[SECRET, NAME],
     TABLE,
-    unbuilt::AUTHENTICATION,
+    authentication::UPDATE_TABLE,
     described::PAGES,
     described::TABLE,
     sign_in::TABLE,
@@ -52,7 +53,7 @@ pub(super) const SHOWN: Tables = &[
     READ_ONLY,
     &[SECRET, NAME],
     TABLE,
-    unbuilt::AUTHENTICATION,
+    authentication::UPDATE_TABLE,
     described::PAGES,
     described::TABLE,
     sign_in::TABLE,
@@ -233,15 +234,15 @@ pub(super) fn chosen_secret(fields: &mut Fields) -> Option<Secret<String>> {
     fields.text("client_secret").map(Secret::new)
 }
 
-/// A public application has no secret that it could keep.
+/// A public application has no secret that it could keep, and one with keys needs none.
 pub(super) fn check_secret(
     application: &Application,
     chosen: Option<&Secret<String>>,
 ) -> Result<(), Problem> {
-    if chosen.is_some() && application.is_public() {
+    if chosen.is_some() && !application.takes_secrets() {
         return Err(Problem::property(
             "client_secret",
-            "A public application (token_endpoint_auth_method none) has no secret",
+            "A public application (token_endpoint_auth_method none) has no secret, nor has one with private_key_jwt",
         ));
     }
     Ok(())

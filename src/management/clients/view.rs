@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::answer::{lay_under, shown};
-use super::fields;
+use super::{authentication, fields};
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, AuthMethod};
@@ -32,6 +32,8 @@ struct Shown<'a> {
     grant_types: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint_auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_authentication_methods: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_server_identifier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +83,7 @@ pub(in super::super) fn show_with_secret(
         token_endpoint_auth_method: application
             .token_endpoint_auth_method
             .map(AuthMethod::as_str),
+        client_authentication_methods: authentication::show(application),
         resource_server_identifier: application.resource_server_identifier.as_deref(),
         access_token_lifetimes: ShownLifetimes::of(application.lifetimes),
         expires_at: application.expires_at.map(instant::to_rfc3339),

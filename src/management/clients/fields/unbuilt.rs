@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use crate::wire::schema::{
-    Field, Form, boolean, choice, formed, free, instant, integer, is_denied, is_empty, is_null,
-    is_off, object, objects, text, texts,
+    Field, Form, boolean, choice, formed, instant, integer, is_denied, is_empty, is_null, is_off,
+    object, objects, text, texts,
 };
 
 const LATER: &str = "it is not built yet.";
@@ -52,12 +52,6 @@ pub(in super::super) const TABLE: &[Field] = &[
     .or_null()
     .unbuilt(is_null, LATER),
 ];
-
-/// How an application proves itself beside a secret.
-pub(in super::super) const AUTHENTICATION: &[Field] =
-    &[free("client_authentication_methods", 10_000)
-        .or_null()
-        .unbuilt(is_null, LATER)];
 
 const SIGNED_REQUEST: &[Field] = &[
     boolean("required").unbuilt(is_off, LATER),
