@@ -26,7 +26,12 @@ fn operations() -> Vec<Operation> {
         any_of,
     };
     let (get, post, patch, delete) = (Method::GET, Method::POST, Method::PATCH, Method::DELETE);
-    let read_clients = &["read:clients", "read:client_keys"];
+    let read_clients = &[
+        "read:clients",
+        "read:client_keys",
+        "read:client_credentials",
+        "read:client_summary",
+    ];
     vec![
         of(get.clone(), "/resource-servers", &["read:resource_servers"]),
         of(
@@ -67,6 +72,11 @@ fn operations() -> Vec<Operation> {
             ],
         ),
         of(delete.clone(), "/clients/{id}", &["delete:clients"]),
+        of(
+            get.clone(),
+            "/clients/{id}/connections",
+            &["read:connections", "read:clients", "read:client_summary"],
+        ),
         of(
             post.clone(),
             "/clients/{id}/rotate-secret",
