@@ -20,7 +20,8 @@ use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, clients, credentials, resource_servers, secrets, token_lifetime,
+    client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
+    tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -256,6 +257,24 @@ fn management() -> Routes {
             "/clients/{id}/credentials/{credential_id}",
             credentials::delete,
             &credentials::DELETE,
+        )
+        .post(
+            "/clients/{id}/tokens",
+            client_tokens::create,
+            &client_tokens::CREATE,
+        )
+        .get("/tokens", tokens::list, &tokens::LIST)
+        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
+        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
+        .get(
+            "/tenants/settings",
+            tenant_settings::get,
+            &tenant_settings::GET,
+        )
+        .patch(
+            "/tenants/settings",
+            tenant_settings::update,
+            &tenant_settings::UPDATE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

@@ -151,9 +151,10 @@ impl Api {
 }
 
 /// The scopes of the Management API: those of the operations that exist, plus ours.
-pub const MANAGEMENT_SCOPES: [(&str, &str); 19] = [
+pub const MANAGEMENT_SCOPES: [(&str, &str); 24] = [
     ("create:client_credentials", "Give applications public keys"),
     ("create:client_grants", "Create client grants"),
+    ("create:client_tokens", "Issue tokens for applications"),
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
     (
@@ -163,6 +164,7 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 19] = [
     ("delete:client_grants", "Delete client grants"),
     ("delete:clients", "Delete applications"),
     ("delete:resource_servers", "Delete APIs"),
+    ("delete:tokens", "Revoke tokens"),
     ("introspect:tokens", "Introspect any token"),
     (
         "read:client_credentials",
@@ -172,6 +174,8 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 19] = [
     ("read:client_keys", "Read about applications' secrets"),
     ("read:clients", "Read applications"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
+    ("read:tenant_settings", "Read the tenant's settings"),
+    ("read:tokens", "List stored tokens"),
     (
         "update:client_credentials",
         "Attach, detach and change applications' public keys",
@@ -180,6 +184,7 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 19] = [
     ("update:client_keys", "Set and rotate applications' secrets"),
     ("update:clients", "Change applications"),
     ("update:resource_servers", "Change APIs"),
+    ("update:tenant_settings", "Change the tenant's settings"),
 ];
 
 /// The scopes of the MFA API (Auth0's names).

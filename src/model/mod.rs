@@ -12,5 +12,6 @@ pub mod json;
 pub mod public_key;
 pub mod refusal;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod token;

@@ -14,6 +14,7 @@ pub mod keys;
 pub mod migrate;
 pub mod revocations;
 pub mod secrets;
+pub mod settings;
 pub mod tokens;
 
 mod connect;

@@ -12,6 +12,7 @@ mod keys;
 mod migrate;
 mod revocations;
 mod secrets;
+mod settings;
 mod tokens;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
