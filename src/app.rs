@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -11,6 +12,7 @@ use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::audit::Audit;
 use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
@@ -18,10 +20,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
-    tenant_settings, token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -54,6 +57,8 @@ pub struct App {
     pub directory: Arc<Directory>,
     /// Issues tokens.
     pub mint: Mint,
+    /// What happened, for the operators.
+    pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
     /// When secrets were last used, until that is written.
@@ -79,7 +84,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -89,7 +95,7 @@ impl App {
         background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
-            config.sweep.clone(),
+            (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
         let uses = Arc::new(SecretUses::default());
@@ -99,6 +105,9 @@ impl App {
             clock.clone(),
             background.stop.clone(),
         ));
+        let audit = Audit::new(&store, clock.clone(), &config.audit);
+        let writing = Arc::clone(&audit).run(background.stop.clone());
+        background.tasks.spawn(writing);
         let app = Self {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
@@ -109,7 +118,9 @@ impl App {
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
+            audit,
             secrets: prepared.secrets,
             config,
             issuer,
@@ -129,6 +140,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
         }
     }
 
@@ -176,8 +197,24 @@ pub(crate) fn routes() -> Routes {
         .nest("/api/v2", management())
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,
@@ -217,6 +254,24 @@ fn management() -> Routes {
             "/clients/{id}/rotate-secret",
             secrets::rotate,
             &secrets::ROTATE,
+        )
+        .post(
+            "/clients/{id}/tokens",
+            client_tokens::create,
+            &client_tokens::CREATE,
+        )
+        .get("/tokens", tokens::list, &tokens::LIST)
+        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
+        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
+        .get(
+            "/tenants/settings",
+            tenant_settings::get,
+            &tenant_settings::GET,
+        )
+        .patch(
+            "/tenants/settings",
+            tenant_settings::update,
+            &tenant_settings::UPDATE,
         )
         .get(
             "/clients/{id}/secrets",
@@ -258,24 +313,6 @@ fn management() -> Routes {
             credentials::delete,
             &credentials::DELETE,
         )
-        .post(
-            "/clients/{id}/tokens",
-            client_tokens::create,
-            &client_tokens::CREATE,
-        )
-        .get("/tokens", tokens::list, &tokens::LIST)
-        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
-        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
-        .get(
-            "/tenants/settings",
-            tenant_settings::get,
-            &tenant_settings::GET,
-        )
-        .patch(
-            "/tenants/settings",
-            tenant_settings::update,
-            &tenant_settings::UPDATE,
-        )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(
             "/client-grants",
@@ -297,6 +334,15 @@ fn management() -> Routes {
             client_grants::delete,
             &client_grants::DELETE,
         )
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get(
+            "/stats/active-users",
+            stats::active_users,
+            &stats::ACTIVE_USERS,
+        )
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
         .get("/openapi.json", openapi::get, &openapi::GET);
     // A panic is told in this API's shape.
     routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
@@ -324,6 +370,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,

@@ -45,7 +45,7 @@ impl Authenticated {
 }
 
 impl Authenticated {
-    /// The application as if it had come with the secret or key that lives longest: what an administrator
+    /// The application as if it had come with the secret that lives longest: what an administrator
     /// issues for it is worth no more than what it can get by itself.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Authenticated {
         let live = ends.filter(|end| end.is_none_or(|end| now < end));
         let longest = live.max_by_key(|end| end.unwrap_or(i64::MAX));
         if longest.is_none() && !application.is_public() {
-            return refused("The client has no live secret or key, so it gets no tokens.");
+            return refused("The client has no live secret or credential, so it gets no tokens.");
         }
         Ok(Self {
             application,

@@ -300,7 +300,7 @@ both_stores! {
         // Its secret sleeps, so without a key it could get none by itself.
         attach(&desk, &shop.client(), &[]).await.expect(StatusCode::OK);
         let refused = generate().await;
-        assert!(refused.status.is_client_error() && refused.text("message").contains("no live secret or key"), "{refused:?}");
+        assert!(refused.status.is_client_error() && refused.text("message").contains("no live secret or credential"), "{refused:?}");
     }
 
     async fn a_change_is_in_force_on_the_other_node_within_a_second(world: World) {
