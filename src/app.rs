@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -19,10 +20,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_tokens, clients, logs, refusals, resource_servers, secrets, stats,
-    tenant_settings, token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -32,6 +34,7 @@ use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::uses::{self, SecretUses};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
 use crate::wire::{is_management, no_store};
@@ -58,6 +61,10 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// When secrets were last used, until that is written.
+    pub uses: Arc<SecretUses>,
+    /// What a client assertion may name in `aud`.
+    pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
     pub metadata: String,
     /// The OpenAPI document.
@@ -77,7 +84,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -93,7 +101,16 @@ impl App {
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
+        let uses = Arc::new(SecretUses::default());
+        background.tasks.spawn(uses::run(
+            Arc::clone(&uses),
+            store.clone(),
+            clock.clone(),
+            background.stop.clone(),
+        ));
         let app = Self {
+            uses,
+            assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
             mint: Mint {
@@ -101,6 +118,7 @@ impl App {
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
             audit,
             secrets: prepared.secrets,
@@ -125,6 +143,16 @@ impl App {
         }
     }
 
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
+        }
+    }
+
     /// Recognises tokens that somebody presents.
     #[must_use]
     pub fn recogniser(&self) -> Recogniser<'_> {
@@ -134,6 +162,15 @@ impl App {
             store: &self.store,
         }
     }
+}
+
+/// The issuer, and the token endpoint where that is allowed.
+fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
+    let mut audiences = vec![issuer.as_str().to_owned()];
+    if config.client_assertion.accept_token_endpoint_audience {
+        audiences.push(issuer.join("oauth/token"));
+    }
+    audiences
 }
 
 /// Every route, with what it takes and gives.
@@ -160,8 +197,24 @@ pub(crate) fn routes() -> Routes {
         .nest("/api/v2", management())
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,
@@ -219,6 +272,46 @@ fn management() -> Routes {
             "/tenants/settings",
             tenant_settings::update,
             &tenant_settings::UPDATE,
+        )
+        .get(
+            "/clients/{id}/secrets",
+            client_secrets::list,
+            &client_secrets::LIST,
+        )
+        .post(
+            "/clients/{id}/secrets",
+            client_secrets::create,
+            &client_secrets::CREATE,
+        )
+        .delete(
+            "/clients/{id}/secrets/{secret_id}",
+            client_secrets::delete,
+            &client_secrets::DELETE,
+        )
+        .get(
+            "/clients/{id}/credentials",
+            credentials::list,
+            &credentials::LIST,
+        )
+        .post(
+            "/clients/{id}/credentials",
+            credentials::create,
+            &credentials::CREATE,
+        )
+        .get(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::get,
+            &credentials::GET,
+        )
+        .patch(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::update,
+            &credentials::UPDATE,
+        )
+        .delete(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::delete,
+            &credentials::DELETE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

@@ -59,6 +59,8 @@ pub(crate) enum Missing {
     Client,
     ClientGrant,
     Log,
+    Credential,
+    SigningKey,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -208,7 +210,9 @@ impl Problem {
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
             Missing::Log => ("inexistent_log", "The log does not exist"),
+            Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
+            Missing::Credential => ("inexistent_credential", "The credential does not exist"),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)
     }

@@ -5,7 +5,9 @@
 
 pub mod apis;
 pub mod applications;
+pub mod assertions;
 pub mod audit;
+pub mod client_credentials;
 pub mod client_grants;
 pub mod feed;
 pub mod group;
@@ -13,6 +15,7 @@ pub mod issuances;
 pub mod keys;
 pub mod migrate;
 pub mod revocations;
+pub mod secrets;
 pub mod settings;
 pub mod tokens;
 

@@ -140,7 +140,7 @@ both_databases! {
     async fn a_recorded_operation_is_recorded_where_it_changes_something(bench: Bench) {
         let door = door(bench, 100);
         let revoke = |jti: &str| Operation::Recorded(
-            Box::new(Operation::RevokeSigned { jti: jti.into(), expires_at: NOW + 600 }),
+            Box::new(Operation::RevokeSigned { name: jti.into(), expires_at: NOW + 600 }),
             Box::new(record(jti, NOW_MS)),
         );
         for jti in ["a", "b", "a", "b", "a"] {
