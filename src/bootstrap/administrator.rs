@@ -40,23 +40,20 @@ pub(super) async fn first(
         }
         return Ok(None);
     }
-    let (made, shown) = match given {
-        Some(given) => {
-            let BootstrapCredentials {
-                client_id,
-                client_secret,
-            } = given.clone();
-            let first = FirstApplication {
-                client_id,
-                client_secret,
-            };
-            insert_administrator(tx, &first, secrets, now).await?;
-            (first.client_id, None)
-        }
-        None => {
-            let first = new_administrator(tx, secrets, now).await?;
-            (first.client_id.clone(), Some(first))
-        }
+    let (made, shown) = if let Some(given) = given {
+        let BootstrapCredentials {
+            client_id,
+            client_secret,
+        } = given.clone();
+        let first = FirstApplication {
+            client_id,
+            client_secret,
+        };
+        insert_administrator(tx, &first, secrets, now).await?;
+        (first.client_id, None)
+    } else {
+        let first = new_administrator(tx, secrets, now).await?;
+        (first.client_id.clone(), Some(first))
     };
     tx.record(record(
         "Create the first application",
