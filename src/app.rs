@@ -20,8 +20,8 @@ use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_tokens, clients, resource_servers, secrets, tenant_settings,
-    token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
+    tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -31,6 +31,7 @@ use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::uses::{self, SecretUses};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
 use crate::wire::{is_management, no_store};
@@ -55,6 +56,10 @@ pub struct App {
     pub mint: Mint,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// When secrets were last used, until that is written.
+    pub uses: Arc<SecretUses>,
+    /// What a client assertion may name in `aud`.
+    pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
     pub metadata: String,
     /// The OpenAPI document.
@@ -87,7 +92,16 @@ impl App {
             config.sweep.clone(),
             background.stop.clone(),
         ));
+        let uses = Arc::new(SecretUses::default());
+        background.tasks.spawn(uses::run(
+            Arc::clone(&uses),
+            store.clone(),
+            clock.clone(),
+            background.stop.clone(),
+        ));
         let app = Self {
+            uses,
+            assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
             mint: Mint {
@@ -127,6 +141,15 @@ impl App {
             store: &self.store,
         }
     }
+}
+
+/// The issuer, and the token endpoint where that is allowed.
+fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
+    let mut audiences = vec![issuer.as_str().to_owned()];
+    if config.client_assertion.accept_token_endpoint_audience {
+        audiences.push(issuer.join("oauth/token"));
+    }
+    audiences
 }
 
 /// Every route, with what it takes and gives.
@@ -212,6 +235,46 @@ fn management() -> Routes {
             "/tenants/settings",
             tenant_settings::update,
             &tenant_settings::UPDATE,
+        )
+        .get(
+            "/clients/{id}/secrets",
+            client_secrets::list,
+            &client_secrets::LIST,
+        )
+        .post(
+            "/clients/{id}/secrets",
+            client_secrets::create,
+            &client_secrets::CREATE,
+        )
+        .delete(
+            "/clients/{id}/secrets/{secret_id}",
+            client_secrets::delete,
+            &client_secrets::DELETE,
+        )
+        .get(
+            "/clients/{id}/credentials",
+            credentials::list,
+            &credentials::LIST,
+        )
+        .post(
+            "/clients/{id}/credentials",
+            credentials::create,
+            &credentials::CREATE,
+        )
+        .get(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::get,
+            &credentials::GET,
+        )
+        .patch(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::update,
+            &credentials::UPDATE,
+        )
+        .delete(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::delete,
+            &credentials::DELETE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

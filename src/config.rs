@@ -46,6 +46,8 @@ pub struct Config {
     pub cache: Cache,
     /// Bounds on slow hashing.
     pub secrets: Secrets,
+    /// What applications sign to prove who they are.
+    pub client_assertion: ClientAssertion,
     /// Removal of what has expired.
     pub sweep: Sweep,
     /// The first application.
@@ -67,6 +69,7 @@ impl Config {
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
+            client_assertion: ClientAssertion::read(reader),
             sweep: Sweep::read(reader),
             bootstrap: Bootstrap::read(reader),
             log: Log::read(reader),
@@ -295,6 +298,26 @@ impl Secrets {
         Self {
             slow_hashes_at_once_max: reader.integer("secrets.slow_hashes_at_once_max", 1..=256),
             slow_hash_queue_max: reader.integer("secrets.slow_hash_queue_max", 1..=100_000),
+        }
+    }
+}
+
+/// `[client_assertion]`
+#[derive(Clone, Debug)]
+pub struct ClientAssertion {
+    /// Whether `aud` may be the token endpoint's URL beside the issuer.
+    pub accept_token_endpoint_audience: bool,
+    /// The longest time to `exp`.
+    pub lifetime_seconds_max: i64,
+}
+
+impl ClientAssertion {
+    fn read(reader: &mut Reader) -> Self {
+        let key = "client_assertion.accept_token_endpoint_audience";
+        Self {
+            accept_token_endpoint_audience: reader.boolean(key),
+            lifetime_seconds_max: reader
+                .integer("client_assertion.lifetime_seconds_max", 60..=86_400),
         }
     }
 }

@@ -24,4 +24,5 @@ pub mod store;
 pub mod sweep;
 pub mod telemetry;
 pub mod tokens;
+pub mod uses;
 pub mod wire;

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Sweep;
 use crate::model::fault::Fault;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{Store, feed, tokens};
+use crate::store::{Store, assertions, feed, tokens};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(store: Store, clock: Clock, config: Sweep, stop: CancellationToken) {
@@ -34,6 +34,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
         let mut tx = store.write().await?;
         let rows = tokens::sweep(&mut tx, now, rows_max).await?
             + revocations::sweep(&mut tx, now, rows_max).await?
+            + assertions::sweep(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
         tx.commit(now).await?;
         swept += rows;

@@ -23,6 +23,7 @@ const LAYERS: &str = "
     store:      clock config lifetime model secret
     directory:  background clock config model store
     sweep:      clock config model store
+    uses:       clock model store
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
     bootstrap:  clock config lifetime model secret store tokens
@@ -32,7 +33,7 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     app:        background bootstrap clock config directory grants management model oauth openapi
-                secret store sweep telemetry tokens wire
+                secret store sweep telemetry tokens uses wire
     serve:      app background config wire
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";

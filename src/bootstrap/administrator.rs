@@ -106,11 +106,13 @@ async fn insert_administrator(
         app_type: Some("non_interactive".to_owned()),
         grant_types: vec![CLIENT_CREDENTIALS.to_owned()],
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: now,
         secrets: vec![secrets.keep(&first.client_secret, now).await?],
+        credentials: Vec::new(),
     };
     if !store::applications::insert(tx, &application).await? {
         // It is there and has lost its grant: it gets the configured secret beside its own.

@@ -57,6 +57,7 @@ pub(crate) enum Missing {
     ResourceServer,
     Client,
     ClientGrant,
+    Credential,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -206,6 +207,7 @@ impl Problem {
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
+            Missing::Credential => ("inexistent_credential", "The credential does not exist"),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)
     }

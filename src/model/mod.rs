@@ -3,11 +3,13 @@
 pub mod api;
 pub mod application;
 pub mod change;
+pub mod client_credential;
 pub mod client_grant;
 pub mod fault;
 pub mod instant;
 pub mod issuer;
 pub mod json;
+pub mod public_key;
 pub mod refusal;
 pub mod scope;
 pub mod settings;

@@ -5,12 +5,15 @@
 
 pub mod apis;
 pub mod applications;
+pub mod assertions;
+pub mod client_credentials;
 pub mod client_grants;
 pub mod feed;
 pub mod group;
 pub mod keys;
 pub mod migrate;
 pub mod revocations;
+pub mod secrets;
 pub mod settings;
 pub mod tokens;
 

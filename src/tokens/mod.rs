@@ -1,5 +1,6 @@
 //! Access tokens: signing or storing them, and recognising them again.
 
+pub mod assertion;
 pub mod issue;
 pub mod jti;
 pub mod jwt;

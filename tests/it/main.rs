@@ -19,6 +19,7 @@ mod raw;
 
 mod bounds;
 mod cli;
+mod client_assertion;
 mod client_authentication;
 mod crash;
 mod curl;
@@ -49,6 +50,7 @@ mod outage;
 mod readme;
 mod revocation;
 mod shutdown;
+mod signer;
 mod statements;
 mod store_conformance;
 mod stored_tokens;
