@@ -46,6 +46,7 @@ mod manage_secrets;
 mod manage_server_lifetimes;
 mod manage_tenant_settings;
 mod manage_tokens;
+mod openapi;
 mod outage;
 mod readme;
 mod revocation;

@@ -104,7 +104,7 @@ impl Operation {
 }
 
 /// Every Management scope.
-async fn scopes(node: &Node) -> Vec<String> {
+pub(crate) async fn scopes(node: &Node) -> Vec<String> {
     let shown = Desk::open(node)
         .await
         .shown(&crate::harness::api_path(MANAGEMENT))
