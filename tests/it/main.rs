@@ -56,6 +56,7 @@ mod statements;
 mod store_conformance;
 mod stored_tokens;
 mod sweep;
+mod tables;
 mod token_client_credentials;
 mod token_dialects;
 mod token_lifetime;
