@@ -1,6 +1,8 @@
 //! Where the generator does not know enough: each line with its reason. Values listed here take the
 //! place of generated ones for that field and all below it.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::rows::{UNBUILT, lines};
@@ -13,6 +15,8 @@ struct Listed {
     path: &'static str,
     why: &'static str,
     taken: Vec<Value>,
+    /// Without effect: taken, and shown as it is or not at all.
+    accepted: Vec<Value>,
     refused: Vec<Value>,
     not_supported: Vec<Value>,
 }
@@ -20,6 +24,11 @@ struct Listed {
 impl Listed {
     fn taken(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.taken = values.into_iter().collect();
+        self
+    }
+
+    fn accepted(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+        self.accepted = values.into_iter().collect();
         self
     }
 
@@ -41,12 +50,15 @@ const GRANT: &str = "ClientGrantRequestContent";
 const CREDENTIAL: &str = "ClientCredentialRequestContent";
 const SETTINGS: &str = "TenantSettingsRequestContent";
 
+static LISTED: LazyLock<Vec<Listed>> = LazyLock::new(listed);
+
 fn listed() -> Vec<Listed> {
     let of = |of, path, why| Listed {
         of,
         path,
         why,
         taken: Vec::new(),
+        accepted: Vec::new(),
         refused: Vec::new(),
         not_supported: Vec::new(),
     };
@@ -126,6 +138,12 @@ fn listed() -> Vec<Listed> {
             .taken([json!(false)])
             .refused([json!("maybe"), json!(1)]),
     ];
+    all.push(
+        of(GRANT, "allow_all_scopes", "false is omitted")
+            .taken([json!(true)])
+            .accepted([json!(false)])
+            .refused([json!("x"), json!(1)]),
+    );
     all.extend(signing(&of));
     all.extend(settings(&of));
     all.extend(unbuilt(&of));
@@ -160,35 +178,35 @@ fn unbuilt(of: Of<'_>) -> Vec<Listed> {
     const WHY: &str = "unbuilt.tsv";
     let off = |resource, path| {
         of(resource, path, WHY)
-            .taken([json!(false)])
+            .accepted([json!(false)])
             .not_supported([json!(true)])
             .refused([json!("x"), json!(1)])
     };
     let required = |required: bool| json!({ "mechanism": "dpop", "required": required });
     vec![
         off(API, "enforce_policies"),
-        of(API, "proof_of_possession", WHY).taken([json!(null), required(false)]).not_supported([required(true)]).refused([json!("x")]),
-        of(API, "token_encryption", WHY).taken([json!(null)]).not_supported([json!({ "format": "compact-nested-jwe" })]).refused([json!("x")]),
-        of(API, "consent_policy", WHY).taken([json!(null)]).not_supported([json!("transactional-authorization-with-mfa")]).refused([json!(1)]),
-        of(API, "authorization_details", WHY).taken([json!(null), json!([])]).not_supported([json!([{ "type": "payment" }])]).refused([json!("x")]),
-        of(API, "authorization_policy", WHY).taken([json!(null)]).not_supported([json!({ "policy_id": "p" })]).refused([json!("x")]),
+        of(API, "proof_of_possession", WHY).accepted([json!(null), required(false)]).not_supported([required(true)]).refused([json!("x")]),
+        of(API, "token_encryption", WHY).accepted([json!(null)]).not_supported([json!({ "format": "compact-nested-jwe" })]).refused([json!("x")]),
+        of(API, "consent_policy", WHY).accepted([json!(null)]).not_supported([json!("transactional-authorization-with-mfa")]).refused([json!(1)]),
+        of(API, "authorization_details", WHY).accepted([json!(null), json!([])]).not_supported([json!([{ "type": "payment" }])]).refused([json!("x")]),
+        of(API, "authorization_policy", WHY).accepted([json!(null)]).not_supported([json!({ "policy_id": "p" })]).refused([json!("x")]),
         off(API, "allow_online_access"),
         off(API, "allow_online_access_with_ephemeral_sessions"),
-        of(API, "token_lifetime_for_anonymous_access_tokens", WHY).taken([json!(null)]).not_supported([json!(60)]).refused([json!("x")]),
+        of(API, "token_lifetime_for_anonymous_access_tokens", WHY).accepted([json!(null)]).not_supported([json!(60)]).refused([json!("x")]),
         of(API, "subject_type_authorization.client.policy", WHY).taken([json!("deny_all"), json!("require_client_grant")]).refused([json!("allow_all"), json!(1)]),
         of(API, "subject_type_authorization.user.policy", WHY).taken([json!("allow_all")]).not_supported([json!("deny_all"), json!("require_client_grant")]).refused([json!("nonsense")]),
         off(CLIENT, "require_pushed_authorization_requests"),
         off(CLIENT, "require_proof_of_possession"),
-        of(CLIENT, "compliance_level", WHY).taken([json!(null), json!("none")]).not_supported([json!("fapi1_adv_pkj_par"), json!("fapi2_sp_mtls_mtls")]).refused([json!(1)]),
-        of(CLIENT, "token_quota", WHY).taken([json!({ "client_credentials": { "enforce": false, "per_day": 2_147_483_647_i64, "per_hour": 1 } })])
+        of(CLIENT, "compliance_level", WHY).accepted([json!(null), json!("none")]).not_supported([json!("fapi1_adv_pkj_par"), json!("fapi2_sp_mtls_mtls")]).refused([json!(1)]),
+        of(CLIENT, "token_quota", WHY).accepted([json!({ "client_credentials": { "enforce": false, "per_day": 2_147_483_647_i64, "per_hour": 1 } })])
             .not_supported([json!({ "client_credentials": { "enforce": true, "per_day": 1 } })]).refused([json!("x")]),
-        of(CLIENT, "signed_request_object", WHY).taken([json!({ "required": false })]).not_supported([json!({ "required": true })]).refused([json!("x")]),
-        of(CLIENT, "organization_usage", WHY).taken([json!("deny")]).not_supported([json!("allow"), json!("require")]).refused([json!("nonsense"), json!(1)]),
-        of(CLIENT, "default_organization", WHY).taken([json!(null)]).not_supported([json!({ "organization_id": "org_0123456789abcdef", "flows": ["client_credentials"] })]).refused([json!("x")]),
-        of(CLIENT, "token_exchange", WHY).taken([json!(null)]).not_supported([json!({ "allow_any_profile_of_type": ["custom_authentication"] })]).refused([json!("x")]),
-        of(GRANT, "organization_usage", WHY).taken([json!("deny")]).not_supported([json!("allow"), json!("require")]).refused([json!("nonsense"), json!(1)]),
-        of(GRANT, "allow_any_organization", WHY).taken([json!(false), json!(null)]).not_supported([json!(true)]).refused([json!("x")]),
-        of(GRANT, "authorization_details_types", WHY).taken([json!([])]).not_supported([json!(["payment"])]).refused([json!("x y"), json!([1])]),
+        of(CLIENT, "signed_request_object", WHY).accepted([json!({ "required": false })]).not_supported([json!({ "required": true })]).refused([json!("x")]),
+        of(CLIENT, "organization_usage", WHY).accepted([json!("deny")]).not_supported([json!("allow"), json!("require")]).refused([json!("nonsense"), json!(1)]),
+        of(CLIENT, "default_organization", WHY).accepted([json!(null)]).not_supported([json!({ "organization_id": "org_0123456789abcdef", "flows": ["client_credentials"] })]).refused([json!("x")]),
+        of(CLIENT, "token_exchange", WHY).accepted([json!(null)]).not_supported([json!({ "allow_any_profile_of_type": ["custom_authentication"] })]).refused([json!("x")]),
+        of(GRANT, "organization_usage", WHY).accepted([json!("deny")]).not_supported([json!("allow"), json!("require")]).refused([json!("nonsense"), json!(1)]),
+        of(GRANT, "allow_any_organization", WHY).accepted([json!(false), json!(null)]).not_supported([json!(true)]).refused([json!("x")]),
+        of(GRANT, "authorization_details_types", WHY).accepted([json!([])]).not_supported([json!(["payment"])]).refused([json!("x y"), json!([1])]),
         of(GRANT, "default_for", WHY).not_supported([json!("third_party_clients")]).refused([json!(1)]),
     ]
 }
@@ -298,8 +316,8 @@ fn settings(of: Of<'_>) -> Vec<Listed> {
 
 /// The listed values of a field, if they are listed.
 pub(super) fn values_of(schema: &str, path: &str) -> Option<Vec<Case>> {
-    let found = listed()
-        .into_iter()
+    let found = LISTED
+        .iter()
         .find(|own| schema.ends_with(own.of) && own.path == path)?;
     let case = |expected: Expected| {
         move |value| Case {
@@ -307,16 +325,25 @@ pub(super) fn values_of(schema: &str, path: &str) -> Option<Vec<Case>> {
             expected: expected.clone(),
         }
     };
-    let taken = found.taken.into_iter().map(case(Expected::Taken));
+    let taken = found.taken.iter().cloned().map(case(Expected::Taken));
+    let accepted = found.accepted.iter().cloned().map(case(Expected::Accepted));
     let refused = found
         .refused
-        .into_iter()
+        .iter()
+        .cloned()
         .map(case(Expected::Refused(path.to_owned())));
     let not_supported = found
         .not_supported
-        .into_iter()
+        .iter()
+        .cloned()
         .map(case(Expected::NotSupported(path.to_owned())));
-    Some(taken.chain(refused).chain(not_supported).collect())
+    Some(
+        taken
+            .chain(accepted)
+            .chain(refused)
+            .chain(not_supported)
+            .collect(),
+    )
 }
 
 /// Members that a field needs beside it.
@@ -347,7 +374,7 @@ fn every_row_of_the_unbuilt_fields_is_listed() {
         ("clients", CLIENT),
         ("client-grants", GRANT),
     ];
-    let listed = listed();
+    let listed = &LISTED;
     for row in lines(UNBUILT).filter(|row| row[0] != "resource") {
         let (_, of) = resources.iter().find(|(name, _)| *name == row[0]).unwrap();
         // `signed_request_object.required` is listed by its parent.
@@ -361,7 +388,7 @@ fn every_row_of_the_unbuilt_fields_is_listed() {
 
 #[test]
 fn every_exception_is_of_a_field_and_says_why() {
-    for own in listed() {
+    for own in LISTED.iter() {
         assert!(own.why.len() > 8, "{}", own.path);
         let schemas = super::SCHEMAS
             .iter()

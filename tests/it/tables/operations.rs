@@ -7,24 +7,11 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 16] = [
+const NOT_OFFERED: [(&str, &str); 6] = [
     ("GET /client-grants/{id}/organizations", "organizations"),
     ("POST /clients/cimd/preview", "documents as client ids"),
     ("POST /clients/cimd/register", "documents as client ids"),
     ("GET /clients/{id}/connections", "connections"),
-    ("GET /keys/custom-signing", "keys of one's own"),
-    ("PUT /keys/custom-signing", "keys of one's own"),
-    ("DELETE /keys/custom-signing", "keys of one's own"),
-    ("GET /keys/encryption", "keys of one's own"),
-    ("POST /keys/encryption", "keys of one's own"),
-    ("POST /keys/encryption/rekey", "keys of one's own"),
-    ("GET /keys/encryption/{id}", "keys of one's own"),
-    ("DELETE /keys/encryption/{id}", "keys of one's own"),
-    ("POST /keys/encryption/{id}", "keys of one's own"),
-    (
-        "POST /keys/encryption/{id}/wrapping-key",
-        "keys of one's own",
-    ),
     ("GET /stats/active-users", "users"),
     ("GET /stats/daily", "users"),
 ];

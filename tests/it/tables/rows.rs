@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 
 const FIELDS: &str = include_str!("../../data/auth0-management/fields.tsv");
 const OVERRIDES: &str = include_str!("../../data/auth0-management/grantor-overrides.tsv");
+/// Fields that only npm's types of Auth0 know (compatibility.md §1.2), and are not built.
+const MORE: &str = "
+CreateResourceServerRequestContent,UpdateResourceServerRequestContent\tallow_online_access_with_ephemeral_sessions\topt\tboolean\t
+CreateResourceServerRequestContent,UpdateResourceServerRequestContent\ttoken_lifetime_for_anonymous_access_tokens\topt\tinteger|null\t
+";
 pub(super) const UNBUILT: &str = include_str!("../../data/auth0-management/unbuilt.tsv");
 pub(super) const OPERATIONS: &str = include_str!("../../data/auth0-management/operations.tsv");
 
@@ -43,7 +48,12 @@ impl Limits {
     fn read(text: &str) -> Self {
         let pairs = text.split(' ').filter_map(|word| word.split_once('='));
         let of = pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()));
-        Self { of: of.collect() }
+        let mut of: BTreeMap<_, _> = of.collect();
+        // An override says it in words.
+        if text.starts_with("RFC 3339") {
+            of.insert("format".to_owned(), "date-time".to_owned());
+        }
+        Self { of }
     }
 
     /// A limit that is a number; one that is another field's name is none.
@@ -72,14 +82,17 @@ impl Field {
 
 /// The columns of a table without its head and its comments.
 pub(super) fn lines(table: &str) -> impl Iterator<Item = Vec<&str>> {
-    let rows = table.lines().skip(1).filter(|row| !row.starts_with('#'));
+    let rows = table
+        .lines()
+        .skip(1)
+        .filter(|row| !row.is_empty() && !row.starts_with('#'));
     rows.map(|row| row.split('\t').collect())
 }
 
 /// The top-level fields of a schema.
 pub(super) fn schema(name: &str) -> Vec<Field> {
     let mut rows: Vec<(String, [&str; 3])> = Vec::new();
-    for (table, row) in [FIELDS, OVERRIDES]
+    for (table, row) in [FIELDS, OVERRIDES, MORE]
         .iter()
         .enumerate()
         .flat_map(|(number, table)| lines(table).map(move |row| (number, row)))
@@ -92,7 +105,7 @@ pub(super) fn schema(name: &str) -> Vec<Field> {
         }
         let line = [required, kind, limits];
         match rows.iter_mut().find(|(own, _)| own == path) {
-            Some((_, own)) if table == 1 => *own = line,
+            Some((_, own)) if table > 0 => *own = line,
             // Tables are one text for creation and change, but what is required is so at creation.
             _ => rows.push((path.to_owned(), line)),
         }

@@ -16,6 +16,8 @@ pub(super) struct Case {
 pub(super) enum Expected {
     /// It is taken and shown.
     Taken,
+    /// It is taken, and shown as it is or not at all.
+    Accepted,
     /// 400 `invalid_body` naming this property.
     Refused(String),
     /// 400 `operation_not_supported` naming this property.
@@ -66,7 +68,7 @@ pub(super) fn sample(schema: &str, field: &Field) -> Value {
     if let Some(listed) = values_of(schema, &field.path) {
         let taken = listed
             .into_iter()
-            .find(|case| case.expected == Expected::Taken);
+            .find(|case| matches!(case.expected, Expected::Taken | Expected::Accepted));
         return taken.map_or(Value::Null, |case| case.value);
     }
     match field.kind {
