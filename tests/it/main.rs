@@ -17,6 +17,7 @@ mod harness;
 mod program;
 mod raw;
 
+mod attacks;
 mod bounds;
 mod cli;
 mod client_assertion;
