@@ -78,7 +78,7 @@ fn tokens(scene: &Scene) -> Vec<Attack> {
     for (target, ends) in [
         (&scene.mighty, 403),
         (&scene.keyed, 403),
-        (&scene.expired, 401),
+        (&scene.expired, 400),
         (&scene.idle, 400),
         (&scene.public, 400),
     ] {
