@@ -4,11 +4,16 @@
 
 mod scene;
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::{Answer, ISSUER, MANAGEMENT, Node, World, api_path, both_stores};
+use crate::harness::{
+    Answer, Credentials, ISSUER, MANAGEMENT, Node, World, api_path, both_stores, claims, header,
+};
 use crate::manage_rights::{operations, scopes};
 use scene::{KNOWN_SECRET, PUBLIC_KEY, Scene};
 
@@ -64,6 +69,11 @@ fn becoming(scene: &Scene) -> Vec<Attack> {
         patch(path(&scene.keyed), json!({ "client_authentication_methods": null }), 403),
         patch(path(&scene.keyed), json!({ "client_authentication_methods": null, "token_endpoint_auth_method": "client_secret_basic" }), 403),
         patch(format!("{}/credentials/{}", path(&scene.keyed), scene.credential), json!({ "expires_at": null }), 403),
+        patch(
+            path(&scene.keyed),
+            json!({ "client_authentication_methods": { "private_key_jwt": { "credentials": [{ "id": scene.spare }] } } }),
+            403,
+        ),
         // Taking something away is not handing it out.
         patch(path(&scene.mighty), json!({ "token_endpoint_auth_method": "client_secret_basic" }), 200),
         patch(path(&scene.mighty), json!({ "expires_at": "2098-01-01T00:00:00Z" }), 200),
@@ -266,6 +276,37 @@ both_stores! {
             breaches.extend(escalate(world, scope, &all_scopes).await);
         }
         assert!(breaches.is_empty(), "\n{} breaches\n{}\n", breaches.len(), breaches.join("\n"));
+    }
+
+    /// The usual confusions: a verifier that takes HS256 with the public key, an application's secret or
+    /// nothing for the key.
+    async fn nobody_forges_a_management_token_with_hs256(world: World) {
+        let node = &world.node;
+        let shop = node.api_and_application("urn:orders").await;
+        let good = node.admin_token().await;
+        let keys = node.send(node.request(Method::GET, "/.well-known/jwks.json")).await;
+        let modulus = keys.json["keys"][0]["n"].as_str().unwrap();
+        let raw_modulus = URL_SAFE_NO_PAD.decode(modulus).unwrap();
+        let candidates: [&[u8]; 6] = [
+            b"",
+            shop.secret.as_bytes(),
+            crate::harness::ADMIN_SECRET.as_bytes(),
+            modulus.as_bytes(),
+            &raw_modulus,
+            keys.body.as_bytes(),
+        ];
+        for kid in [header(&good)["kid"].clone(), json!("unknown"), json!("../keys")] {
+            for key in candidates {
+                let head = json!({ "alg": "HS256", "typ": "JWT", "kid": kid });
+                let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+                let message = format!("{}.{}", part(&head), part(&claims(&good)));
+                let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());
+                let forged = format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()));
+                let answer = Desk::with_token(node, forged.clone()).get("/clients").await;
+                answer.expect(StatusCode::UNAUTHORIZED);
+                assert!(!node.is_active(&Credentials::admin(), &forged).await);
+            }
+        }
     }
 
     async fn an_api_that_is_made_anew_inherits_no_grants_and_no_tokens(world: World) {

@@ -11,6 +11,7 @@ use crate::harness::{Credentials, MANAGEMENT, Node, World, claims};
 
 pub(super) const KNOWN_SECRET: &str = "a secret that the attacker has chosen itself";
 pub(super) const PUBLIC_KEY: &str = include_str!("../../data/public_keys/rsa_2048.pem");
+const SPARE_KEY: &str = include_str!("../../data/public_keys/p256.pem");
 /// How long the application lives that has expired when the attacker comes.
 const SOON_SECONDS: i64 = 2;
 
@@ -36,6 +37,8 @@ pub(super) struct Scene {
     pub(super) keyed: String,
     /// Its key.
     pub(super) credential: String,
+    /// Another one, which is attached no more.
+    pub(super) spare: String,
     kept: Vec<Credentials>,
 }
 
@@ -68,6 +71,10 @@ impl Scene {
             .post(&format!("/clients/{}/credentials", keyed.id), key)
             .await;
         let credential = created.expect(reqwest::StatusCode::CREATED).text("id");
+        let key = json!({ "credential_type": "public_key", "pem": SPARE_KEY, "alg": "ES256" });
+        let path = format!("/clients/{}/credentials", keyed.id);
+        let created = admin.post(&path, key).await;
+        let spare = created.expect(reqwest::StatusCode::CREATED).text("id");
         let attached = json!({ "private_key_jwt": { "credentials": [{ "id": credential }] } });
         change(&keyed, json!({ "client_authentication_methods": attached })).await;
         let ids = [&expired, &idle, &public, &keyed].map(|own| own.id.clone());
@@ -99,6 +106,7 @@ impl Scene {
             public,
             keyed,
             credential,
+            spare,
             kept,
         }
     }
