@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -18,10 +19,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
-    tenant_settings, token_lifetime, tokens,
+    signing_keys, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -79,7 +81,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -109,6 +112,7 @@ impl App {
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
             secrets: prepared.secrets,
             config,
@@ -129,6 +133,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
         }
     }
 
@@ -176,8 +190,24 @@ pub(crate) fn routes() -> Routes {
         .nest("/api/v2", management())
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,

@@ -5,9 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Sweep;
+use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{Store, assertions, feed, tokens};
+use crate::store::{Store, apis, assertions, feed, keys, tokens};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(store: Store, clock: Clock, config: Sweep, stop: CancellationToken) {
@@ -35,8 +36,14 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
         let rows = tokens::sweep(&mut tx, now, rows_max).await?
             + revocations::sweep(&mut tx, now, rows_max).await?
             + assertions::sweep(&mut tx, now, rows_max).await?
+            + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
+        let keys = keys::sweep(&mut tx, now, rows_max).await?;
+        for algorithm in &keys {
+            tx.note(Change::SigningKeys(algorithm.clone()));
+        }
         tx.commit(now).await?;
+        let rows = rows + u64::try_from(keys.len()).unwrap_or(u64::MAX);
         swept += rows;
         if rows == 0 {
             break;

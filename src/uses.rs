@@ -24,24 +24,33 @@ const BATCH_ROWS_MAX: usize = 256;
 
 /// The uses that are noted and not yet written, by the secret's id.
 #[derive(Default)]
-pub struct SecretUses(Mutex<HashMap<String, i64>>);
+pub struct SecretUses(Mutex<HashMap<String, Use>>);
+
+/// The last use of a secret.
+#[derive(Clone)]
+struct Use {
+    client_id: String,
+    /// Unix seconds.
+    at: i64,
+}
 
 impl SecretUses {
-    /// Notes that a secret was used, where the last note of it is a minute old.
-    pub fn note(&self, secret: &ApplicationSecret, now: i64) {
+    /// Notes that a secret of an application was used, where the last note of it is a minute old.
+    pub fn note(&self, client_id: &str, secret: &ApplicationSecret, now: i64) {
         if !secret.noted.is_due(now, NOTED_EVERY_SECONDS) {
             return;
         }
         let mut noted = self.noted();
         if noted.len() < NOTED_MAX || noted.contains_key(&secret.id) {
-            noted.insert(secret.id.clone(), now);
+            let client_id = client_id.to_owned();
+            noted.insert(secret.id.clone(), Use { client_id, at: now });
         }
     }
 
     /// What is noted of a secret and not yet written, unix seconds.
     #[must_use]
     pub fn of(&self, id: &str) -> Option<i64> {
-        self.noted().get(id).copied()
+        self.noted().get(id).map(|last| last.at)
     }
 
     /// Writes what is noted, in bounded transactions. What cannot be written stays noted.
@@ -49,29 +58,56 @@ impl SecretUses {
     /// # Errors
     /// A fault of the store.
     pub async fn write(&self, store: &Store, now: i64) -> Result<(), Fault> {
-        let mut uses: Vec<_> = self.noted().drain().collect();
-        uses.sort_unstable();
-        while !uses.is_empty() {
-            let batch = uses.split_off(uses.len().saturating_sub(BATCH_ROWS_MAX));
+        let mut left: Uses = self.noted().drain().collect();
+        left.sort_unstable_by(|(a, of_a), (b, of_b)| {
+            (&of_a.client_id, a).cmp(&(&of_b.client_id, b))
+        });
+        while !left.is_empty() {
+            let (batch, rest) = batch(left);
+            let rows: Vec<_> = batch
+                .iter()
+                .map(|(id, last)| (id.clone(), last.at))
+                .collect();
             let written = async {
                 let mut tx = store.write().await?;
-                store::secrets::record(&mut tx, &batch).await?;
+                store::secrets::record(&mut tx, &rows).await?;
                 tx.commit(now).await
             };
             if let Err(fault) = written.await {
                 let mut noted = self.noted();
-                for (id, at) in uses.into_iter().chain(batch) {
-                    noted.entry(id).or_insert(at);
+                for (id, last) in batch.into_iter().chain(rest) {
+                    noted.entry(id).or_insert(last);
                 }
                 return Err(fault);
             }
+            left = rest;
         }
         Ok(())
     }
 
-    fn noted(&self) -> std::sync::MutexGuard<'_, HashMap<String, i64>> {
+    fn noted(&self) -> std::sync::MutexGuard<'_, HashMap<String, Use>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Uses by secret, sorted by application.
+type Uses = Vec<(String, Use)>;
+
+/// At most one secret of each application, and the rest: an administrative change locks the secrets
+/// of one application in whatever order, so that a transaction with two of them could deadlock with it.
+fn batch(left: Uses) -> (Uses, Uses) {
+    let (mut batch, mut rest) = (Uses::new(), Uses::new());
+    for (id, last) in left {
+        let is_new = batch
+            .last()
+            .is_none_or(|(_, before)| before.client_id != last.client_id);
+        if is_new && batch.len() < BATCH_ROWS_MAX {
+            batch.push((id, last));
+        } else {
+            rest.push((id, last));
+        }
+    }
+    (batch, rest)
 }
 
 /// Writes once a minute, and a last time at the end.

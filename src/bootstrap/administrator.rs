@@ -115,7 +115,9 @@ async fn insert_administrator(
         credentials: Vec::new(),
     };
     if !store::applications::insert(tx, &application).await? {
-        // It is there and has lost its grant: it gets the configured secret beside its own.
+        // It is there and has lost its grant: it gets the configured secret beside its own, and that
+        // has to open it.
+        store::client_credentials::attach(tx, &application.client_id, None).await?;
         add_secret(tx, &application.client_id, &application.secrets).await?;
     }
     let api = store::apis::system(tx, SystemApi::Management).await?;

@@ -93,6 +93,10 @@ impl Weigh for Api {
             + self.id.len()
             + self.identifier.len()
             + self.name.as_ref().map_or(0, String::len)
+            + self
+                .signing_secret
+                .as_ref()
+                .map_or(0, |own| own.sealed.len())
             + self.scopes.iter().map(scope).sum::<usize>()
     }
 }
@@ -113,6 +117,10 @@ impl Weigh for Application {
                 .sum::<usize>()
             + self.secrets.len() * SECRET_BYTES
             + self.credentials.len() * CREDENTIAL_BYTES
+            + self
+                .private_key_jwt
+                .as_ref()
+                .map_or(0, |ids| 64 * ids.len())
     }
 }
 

@@ -45,7 +45,7 @@ impl Authenticated {
 }
 
 impl Authenticated {
-    /// The application as if it had come with the secret or key that lives longest: what an administrator
+    /// The application as if it had come with the secret that lives longest: what an administrator
     /// issues for it is worth no more than what it can get by itself.
     ///
     /// # Errors
@@ -55,11 +55,11 @@ impl Authenticated {
         if !application.is_live(now) {
             return refused("The client has expired.");
         }
-        let proofs = application.proofs().into_iter().map(|(_, end)| end);
-        let live = proofs.filter(|end| end.is_none_or(|end| now < end));
+        let ends = application.proofs().into_iter().map(|(_, end)| end);
+        let live = ends.filter(|end| end.is_none_or(|end| now < end));
         let longest = live.max_by_key(|end| end.unwrap_or(i64::MAX));
         if longest.is_none() && !application.is_public() {
-            return refused("The client has no live secret or key, so it gets no tokens.");
+            return refused("The client has no live secret or credential, so it gets no tokens.");
         }
         Ok(Self {
             application,
@@ -70,8 +70,10 @@ impl Authenticated {
     /// The same, under a credential that ends no later than `end`, unix seconds.
     #[must_use]
     pub fn until(mut self, end: Option<i64>) -> Self {
-        let ends = [self.credential_expires_at, end];
-        self.credential_expires_at = ends.into_iter().flatten().min();
+        self.credential_expires_at = [self.credential_expires_at, end]
+            .into_iter()
+            .flatten()
+            .min();
         self
     }
 }

@@ -58,6 +58,7 @@ pub(crate) enum Missing {
     Client,
     ClientGrant,
     Credential,
+    SigningKey,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -206,6 +207,7 @@ impl Problem {
                 "The resource server does not exist",
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
+            Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
             Missing::Credential => ("inexistent_credential", "The credential does not exist"),
         };

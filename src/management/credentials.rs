@@ -213,8 +213,8 @@ pub(crate) async fn delete(
 
 /// A new credential from what [`TABLE`] has let pass.
 pub(super) fn read(fields: &mut Fields, now: i64) -> Result<ClientCredential, Problem> {
-    let kind = fields.choice("credential_type", CredentialType::parse);
-    let credential_type = kind.unwrap_or(CredentialType::PublicKey);
+    let named_type = fields.choice("credential_type", CredentialType::parse);
+    let credential_type = named_type.unwrap_or(CredentialType::PublicKey);
     let alg = fields.choice("alg", AssertionAlgorithm::parse);
     let algorithm = alg.unwrap_or(AssertionAlgorithm::Rs256);
     let path = fields.path("pem");

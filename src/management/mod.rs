@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod query;
 pub mod resource_servers;
 pub mod secrets;
+pub mod signing_keys;
 pub mod tenant_settings;
 pub mod token_lifetime;
 pub mod tokens;

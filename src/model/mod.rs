@@ -9,6 +9,7 @@ pub mod fault;
 pub mod instant;
 pub mod issuer;
 pub mod json;
+pub mod key;
 pub mod public_key;
 pub mod refusal;
 pub mod scope;

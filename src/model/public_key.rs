@@ -248,6 +248,7 @@ fn checked(
     family: Family,
     algorithm: AssertionAlgorithm,
 ) -> Result<PublicKey, &'static str> {
+    const BAD: &str = "Not a usable public key (a point of a curve is written uncompressed)";
     if family != algorithm.family() {
         return Err(match algorithm.family() {
             Family::Rsa => "The key does not fit the alg, which needs an RSA key",
@@ -260,7 +261,6 @@ fn checked(
         Family::P256 => (&ECDSA_P256_SHA256_FIXED, DecodingKey::from_ec_der(bits)),
         Family::Ed25519 => (&ED25519, DecodingKey::from_ed_der(bits)),
     };
-    const BAD: &str = "Not a usable public key (a point of a curve is written uncompressed)";
     ParsedPublicKey::new(by, bits).map_err(|_| BAD)?;
     let jwk = Jwk::from_decoding_key(&key, None).map_err(|_| BAD)?;
     if let AlgorithmParameters::RSA(rsa) = &jwk.algorithm {

@@ -15,7 +15,7 @@ use crate::model::text::{CLIENT_ID_BYTES_MAX, has_control};
 use crate::secret::Secret;
 use crate::tokens::assertion::{self, ASSERTION_BYTES_MAX, Terms};
 use crate::wire::decode_form;
-use crate::wire::schema::{Field, text};
+use crate::wire::schema::{Field, choice, text};
 
 /// RFC 7523 §2.2.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -27,6 +27,9 @@ const SECRET_BYTES_MAX: usize = 1024;
 pub(crate) const CREDENTIALS: &[Field] = &[
     text("client_id", 0, CLIENT_ID_BYTES_MAX),
     text("client_secret", 0, SECRET_BYTES_MAX),
+    // RFC 7521 §4.2.
+    text("client_assertion", 0, ASSERTION_BYTES_MAX),
+    choice("client_assertion_type", &[JWT_BEARER]),
 ];
 
 /// What a request presents.
@@ -209,7 +212,7 @@ pub(crate) async fn authenticate(
         Credential::Post(secret) | Credential::Basic(secret) => {
             let secret = find_secret(app, &application, secret, now).await?;
             live()?;
-            app.uses.note(secret, now);
+            app.uses.note(client_id, secret, now);
             secret.expires_at
         }
         Credential::Assertion(assertion) => {

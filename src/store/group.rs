@@ -35,8 +35,8 @@ pub enum Operation {
     },
     /// Revokes a signed token.
     RevokeSigned {
-        /// Its name.
-        jti: String,
+        /// What it is revoked under ([`Token::revocation_name`]).
+        name: String,
         /// Its end, unix seconds.
         expires_at: i64,
     },
@@ -78,7 +78,7 @@ impl Operation {
     /// The row that it locks: batches sort by it, so that two nodes' batches cannot deadlock.
     fn key(&self) -> &str {
         match self {
-            Self::RevokeSigned { jti, .. } => jti,
+            Self::RevokeSigned { name, .. } => name,
             Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
@@ -92,9 +92,9 @@ impl Operation {
             Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await?,
             Self::RevokeStored { digest } => tokens::delete(tx, digest).await?,
             Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await?,
-            Self::RevokeSigned { jti, expires_at } => {
-                revocations::insert_token(tx, jti, *expires_at).await?;
-                tx.note(Change::RevokedToken(jti.clone()));
+            Self::RevokeSigned { name, expires_at } => {
+                revocations::insert_token(tx, name, *expires_at).await?;
+                tx.note(Change::RevokedToken(name.clone()));
             }
             Self::RedeemAssertion(Redemption {
                 digest,

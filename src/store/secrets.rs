@@ -46,7 +46,7 @@ pub async fn delete(tx: &mut Write, client_id: &str, id: &str) -> Result<bool, F
 }
 
 /// Records that secrets were used, each at a time in unix seconds, where nothing later is recorded.
-/// The caller sorts them by id, so that two nodes' transactions cannot deadlock.
+/// The caller sorts them, so that two nodes' transactions cannot deadlock.
 ///
 /// # Errors
 /// A fault of the store.

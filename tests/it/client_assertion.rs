@@ -22,7 +22,7 @@ async fn shop(node: &Node, alg: &'static str) -> Keyed {
 
 /// 401 `invalid_client` in the very same words, whatever was wrong.
 #[track_caller]
-fn refused(answer: Answer, what: &str) {
+fn refused(answer: &Answer, what: &str) {
     assert_eq!(
         answer.status,
         StatusCode::UNAUTHORIZED,
@@ -42,9 +42,14 @@ async fn works(world: &World, shop: &Keyed, over: Value, what: &str) {
 
 async fn fails(world: &World, shop: &Keyed, over: Value, what: &str) {
     refused(
-        ask(&world.node, &shop.assertion(world, over), ORDERS).await,
+        &ask(&world.node, &shop.assertion(world, over), ORDERS).await,
         what,
     );
+}
+
+/// Half a second after an instant.
+fn half_past(at: i64) -> Value {
+    serde_json::from_str(&format!("{at}.5")).unwrap()
 }
 
 /// A JWT under HS256, as somebody makes it who knows the public key.
@@ -63,7 +68,7 @@ both_stores! {
         desk.api(ORDERS, json!({})).await;
         for alg in ["RS256", "RS384", "PS256", "ES256", "EdDSA"] {
             let shop = Keyed::new(&desk, ORDERS, alg).await;
-            let good = || shop.assertion(&world, json!({}));
+            let good = || shop.assertion(world, json!({}));
             let token = ask(node, &good(), ORDERS).await.expect(StatusCode::OK).text("access_token");
             assert_eq!(claims(&token)["azp"], shop.id.as_str());
             let by = [("client_id", shop.id.as_str()), ("token", token.as_str())];
@@ -82,11 +87,11 @@ both_stores! {
             (json!({ "exp": now + 600 }), "the longest exp"),
             (json!({ "exp": now - 59 }), "a client's clock that is behind"),
             (json!({ "exp": now + 100, "iat": now + 59, "nbf": now + 59 }), "one that is ahead"),
-            (json!({ "exp": now as f64 + 30.5, "iat": now as f64 - 0.5 }), "fractions of a second"),
+            (json!({ "exp": half_past(now + 30), "iat": half_past(now - 1) }), "fractions of a second"),
             (json!({ "jti": "j".repeat(512) }), "a long jti"),
             (json!({ "scope": "x", "extra": { "a": [1] } }), "claims that mean nothing here"),
         ] {
-            works(&world, &shop, over, what).await;
+            works(world, &shop, over, what).await;
         }
         for header in [
             json!({ "alg": "ES256" }),
@@ -94,7 +99,7 @@ both_stores! {
             json!({ "alg": "ES256", "typ": "client-authentication+jwt", "kid": shop.kid }),
             json!({ "alg": "ES256", "x5t": "dGh1bWI", "x5c": ["bm90aGluZw=="] }),
         ] {
-            let assertion = shop.signer.sign(&header, &shop.claims(&world, json!({})));
+            let assertion = shop.signer.sign(&header, &shop.claims(world, json!({})));
             ask(&world.node, &assertion, ORDERS).await.expect(StatusCode::OK);
         }
     }
@@ -135,9 +140,9 @@ both_stores! {
             (json!({ "jti": 5 }), "a jti that is a number"),
             (json!({ "jti": "j".repeat(513) }), "a jti without bounds"),
         ] {
-            fails(&world, &shop, over, what).await;
+            fails(world, &shop, over, what).await;
         }
-        works(&world, &shop, json!({}), "and the good one").await;
+        works(world, &shop, json!({}), "and the good one").await;
     }
 
     async fn a_header_that_is_not_as_it_should_be_is_refused(world: World) {
@@ -161,10 +166,10 @@ both_stores! {
             (json!({ "alg": "ES256", "typ": "at+jwt" }), "an access token's typ"),
             (json!({ "alg": "ES256", "typ": "" }), "an empty typ"),
         ] {
-            let assertion = shop.signer.sign(&header, &shop.claims(&world, json!({})));
-            refused(ask(node, &assertion, ORDERS).await, what);
+            let assertion = shop.signer.sign(&header, &shop.claims(world, json!({})));
+            refused(&ask(node, &assertion, ORDERS).await, what);
         }
-        works(&world, &shop, json!({}), "and the good one").await;
+        works(world, &shop, json!({}), "and the good one").await;
     }
 
     async fn a_signature_of_another_key_or_none_is_refused(world: World) {
@@ -172,12 +177,12 @@ both_stores! {
         let shop = shop(node, "RS256").await;
         let desk = Desk::open(node).await;
         let other = Keyed::new(&desk, ORDERS, "RS256").await;
-        let claims = || shop.claims(&world, json!({}));
+        let claims = || shop.claims(world, json!({}));
         let header = |alg: &str, kid: &str| json!({ "alg": alg, "kid": kid });
         let public = shop.signer.pem();
         let der: String = public.lines().filter(|line| !line.starts_with('-')).collect();
         let der = base64::engine::general_purpose::STANDARD.decode(der).unwrap();
-        let good = shop.assertion(&world, json!({}));
+        let good = shop.assertion(world, json!({}));
         let (unsigned, signature) = good.rsplit_once('.').unwrap();
         let mut changed = signature.to_owned();
         changed.replace_range(10..11, if &signature[10..11] == "A" { "B" } else { "A" });
@@ -198,7 +203,7 @@ both_stores! {
             ("no.jwt.atall".to_owned(), "no JWT"),
             ("...".to_owned(), "dots"),
         ] {
-            refused(ask(node, &assertion, ORDERS).await, what);
+            refused(&ask(node, &assertion, ORDERS).await, what);
         }
         // What failed before did not use it up.
         ask(node, &good, ORDERS).await.expect(StatusCode::OK);
@@ -207,24 +212,24 @@ both_stores! {
     async fn an_assertion_counts_once_here_elsewhere_and_after_a_restart(world: World) {
         let shop = shop(&world.node, "ES256").await;
         let other_node = world.another_node().await;
-        let good = shop.assertion(&world, json!({ "jti": "once" }));
+        let good = shop.assertion(world, json!({ "jti": "once" }));
         ask(&world.node, &good, ORDERS).await.expect(StatusCode::OK);
-        refused(ask(&world.node, &good, ORDERS).await, "again");
-        refused(ask(&other_node, &good, ORDERS).await, "on the other node");
+        refused(&ask(&world.node, &good, ORDERS).await, "again");
+        refused(&ask(&other_node, &good, ORDERS).await, "on the other node");
         let by = [("token", "x")];
-        refused(present(&other_node, "/oauth/introspect", &good, &by).await, "at another endpoint");
-        let same_jti = shop.assertion(&world, json!({ "jti": "once", "exp": world.clock.now() + 90 }));
-        refused(ask(&other_node, &same_jti, ORDERS).await, "another assertion of the same jti");
+        refused(&present(&other_node, "/oauth/introspect", &good, &by).await, "at another endpoint");
+        let same_jti = shop.assertion(world, json!({ "jti": "once", "exp": world.clock.now() + 90 }));
+        refused(&ask(&other_node, &same_jti, ORDERS).await, "another assertion of the same jti");
         other_node.stop().await;
         let restarted = world.another_node().await;
-        refused(ask(&restarted, &good, ORDERS).await, "after a restart");
+        refused(&ask(&restarted, &good, ORDERS).await, "after a restart");
         let desk = Desk::open(&world.node).await;
         let other = Keyed::new(&desk, ORDERS, "ES256").await;
-        works(&world, &other, json!({ "jti": "once" }), "another application's jti").await;
+        works(world, &other, json!({ "jti": "once" }), "another application's jti").await;
         // As long as it would be good it is remembered, whatever is swept.
         world.clock.advance(119);
         grantor::sweep::once(&world.node.app.store, world.clock.now(), 100).await.unwrap();
-        refused(ask(&restarted, &good, ORDERS).await, "in its last second");
+        refused(&ask(&restarted, &good, ORDERS).await, "in its last second");
         restarted.stop().await;
     }
 
@@ -232,7 +237,7 @@ both_stores! {
         let shop = shop(&world.node, "ES256").await;
         let other_node = world.another_node().await;
         for round in 0..3 {
-            let good = shop.assertion(&world, json!({}));
+            let good = shop.assertion(world, json!({}));
             let running: Vec<_> = (0..16).map(|n| {
                 let wire = if n % 2 == 0 { (*world.node).clone() } else { (*other_node).clone() };
                 let good = good.clone();
@@ -244,7 +249,7 @@ both_stores! {
                 if answer.status == StatusCode::OK {
                     successes += 1;
                 } else {
-                    refused(answer, "a replay");
+                    refused(&answer, "a replay");
                 }
             }
             assert_eq!(successes, 1, "round {round}");
@@ -262,19 +267,19 @@ both_stores! {
         let added = add(&desk, &client, &second, json!({ "expires_at": soon })).await;
         let by_second = || {
             let header = json!({ "alg": "EdDSA", "kid": added.text("kid") });
-            second.sign(&header, &shop.claims(&world, json!({})))
+            second.sign(&header, &shop.claims(world, json!({})))
         };
-        refused(ask(node, &by_second(), ORDERS).await, "not attached yet");
+        refused(&ask(node, &by_second(), ORDERS).await, "not attached yet");
         attach(&desk, &client, &[&shop.credential, &added.text("id")]).await.expect(StatusCode::OK);
-        works(&world, &shop, json!({}), "the first").await;
+        works(world, &shop, json!({}), "the first").await;
         let answer = ask(node, &by_second(), ORDERS).await.expect(StatusCode::OK);
         assert_eq!(answer.json["expires_in"], 300, "no token outlives its credential");
         attach(&desk, &client, &[&added.text("id")]).await.expect(StatusCode::OK);
-        fails(&world, &shop, json!({}), "detached").await;
+        fails(world, &shop, json!({}), "detached").await;
         world.clock.advance(299);
         ask(node, &by_second(), ORDERS).await.expect(StatusCode::OK);
         world.clock.advance(1);
-        refused(ask(node, &by_second(), ORDERS).await, "expired");
+        refused(&ask(node, &by_second(), ORDERS).await, "expired");
     }
 
     async fn with_private_key_jwt_no_secret_counts_and_without_it_no_assertion(world: World) {
@@ -286,27 +291,27 @@ both_stores! {
         let claims = || json!({ "iss": secretive.id, "sub": secretive.id, "aud": ISSUER,
             "exp": world.clock.now() + 60, "jti": grantor::secret::random_text(16) });
         let good = || signer.sign(&json!({ "alg": "ES256" }), &claims());
-        refused(ask(node, &good(), ORDERS).await, "not attached");
+        refused(&ask(node, &good(), ORDERS).await, "not attached");
         node.token(&secretive, ORDERS).await;
         let shown = attach(&desk, &secretive, &[&id]).await.expect(StatusCode::OK);
         assert!(shown.json.get("token_endpoint_auth_method").is_none());
         ask(node, &good(), ORDERS).await.expect(StatusCode::OK);
         let params = [("audience", ORDERS)];
-        refused(node.ask(&secretive, &params).await, "the secret in the header");
+        refused(&node.ask(&secretive, &params).await, "the secret in the header");
         let in_body = [("grant_type", "client_credentials"), ("audience", ORDERS),
             ("client_id", secretive.id.as_str()), ("client_secret", secretive.secret.as_str())];
-        refused(node.bare_form("/oauth/token", &in_body).await, "the secret in the body");
-        refused(node.bare_form("/oauth/token", &in_body[..3]).await, "no secret at all");
+        refused(&node.bare_form("/oauth/token", &in_body).await, "the secret in the body");
+        refused(&node.bare_form("/oauth/token", &in_body[..3]).await, "no secret at all");
         let null = json!({ "client_authentication_methods": null });
         desk.patch(&format!("/clients/{}", secretive.id), null).await.expect(StatusCode::OK);
-        refused(ask(node, &good(), ORDERS).await, "taken away");
+        refused(&ask(node, &good(), ORDERS).await, "taken away");
         node.token(&secretive, ORDERS).await;
     }
 
     async fn an_assertion_stands_alone(world: World) {
         let node = &world.node;
         let shop = shop(node, "ES256").await;
-        let good = shop.assertion(&world, json!({}));
+        let good = shop.assertion(world, json!({}));
         let two_ways = |answer: Answer| answer.expect_error(StatusCode::BAD_REQUEST, "invalid_request");
         let grant = [("grant_type", "client_credentials"), ("audience", ORDERS)];
         let with = |more: &[(&'static str, &str)]| {
@@ -328,9 +333,9 @@ both_stores! {
         let params = [("token", "x"), ("client_assertion", &good), ("client_assertion_type", JWT_BEARER)];
         two_ways(node.send(request.form(&params)).await);
         let saml = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
-        refused(send(with(&[("client_assertion", &good), ("client_assertion_type", saml)])).await, "another kind");
+        refused(&send(with(&[("client_assertion", &good), ("client_assertion_type", saml)])).await, "another kind");
         let named = |id: &str| with(&[("client_assertion", &good), ("client_assertion_type", JWT_BEARER), ("client_id", id)]);
-        refused(send(named("another")).await, "another client_id beside it");
+        refused(&send(named("another")).await, "another client_id beside it");
         let long = "x".repeat(16 * 1024 + 1);
         two_ways(send(with(&[("client_assertion", &long), ("client_assertion_type", JWT_BEARER)])).await);
         let query = format!("/oauth/token?client_assertion={good}");
@@ -341,12 +346,12 @@ both_stores! {
     async fn the_token_endpoint_is_taken_for_the_audience_where_that_is_set(world: World, "GRANTOR_CLIENT_ASSERTION__ACCEPT_TOKEN_ENDPOINT_AUDIENCE" = "true", "GRANTOR_CLIENT_ASSERTION__LIFETIME_SECONDS_MAX" = "3600") {
         let shop = shop(&world.node, "ES256").await;
         let now = world.clock.now();
-        works(&world, &shop, json!({ "aud": TOKEN_ENDPOINT }), "the token endpoint").await;
-        works(&world, &shop, json!({}), "the issuer").await;
-        fails(&world, &shop, json!({ "aud": "https://grantor.test/token" }), "another spelling").await;
-        fails(&world, &shop, json!({ "aud": [TOKEN_ENDPOINT] }), "an array").await;
-        works(&world, &shop, json!({ "exp": now + 3600 }), "a longer exp").await;
-        fails(&world, &shop, json!({ "exp": now + 3661 }), "an exp that is too far away").await;
+        works(world, &shop, json!({ "aud": TOKEN_ENDPOINT }), "the token endpoint").await;
+        works(world, &shop, json!({}), "the issuer").await;
+        fails(world, &shop, json!({ "aud": "https://grantor.test/token" }), "another spelling").await;
+        fails(world, &shop, json!({ "aud": [TOKEN_ENDPOINT] }), "an array").await;
+        works(world, &shop, json!({ "exp": now + 3600 }), "a longer exp").await;
+        fails(world, &shop, json!({ "exp": now + 3661 }), "an exp that is too far away").await;
     }
 
     async fn an_application_that_has_ended_does_not_use_its_assertion_up(world: World) {
@@ -357,8 +362,8 @@ both_stores! {
         let soon = grantor::model::instant::to_rfc3339(world.clock.now() + 10);
         desk.patch(&path, json!({ "expires_at": soon })).await.expect(StatusCode::OK);
         world.clock.advance(10);
-        let good = shop.assertion(&world, json!({}));
-        refused(ask(node, &good, ORDERS).await, "ended");
+        let good = shop.assertion(world, json!({}));
+        refused(&ask(node, &good, ORDERS).await, "ended");
         desk.patch(&path, json!({ "expires_at": null })).await.expect(StatusCode::OK);
         ask(node, &good, ORDERS).await.expect(StatusCode::OK);
     }

@@ -133,7 +133,8 @@ both_stores! {
         let shown = issued(&desk, &shop, json!({ "audiences": [STOCK, ORDERS] })).await;
         assert_eq!(shown["audiences"], json!([STOCK, ORDERS]));
         let shown = issued(&desk, &shop, json!({})).await;
-        assert_eq!(shown["audiences"], json!([ORDERS, STOCK]));
+        let every = shown["audiences"].as_array().unwrap();
+        assert!(every.len() == 2 && every.contains(&json!(ORDERS)) && every.contains(&json!(STOCK)), "{shown}");
         let alone = denied(ask(&desk, &shop, json!({ "audiences": [STOCK, MANAGEMENT] })).await, "invalid_target");
         assert!(alone.contains("not authorized"), "{alone}");
         desk.patch(&crate::harness::api_path(STOCK), json!({ "token_dialect": "rfc9068_profile" })).await.expect(StatusCode::OK);
@@ -212,6 +213,9 @@ both_stores! {
             .await.unwrap();
         let shown = issued(&desk, &shop, json!({ "audience": ORDERS })).await;
         assert_eq!((&shown["expires_in"], &shown["lifetime"]["rule"]), (&json!(300), &json!("credential_expiry")));
+        let path = format!("{}/token-lifetime?client_id={}", crate::harness::api_path(ORDERS), shop.id);
+        let explained = desk.shown(&path).await;
+        assert_eq!((&explained["lifetime"], &explained["rule"]), (&json!(300), &json!("credential_expiry")), "as it is explained");
         world.clock.advance(300);
         denied(ask(&Desk::open(node).await, &shop, json!({ "audience": ORDERS })).await, "invalid_client");
     }
@@ -286,6 +290,11 @@ both_stores! {
             let body = json!({ "audience": MANAGEMENT, "scope": scope, "revoke_previous": true });
             lacks(ask(&clerk, &first, body).await, &["delete:clients"]);
         }
+        for audiences in [json!({ "audiences": [MANAGEMENT] }), json!({ "audience": MANAGEMENT, "validity_period": 1 })] {
+            lacks(ask(&clerk, &first, audiences).await, &["delete:clients"]);
+        }
+        let twice = json!({ "audiences": [MANAGEMENT, MFA], "scope": "read:clients" });
+        denied(ask(&clerk, &first, twice).await, "invalid_target");
         admin.get("/clients").await.expect(StatusCode::OK);
         let narrowed = token(&clerk, &first, json!({ "audience": MANAGEMENT, "scope": "read:clients" })).await;
         let narrowed = Desk::with_token(node, narrowed);

@@ -1,6 +1,6 @@
 //! `/api/v2/tenants/settings`: what holds for all applications and APIs.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, no_nulls, not_supported, refused};
@@ -229,6 +229,33 @@ both_stores! {
         }
     }
 
+    async fn a_form_says_the_same_and_of_two_administrators_one_is_told(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let form = [
+            ("friendly_name", "Orders & Co."), ("flags[enable_sso]", "false"), ("session_lifetime", "1.5"),
+            ("enabled_locales", "de"), ("device_flow[charset]", "digits"),
+        ];
+        let path = format!("/api/v2{PATH}");
+        let request = || node.request(Method::PATCH, &path);
+        let token = node.admin_token().await;
+        let sent = node.send(request().bearer_auth(&token).form(&form)).await.expect(StatusCode::OK);
+        assert_eq!(sent.json["friendly_name"], "Orders & Co.");
+        assert_eq!(sent.json["flags"]["enable_sso"], false);
+        assert_eq!(sent.json["session_lifetime"], 1.5);
+        assert_eq!(sent.json["enabled_locales"], json!(["de"]));
+        assert_eq!(sent.json["device_flow"], json!({ "charset": "digits", "mask": "****-****" }));
+        let selected = desk.get(&format!("{PATH}?fields=friendly_name")).await;
+        let read = selected.headers["etag"].clone();
+        let rename = async |name: &str| {
+            let request = request().bearer_auth(&token).header("if-match", &read);
+            node.send(request.json(&json!({ "friendly_name": name }))).await
+        };
+        rename("First").await.expect(StatusCode::OK);
+        rename("Second").await.expect(StatusCode::PRECONDITION_FAILED);
+        assert_eq!(desk.shown(PATH).await["friendly_name"], "First");
+    }
+
     async fn fields_are_selected(world: World) {
         let desk = Desk::open(&world.node).await;
         let one = desk.shown(&format!("{PATH}?fields=session_lifetime,flags")).await;
@@ -262,5 +289,44 @@ both_stores! {
             let cleared = changed(&desk, json!({ "default_audience": clear })).await;
             assert!(cleared.get("default_audience").is_none(), "{cleared}");
         }
+    }
+
+    async fn changes_at_the_same_time_on_two_nodes_are_all_kept(world: World) {
+        let (here, there) = (&world.node, &world.another_node().await);
+        let names = ["enable_apis_section", "dashboard_log_streams_next", "dashboard_insights_view", "genai_trial",
+            "enable_client_connections", "enable_pipeline2", "disable_fields_map_fix", "enable_sso"];
+        let mut running = tokio::task::JoinSet::new();
+        for (number, name) in names.into_iter().enumerate() {
+            let node = if number % 2 == 0 { here } else { there };
+            let (wire, token) = ((**node).clone(), node.admin_token().await);
+            running.spawn(async move {
+                let body = json!({ "flags": { name: number % 3 == 0 } });
+                wire.manage_as(&token, Method::PATCH, PATH, Some(body)).await.expect(StatusCode::OK);
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.unwrap();
+        }
+        let shown = Desk::open(here).await.shown(PATH).await;
+        for (number, name) in names.into_iter().enumerate() {
+            assert_eq!(shown["flags"][name], number % 3 == 0, "{name}: {shown}");
+        }
+        there.stop().await;
+    }
+
+    /// Neither waits for the other for ever, and no default is left that is no API.
+    async fn an_api_that_goes_while_it_is_made_the_default_leaves_none(world: World) {
+        let (here, there) = (&world.node, &world.another_node().await);
+        let (desk, beside) = (Desk::open(here).await, Desk::open(there).await);
+        for _ in 0..20 {
+            desk.api(ORDERS, json!({})).await;
+            let path = crate::harness::api_path(ORDERS);
+            let (deleted, chosen) = tokio::join!(desk.delete(&path), change(&beside, json!({ "default_audience": ORDERS })));
+            deleted.expect(StatusCode::NO_CONTENT);
+            assert!(matches!(chosen.status, StatusCode::OK | StatusCode::BAD_REQUEST), "{chosen:?}");
+            let left = desk.shown(PATH).await;
+            assert!(left.get("default_audience").is_none(), "{left}");
+        }
+        there.stop().await;
     }
 }

@@ -119,6 +119,7 @@ fn api(id: &str, identifier: &str) -> Api {
         name: None,
         scopes: Vec::new(),
         signing_alg: SigningAlgorithm::Rs256,
+        signing_secret: None,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,

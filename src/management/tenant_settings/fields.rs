@@ -259,6 +259,7 @@ pub(super) fn overlay(set: &mut Map<String, Value>, mut named: Fields) -> Result
                 return Err(Problem::property(&name, "At least one is needed"));
             }
             Value::Array(items) if items.is_empty() => drop(set.remove(&name)),
+            Value::Object(members) if members.is_empty() => {}
             Value::Object(members) => match set.get_mut(&name) {
                 Some(Value::Object(own)) => own.extend(members),
                 _ => drop(set.insert(name, Value::Object(members))),

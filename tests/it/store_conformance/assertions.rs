@@ -1,11 +1,12 @@
 //! `store::assertions` through the group-commit door: each assertion counts once, whoever runs it again.
 
+use grantor::model::token::Token;
 use grantor::store::assertions;
-use grantor::store::group::{GroupDoor, Redemption};
+use grantor::store::group::{GroupDoor, Operation, Redemption};
 use grantor::store::revocations::CLOCKS_APART_SECONDS_MAX;
 
 use super::group::door;
-use super::{NOW, both_databases};
+use super::{NOW, both_databases, expect_defect, token};
 
 fn by(mark: &str, digest: &str) -> Redemption {
     Redemption {
@@ -44,6 +45,28 @@ both_databases! {
             assert_eq!(winners, 1);
         }
         assert_eq!(bench.database.sql().await.number("select count(*) from used_assertions").await, 10);
+    }
+
+    /// The bad row makes the batch fail, and its operations run one by one.
+    async fn a_batch_that_fails_redeems_each_assertion_once_all_the_same(bench: Bench) {
+        let door = door(bench, 1000);
+        let running: Vec<_> = (0..60).map(|n| {
+            let door = door.clone();
+            tokio::spawn(async move {
+                if n % 10 == 0 {
+                    let token = Token { expires_at: Some(NOW), ..token(&format!("{n}"), "app", &[]) };
+                    expect_defect(door.commit(Operation::StoreToken { digest: format!("{n}"), token }).await);
+                    return 0;
+                }
+                // Two requests for each assertion.
+                usize::from(redeem(&door, &format!("mark {n}"), &format!("{}", n / 2)).await)
+            })
+        }).collect();
+        let mut winners = 0;
+        for running in running {
+            winners += running.await.unwrap();
+        }
+        assert_eq!(winners, 30);
     }
 
     async fn a_record_goes_when_its_assertion_is_refused_anyway_on_every_node(bench: Bench) {

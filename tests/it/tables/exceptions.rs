@@ -159,17 +159,11 @@ fn signing(of: Of<'_>) -> Vec<Listed> {
     vec![
         of(
             API,
-            "signing_alg",
-            "the others are tried where they sign (algorithms.rs)",
-        )
-        .taken([json!("RS256")])
-        .refused([json!("nonsense"), json!("none"), json!(1)]),
-        of(
-            API,
             "signing_secret",
-            "belongs to HS256 and is shown by no reading (algorithms.rs)",
+            "the limit counts bytes, and the secret is printable; shown once, by the answer that sets it",
         )
-        .refused([json!(1), json!({})]),
+        .taken([json!("x".repeat(32)), json!("with some spaces, and long enough")])
+        .refused([json!("x".repeat(31)), json!(""), json!(1), json!({})]),
     ]
 }
 
@@ -351,12 +345,14 @@ pub(super) fn companions(schema: &str, path: &str) -> Value {
     match (schema, path) {
         // The browser's lifetime is bounded by it, and an earlier case has changed it.
         (_, "token_lifetime_for_web") => json!({ "token_lifetime": 86_400 }),
+        (_, "signing_secret") => json!({ "signing_alg": "HS256" }),
         _ => json!({}),
     }
 }
 
 /// Fields of which a reading shows nothing, or another value.
-pub(super) const NOT_READ_BACK: [(&str, &str); 5] = [
+pub(super) const NOT_READ_BACK: [(&str, &str); 6] = [
+    ("signing_secret", "shown once"),
     ("client_secret", "only digests are kept"),
     ("pem", "a key is shown by its kid"),
     ("parse_expiry_from_cert", "said once, at creation"),
