@@ -12,6 +12,7 @@ use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::audit::Audit;
 use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
@@ -22,8 +23,8 @@ use crate::grants::Ground;
 use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
-    signing_keys, tenant_settings, token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -56,6 +57,8 @@ pub struct App {
     pub directory: Arc<Directory>,
     /// Issues tokens.
     pub mint: Mint,
+    /// What happened, for the operators.
+    pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
     /// When secrets were last used, until that is written.
@@ -92,7 +95,7 @@ impl App {
         background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
-            config.sweep.clone(),
+            (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
         let uses = Arc::new(SecretUses::default());
@@ -102,6 +105,9 @@ impl App {
             clock.clone(),
             background.stop.clone(),
         ));
+        let audit = Audit::new(&store, clock.clone(), &config.audit);
+        let writing = Arc::clone(&audit).run(background.stop.clone());
+        background.tasks.spawn(writing);
         let app = Self {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
@@ -114,6 +120,7 @@ impl App {
                 door,
                 store: store.clone(),
             },
+            audit,
             secrets: prepared.secrets,
             config,
             issuer,
@@ -327,6 +334,15 @@ fn management() -> Routes {
             client_grants::delete,
             &client_grants::DELETE,
         )
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get(
+            "/stats/active-users",
+            stats::active_users,
+            &stats::ACTIVE_USERS,
+        )
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
         .get("/openapi.json", openapi::get, &openapi::GET);
     // A panic is told in this API's shape.
     routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
@@ -354,6 +370,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,

@@ -60,6 +60,8 @@ pub async fn prepare(
     }
     store_keys.store(&mut tx, now).await?;
     let first = administrator::first(&mut tx, config, &secrets, now).await?;
+    // Everybody takes the audit's counter before the feed's.
+    tx.write_records().await?;
     // At each start: a store that was restored while no node ran must give no number twice.
     store::feed::raise(&mut tx, clock.now_millis()).await?;
     tx.commit(now).await?;

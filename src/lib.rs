@@ -6,6 +6,7 @@
 //! [`oauth`] and [`management`].
 
 pub mod app;
+pub mod audit;
 pub mod background;
 pub mod bootstrap;
 pub mod cli;

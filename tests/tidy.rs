@@ -27,13 +27,14 @@ const LAYERS: &str = "
     uses:       clock model store
     tokens:     directory keys lifetime model secret store
     grants:     directory lifetime model store tokens
+    audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
-    oauth:      app config directory grants lifetime model secret tokens wire
-    management: app config directory grants keys lifetime model secret store tokens wire
+    oauth:      app audit config directory grants lifetime model secret tokens wire
+    management: app audit config directory grants keys lifetime model secret store tokens wire
     telemetry:  config model secret wire
     openapi:    app wire
-    app:        background bootstrap clock config directory grants keys management model oauth
+    app:        audit background bootstrap clock config directory grants keys management model oauth
                 openapi secret store sweep telemetry tokens uses wire
     serve:      app background config wire
     cli:        app background bootstrap clock config grants lifetime model openapi serve store telemetry

@@ -328,3 +328,12 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         _ => Err("this must be \"auto\", \"text\" or \"json\"".to_owned()),
     }
 }
+
+/// `audit.issuances`
+pub(super) fn every_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "every" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("this must be \"every\" or \"off\"".to_owned()),
+    }
+}

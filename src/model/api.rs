@@ -245,8 +245,11 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("read:client_grants", "Read client grants"),
     ("read:client_keys", "Read about applications' secrets"),
     ("read:clients", "Read applications"),
+    ("read:logs", "Read and search the audit"),
+    ("read:logs_users", "Read and search the audit"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
     ("read:signing_keys", "Read signing keys"),
+    ("read:stats", "Read how many tokens are issued"),
     ("read:tenant_settings", "Read the tenant's settings"),
     ("read:tokens", "List stored tokens"),
     (

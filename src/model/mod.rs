@@ -11,6 +11,7 @@ pub mod issuer;
 pub mod json;
 pub mod key;
 pub mod public_key;
+pub mod record;
 pub mod refusal;
 pub mod scope;
 pub mod settings;

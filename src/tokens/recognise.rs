@@ -6,6 +6,7 @@ use super::opaque;
 use crate::directory::{Directory, Stance};
 use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::fault::Fault;
+use crate::model::record::Record;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::model::token::Token;
 use crate::secret::Secret;
@@ -144,11 +145,11 @@ impl Recogniser<'_> {
         }
     }
 
-    /// Revokes an active token; in force on this node when this returns.
+    /// Revokes an active token, with its record in the audit; in force on this node when this returns.
     ///
     /// # Errors
     /// A fault where that is not certain.
-    pub async fn revoke(&self, found: Recognised) -> Result<(), Fault> {
+    pub async fn revoke(&self, found: Recognised, record: Record) -> Result<(), Fault> {
         let operation = match (found.form, found.token.expires_at) {
             (Form::Stored { digest }, _) => Operation::RevokeStored { digest },
             (Form::Signed { name }, Some(expires_at)) => {
@@ -158,6 +159,7 @@ impl Recogniser<'_> {
                 return Err(Fault::internal("a signed token without an end"));
             }
         };
+        let operation = Operation::Recorded(Box::new(operation), Box::new(record));
         let number = self.mint.door.commit(operation).await?;
         self.directory.catch_up(number).await
     }

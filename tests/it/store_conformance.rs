@@ -4,10 +4,12 @@
 mod apis;
 mod applications;
 mod assertions;
+mod audit;
 mod client_credentials;
 mod client_grants;
 mod feed;
 mod group;
+mod issuances;
 mod keys;
 mod migrate;
 mod revocations;
