@@ -113,7 +113,7 @@ impl App {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
-            openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
+            openapi: openapi::written(&routes().listed, issuer.as_str()),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
