@@ -202,7 +202,7 @@ pub(crate) async fn update(
     let linked = links(&mut tx, std::slice::from_ref(&before)).await?;
     let was = show(&before, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
-    let api = changed(&app, before, fields)?;
+    let api = changed(&app, &before, fields)?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
     let shown = show(&api, &app.config.lifetimes, &linked);
@@ -214,14 +214,14 @@ pub(crate) async fn update(
 }
 
 /// The API with what the body names laid over it.
-fn changed(app: &App, before: Api, mut fields: Fields) -> Result<Api, Problem> {
+fn changed(app: &App, before: &Api, mut fields: Fields) -> Result<Api, Problem> {
     let mut api = before.clone();
     let named = fields::lifetimes(&mut fields);
     fields::overlay(&mut api, fields)?;
     api.lifetimes = before
         .lifetimes
         .change(&named, &app.config.lifetimes, before.system)?;
-    fields::check_system(&before, &api)?;
+    fields::check_system(before, &api)?;
     Ok(api)
 }
 
