@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
-use axum::middleware;
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
@@ -26,13 +27,18 @@ use crate::oauth::{discovery, introspect, revoke, token};
 use crate::secret::SecretChecker;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
+use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::wire::proxy::{self, Peer, Scheme};
 use crate::wire::{is_management, no_store};
-use crate::{sweep, telemetry};
+use crate::{renewal, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
+
+/// For a year, as long as browsers are told so again and again.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What every request may use.
 pub struct App {
@@ -52,6 +58,8 @@ pub struct App {
     pub secrets: SecretChecker,
     /// The RFC 8414 document.
     pub metadata: String,
+    /// Where connections become TLS ones; `None` where `server.tls` is unset.
+    pub tls: Option<Door>,
 }
 
 impl App {
@@ -80,7 +88,9 @@ impl App {
             config.sweep.clone(),
             background.stop.clone(),
         ));
+        let tls = open_door(&config, background)?;
         let app = Self {
+            tls,
             metadata: discovery::metadata(&issuer),
             mint: Mint {
                 issuer: issuer.clone(),
@@ -154,6 +164,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,
@@ -162,6 +173,15 @@ pub fn router(app: &Arc<App>) -> Router {
             telemetry::observe,
         ))
         .with_state(Arc::clone(app))
+}
+
+fn open_door(config: &Config, background: &Background) -> Result<Option<Door>, Fault> {
+    let Some(tls) = &config.server.tls else {
+        return Ok(None);
+    };
+    let door = Door::open(&tls.identity, tls.handshake_max)?;
+    renewal::start(tls, &door, background)?;
+    Ok(Some(door))
 }
 
 fn management() -> Router<Arc<App>> {
@@ -206,6 +226,28 @@ fn management() -> Router<Arc<App>> {
 /// The process answers.
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
+/// a redirect would only hide that a secret has been sent in the clear. What came by https tells
+/// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
+async fn in_the_open(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let Some(peer) = request.extensions().get::<Peer>().copied() else {
+        return next.run(request).await;
+    };
+    let sender = proxy::sender(peer, request.headers(), &app.config.server.trusted_proxies);
+    if sender.scheme == Some(Scheme::Http) && app.issuer.is_https() {
+        let text = "This server is reached by https only; this request came to its proxy by http.";
+        let path = request.uri().path();
+        return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
+    }
+    request.extensions_mut().insert(sender);
+    let mut response = next.run(request).await;
+    if sender.scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
+        let headers = response.headers_mut();
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    response
 }
 
 /// This node hears of changes and knows what is revoked.

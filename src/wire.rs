@@ -2,6 +2,7 @@
 //! and the Bearer token of an administrator.
 
 pub mod bearer;
+pub(crate) mod proxy;
 
 use std::fmt;
 use std::time::Duration;

@@ -19,10 +19,12 @@ const LAYERS: &str = "
     lifetime:
     model:      lifetime
     secret:     model
-    config:     lifetime model secret
+    tls:        model
+    config:     lifetime model secret tls
     store:      clock config lifetime model secret
     directory:  background clock config model store
     sweep:      clock config model store
+    renewal:    background config model tls
     tokens:     directory lifetime model secret store
     grants:     directory lifetime model store tokens
     bootstrap:  clock config lifetime model secret store tokens
@@ -30,9 +32,9 @@ const LAYERS: &str = "
     oauth:      app config directory grants lifetime model secret tokens wire
     management: app config grants lifetime model secret store wire
     telemetry:  config model secret
-    app:        background bootstrap clock config directory grants management model oauth secret
-                store sweep telemetry tokens wire
-    serve:      app background config
+    app:        background bootstrap clock config directory grants management model oauth renewal
+                secret store sweep telemetry tls tokens wire
+    serve:      app background config tls wire
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";
 
