@@ -8,7 +8,7 @@ use axum::http::header::STRICT_TRANSPORT_SECURITY;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -30,9 +30,11 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
-use crate::wire::proxy::{self, Peer, Scheme};
+use crate::wire::operation::{Answer, Operation, Routes};
+use crate::wire::proxy::{Scheme, Sender};
+use crate::wire::schema::text;
 use crate::wire::{is_management, no_store};
-use crate::{renewal, sweep, telemetry};
+use crate::{openapi, renewal, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
@@ -60,6 +62,8 @@ pub struct App {
     pub metadata: String,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
     pub tls: Option<Door>,
+    /// The OpenAPI document.
+    pub openapi: String,
 }
 
 impl App {
@@ -92,6 +96,7 @@ impl App {
         let app = Self {
             tls,
             metadata: discovery::metadata(&issuer),
+            openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
@@ -131,23 +136,104 @@ impl App {
     }
 }
 
-/// Every route. An issuer with a path is served below it and at the root, for proxies that strip it.
-pub fn router(app: &Arc<App>) -> Router {
-    let routes = Router::new()
-        .route("/oauth/token", post(token::post))
-        .route("/token", post(token::post))
-        .route("/oauth/revoke", post(revoke::post))
-        .route("/revoke", post(revoke::post))
-        .route("/oauth/introspect", post(introspect::post))
-        .route("/introspect", post(introspect::post))
-        .route(
+/// Every route, with what it takes and gives.
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .post("/oauth/token", token::post, &token::POST)
+        .post("/token", token::post, &token::POST)
+        .post("/oauth/revoke", revoke::post, &revoke::POST)
+        .post("/revoke", revoke::post, &revoke::POST)
+        .post("/oauth/introspect", introspect::post, &introspect::POST)
+        .post("/introspect", introspect::post, &introspect::POST)
+        .get(
             "/.well-known/oauth-authorization-server",
-            get(discovery::get_metadata),
+            discovery::get_metadata,
+            &discovery::METADATA,
         )
-        .route("/.well-known/jwks.json", get(discovery::get_key_set))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .nest("/api/v2", management());
+        .get(
+            "/.well-known/jwks.json",
+            discovery::get_key_set,
+            &discovery::KEY_SET,
+        )
+        .get("/healthz", healthz, &HEALTHZ)
+        .get("/readyz", readyz, &READYZ)
+        .nest("/api/v2", management())
+}
+
+fn management() -> Routes {
+    let mut routes = Routes::new()
+        .get(
+            "/resource-servers",
+            resource_servers::list,
+            &resource_servers::LIST,
+        )
+        .post(
+            "/resource-servers",
+            resource_servers::create,
+            &resource_servers::CREATE,
+        )
+        .get(
+            "/resource-servers/{id}",
+            resource_servers::get,
+            &resource_servers::GET,
+        )
+        .patch(
+            "/resource-servers/{id}",
+            resource_servers::update,
+            &resource_servers::UPDATE,
+        )
+        .delete(
+            "/resource-servers/{id}",
+            resource_servers::delete,
+            &resource_servers::DELETE,
+        )
+        .get(
+            "/resource-servers/{id}/token-lifetime",
+            token_lifetime::get,
+            &token_lifetime::GET,
+        )
+        .get("/clients", clients::list, &clients::LIST)
+        .post("/clients", clients::create, &clients::CREATE)
+        .get("/clients/{id}", clients::get, &clients::GET)
+        .patch("/clients/{id}", clients::update, &clients::UPDATE)
+        .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .post(
+            "/clients/{id}/rotate-secret",
+            secrets::rotate,
+            &secrets::ROTATE,
+        )
+        .get("/client-grants", client_grants::list, &client_grants::LIST)
+        .post(
+            "/client-grants",
+            client_grants::create,
+            &client_grants::CREATE,
+        )
+        .get(
+            "/client-grants/{id}",
+            client_grants::get,
+            &client_grants::GET,
+        )
+        .patch(
+            "/client-grants/{id}",
+            client_grants::update,
+            &client_grants::UPDATE,
+        )
+        .delete(
+            "/client-grants/{id}",
+            client_grants::delete,
+            &client_grants::DELETE,
+        )
+        .get("/openapi.json", openapi::get, &openapi::GET);
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// The router. An issuer with a path is served below it and at the root, for proxies that strip it.
+pub fn router(app: &Arc<App>) -> Router {
+    let routes = routes().router;
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes
@@ -168,6 +254,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,
+                trusted_proxies: app.config.server.trusted_proxies.clone().into(),
                 on_fault,
             },
             telemetry::observe,
@@ -184,46 +271,12 @@ fn open_door(config: &Config, background: &Background) -> Result<Option<Door>, F
     Ok(Some(door))
 }
 
-fn management() -> Router<Arc<App>> {
-    Router::new()
-        .route(
-            "/resource-servers",
-            get(resource_servers::list).post(resource_servers::create),
-        )
-        .route(
-            "/resource-servers/{id}",
-            get(resource_servers::get)
-                .patch(resource_servers::update)
-                .delete(resource_servers::delete),
-        )
-        .route(
-            "/resource-servers/{id}/token-lifetime",
-            get(token_lifetime::get),
-        )
-        .route("/clients", get(clients::list).post(clients::create))
-        .route(
-            "/clients/{id}",
-            get(clients::get)
-                .patch(clients::update)
-                .delete(clients::delete),
-        )
-        .route("/clients/{id}/rotate-secret", post(secrets::rotate))
-        .route(
-            "/client-grants",
-            get(client_grants::list).post(client_grants::create),
-        )
-        .route(
-            "/client-grants/{id}",
-            get(client_grants::get)
-                .patch(client_grants::update)
-                .delete(client_grants::delete),
-        )
-        .layer(CatchPanicLayer::custom(|_| {
-            Problem::from(Fault::internal(PANICKED)).into_response()
-        }))
-}
+const HEALTHZ: Operation = Operation {
+    summary: "The process answers",
+    answer: Answer::One(200, &[&[text("status", 1, 200)]]),
+    ..Operation::DEFAULT
+};
 
-/// The process answers.
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
 }
@@ -231,26 +284,27 @@ async fn healthz() -> Response {
 /// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
 /// a redirect would only hide that a secret has been sent in the clear. What came by https tells
 /// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
-async fn in_the_open(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
-    let Some(peer) = request.extensions().get::<Peer>().copied() else {
-        return next.run(request).await;
-    };
-    let sender = proxy::sender(peer, request.headers(), &app.config.server.trusted_proxies);
-    if sender.scheme == Some(Scheme::Http) && app.issuer.is_https() {
+async fn in_the_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let sender = request.extensions().get::<Sender>();
+    let scheme = sender.and_then(|sender| sender.scheme);
+    if scheme == Some(Scheme::Http) && app.issuer.is_https() {
         let text = "This server is reached by https only; this request came to its proxy by http.";
         let path = request.uri().path();
         return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
     }
-    request.extensions_mut().insert(sender);
     let mut response = next.run(request).await;
-    if sender.scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
+    if scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
         let headers = response.headers_mut();
         headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
     }
     response
 }
 
-/// This node hears of changes and knows what is revoked.
+const READYZ: Operation = Operation {
+    summary: "This node hears of changes and knows what is revoked",
+    ..HEALTHZ
+};
+
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     if app.directory.is_ready() {
         return no_store(StatusCode::OK, &json!({ "status": "ready" }));

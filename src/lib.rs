@@ -17,6 +17,7 @@ pub mod lifetime;
 pub mod management;
 pub mod model;
 pub mod oauth;
+mod openapi;
 pub mod renewal;
 pub mod secret;
 pub mod serve;

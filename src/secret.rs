@@ -5,7 +5,7 @@ mod seal;
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::{constant_time, digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -58,6 +58,14 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 pub fn random_text(bytes: usize) -> String {
     let random: [u8; 32] = random_bytes();
     URL_SAFE_NO_PAD.encode(random.get(..bytes).unwrap_or(&random))
+}
+
+/// A short name of public bytes: 128 bits of their SHA-256 in base64url.
+#[must_use]
+pub fn fingerprint(bytes: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let digest = digest.as_ref();
+    URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or(digest))
 }
 
 /// A new secret: 256 random bits.

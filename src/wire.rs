@@ -2,7 +2,10 @@
 //! and the Bearer token of an administrator.
 
 pub mod bearer;
+pub(crate) mod operation;
+pub mod origin;
 pub(crate) mod proxy;
+pub(crate) mod schema;
 
 use std::fmt;
 use std::time::Duration;

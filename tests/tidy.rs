@@ -31,15 +31,16 @@ const LAYERS: &str = "
     wire:       app config model secret tokens
     oauth:      app config directory grants lifetime model secret tokens wire
     management: app config grants lifetime model secret store wire
-    telemetry:  config model secret
-    app:        background bootstrap clock config directory grants management model oauth renewal
-                secret store sweep telemetry tls tokens wire
+    telemetry:  config model secret wire
+    openapi:    app wire
+    app:        background bootstrap clock config directory grants management model oauth openapi
+                renewal secret store sweep telemetry tls tokens wire
     serve:      app background config tls wire
     cli:        app background bootstrap clock config grants lifetime model serve store telemetry
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "app management oauth serve telemetry wire";
+const EDGES: &str = "app management oauth openapi serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

@@ -46,6 +46,18 @@ impl Flow {
         Self::Mfa,
     ];
 
+    /// Their names.
+    pub const NAMES: [&'static str; 8] = [
+        Self::ClientCredentials.as_str(),
+        Self::AuthorizationCode.as_str(),
+        Self::RefreshToken.as_str(),
+        Self::DeviceCode.as_str(),
+        Self::Password.as_str(),
+        Self::Implicit.as_str(),
+        Self::Hybrid.as_str(),
+        Self::Mfa.as_str(),
+    ];
+
     /// The name, as `flow` takes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

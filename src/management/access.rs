@@ -1,52 +1,16 @@
 //! Who may do what at the Management API: Auth0's scope for each operation, and nobody hands out
 //! more than they hold (compatibility.md §6).
 
-use axum::body::Body;
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
 use super::answer::Problem;
-use super::body::Fields;
 use crate::app::App;
 use crate::model::api::MANAGEMENT_SCOPES;
 use crate::model::client_grant::ClientGrant;
 use crate::model::text::has_control;
 use crate::store::{self, Conn};
-use crate::wire::bearer::{self, Bad, Caller};
-
-/// The caller, if its token carries one of the scopes.
-pub(crate) async fn authorize(
-    app: &App,
-    headers: &HeaderMap,
-    any_of: &[&str],
-    now: i64,
-) -> Result<Caller, Problem> {
-    let caller = bearer::management_caller(app, headers, now)
-        .await
-        .map_err(|bad| match bad {
-            Bad::Missing => Problem::missing_token(),
-            Bad::Invalid => Problem::invalid_token(),
-            Bad::Fault(fault) => Problem::Fault(fault),
-        })?;
-    require(&caller, any_of)?;
-    Ok(caller)
-}
-
-/// Reads the body and then, by a fresh reading of the clock, who asks: a token that is revoked
-/// while a body is on its way opens nothing. Nobody who may not ask gets a body read.
-pub(crate) async fn authorize_body(
-    app: &App,
-    headers: &HeaderMap,
-    body: Body,
-    any_of: &[&str],
-) -> Result<(Caller, Fields, i64), Problem> {
-    authorize(app, headers, any_of, app.clock.now()).await?;
-    let fields = Fields::read(headers, body, &app.config.server).await?;
-    let now = app.clock.now();
-    let caller = authorize(app, headers, any_of, now).await?;
-    Ok((caller, fields, now))
-}
+use crate::wire::bearer::Caller;
 
 /// Passes where the caller holds one of the scopes.
 pub(crate) fn require(caller: &Caller, any_of: &[&str]) -> Result<(), Problem> {
@@ -91,17 +55,38 @@ pub(crate) async fn may_become(
         .try_for_each(|grant| may_hand_out(caller, grant))
 }
 
-/// axum's, but what cannot be decoded is a problem in the Management API's shape.
+/// axum's, but what cannot be decoded, or cannot be an id, is a problem in the Management API's shape.
 pub(crate) struct Path<T>(pub(crate) T);
 
 impl<S: Send + Sync> FromRequestParts<S> for Path<String> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = axum::extract::Path::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(segment)| Self(segment))
-            .map_err(|_| Problem::path("id", "String is not UTF-8"))
+        let axum::extract::Path(id) =
+            axum::extract::Path::<String>::from_request_parts(parts, state)
+                .await
+                .map_err(|_| not_utf8())?;
+        check_id(&id)?;
+        Ok(Self(id))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Path<(String, String)> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path((id, below)) =
+            axum::extract::Path::<(String, String)>::from_request_parts(parts, state)
+                .await
+                .map_err(|_| not_utf8())?;
+        check_id(&id)?;
+        check_id(&below)?;
+        Ok(Self((id, below)))
+    }
+}
+
+fn not_utf8() -> Problem {
+    Problem::path("id", "String is not UTF-8")
 }
 
 /// A path segment, once decoded.

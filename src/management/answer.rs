@@ -1,6 +1,6 @@
 //! What the Management API answers: resources, pages and problems, each in Auth0's shape.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::lifetime::LifetimeProblem;
 use crate::model::fault::Fault;
+use crate::secret;
 use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
+use crate::wire::schema::Violation;
 use crate::wire::{Apology, Cut, apologise, no_store};
 
 /// A JSON answer, with the charset that Auth0 names.
@@ -22,6 +24,25 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// A resource in the form in which it is shown; the shapes are plain structs, which always are JSON.
 pub(crate) fn shown(resource: &impl Serialize) -> Value {
     serde_json::to_value(resource).unwrap_or_default()
+}
+
+/// A single resource, with the tag that `If-Match` may name.
+pub(crate) fn resource(status: StatusCode, shown: &Value) -> Response {
+    selected(status, shown, shown)
+}
+
+/// The members that were asked for of a resource, with the tag of the whole.
+pub(crate) fn selected(status: StatusCode, whole: &Value, selected: &Value) -> Response {
+    let mut response = json(status, selected);
+    if let Ok(tag) = HeaderValue::from_str(&etag(whole)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The strong entity tag of a resource as it is shown, secrets left out (RFC 9110 §8.8.3).
+pub(crate) fn etag(shown: &Value) -> String {
+    format!("\"{}\"", secret::fingerprint(shown.to_string().as_bytes()))
 }
 
 /// 204: it is gone, or was never there.
@@ -74,6 +95,43 @@ impl Problem {
     /// 400: a property is not as it should be.
     pub(crate) fn property(name: &str, why: impl std::fmt::Display) -> Self {
         Self::body(format_args!("'{why}' on property {name}."))
+    }
+
+    /// 400: what the table of the body does not let pass.
+    pub(crate) fn in_body(violation: Violation) -> Self {
+        match violation {
+            Violation::Unreadable => {
+                Self::body("the form is not UTF-8, or its names do not fit together.")
+            }
+            Violation::Property { path, why } => Self::property(&path, why),
+            Violation::Missing(path) => {
+                Self::body(format_args!("'Missing required property: {path}'."))
+            }
+            Violation::Unknown(path) => {
+                Self::body(format_args!("'Additional properties not allowed: {path}'."))
+            }
+            Violation::NotSupported { path, why } => Self::not_supported(&path, why),
+        }
+    }
+
+    /// 400: what the table of the query string does not let pass.
+    pub(crate) fn in_query(violation: Violation) -> Self {
+        match violation {
+            Violation::Unreadable => Self::query("(any)", "Not UTF-8, or names that do not fit"),
+            Violation::Property { path, why } => Self::query(&path, why),
+            Violation::Missing(path) => Self::query(&path, "The parameter is missing"),
+            Violation::Unknown(path) => Self::query(&path, "Unknown parameter"),
+            Violation::NotSupported { path, why } => Self::not_supported(&path, why),
+        }
+    }
+
+    /// 412: `If-Match` names another state (RFC 9110 §15.5.13).
+    pub(crate) fn changed_meanwhile() -> Self {
+        Self::refused(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            "It was changed since you read it (If-Match): read it again, and repeat your change.",
+        )
     }
 
     /// 400: a field whose effect is not built.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, authorize_body, check_id, may_hand_out};
-use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::body::{Fields, is_denied, is_empty, is_off};
-use super::query::{Paging, Query};
+use super::access::{Path, may_hand_out};
+use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::call::{Act, Call, future_instant};
+use super::query::{CHECKPOINTS, OFFSETS, Paging};
 use super::{clients, resource_servers};
 use crate::app::App;
 use crate::model::api::{Api, SystemApi};
@@ -25,22 +25,67 @@ use crate::secret;
 use crate::store::client_grants::Filter;
 use crate::store::{self, Conn};
 use crate::wire::bearer::Caller;
+use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
+use crate::wire::schema::{
+    Field, Fields, Form, Tables, boolean, choice, instant as instant_of, is_denied, is_empty,
+    is_null, is_off, text, texts,
+};
 
 /// Most scopes in a grant.
 const SCOPES_MAX: usize = 1000;
 
+const SUBJECT_TYPES: &[&str] = &["client", "user"];
+
+/// What can be set of a client grant, at its creation and later.
+const TABLE: &[Field] = &[
+    texts("scope", SCOPES_MAX, SCOPE_CHARS_MAX, Form::Any).or_null(),
+    boolean("allow_all_scopes").or_null(),
+    instant_of("expires_at").or_null(),
+    boolean("allow_any_organization")
+        .or_null()
+        .unbuilt(is_off, "organizations are not built."),
+    choice("organization_usage", &["deny", "allow", "require"])
+        .or_null()
+        .unbuilt(is_denied, "organizations are not built."),
+    texts("authorization_details_types", 100, 255, Form::Any)
+        .or_null()
+        .unbuilt(is_empty, "rich authorization requests are not built."),
+];
+/// What stays as it was at the creation.
+const PARTIES: &[Field] = &[
+    text("client_id", 1, CLIENT_ID_BYTES_MAX).required(),
+    text("audience", 1, IDENTIFIER_CHARS_MAX).required(),
+    choice("subject_type", SUBJECT_TYPES),
+    text("default_for", 0, 200)
+        .or_null()
+        .unbuilt(is_null, "grants by default are not built."),
+];
+const SHOWN: Tables = &[&[text("id", 1, 20)], PARTIES, TABLE];
+
+pub(crate) const LIST: Operation = Operation {
+    summary: "List client grants",
+    access: Access::AnyOf(&["read:client_grants"]),
+    query: &[
+        &OFFSETS,
+        &CHECKPOINTS,
+        &[
+            text("client_id", 0, CLIENT_ID_BYTES_MAX),
+            text("audience", 0, IDENTIFIER_CHARS_MAX),
+            choice("subject_type", SUBJECT_TYPES),
+            boolean("allow_any_organization"),
+            text("default_for", 0, 200),
+        ],
+    ],
+    answer: Answer::Page("client_grants", SHOWN),
+    ..Operation::DEFAULT
+};
+
 /// `GET /client-grants`
-pub(crate) async fn list(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    authorize(&app, &headers, &["read:client_grants"], app.clock.now()).await?;
-    let mut query = Query::read(&uri)?;
+pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
+    let (_, mut query) = call.authorize(&app, &LIST).await?;
     let paging = Paging::either(&mut query)?;
     let mut conn = app.store.read().await?;
     let filter = read_filter(&mut query, &mut conn).await?;
-    query.finish()?;
     let (mut grants, mut total) = (Vec::new(), 0);
     if let Some(filter) = filter {
         grants =
@@ -57,19 +102,8 @@ pub(crate) async fn list(
 }
 
 /// `None` where nothing can match: an unknown audience, organizations, or grants by default.
-async fn read_filter(query: &mut Query, conn: &mut Conn) -> Result<Option<Filter>, Problem> {
-    let client_id = query.text("client_id")?;
-    let subject_type = match query.text("subject_type")? {
-        None => None,
-        Some(text) => {
-            let parsed = SubjectType::parse(&text);
-            Some(parsed.ok_or_else(|| Problem::query("subject_type", "Expected client or user"))?)
-        }
-    };
-    let of_organizations = query.boolean("allow_any_organization")? == Some(true);
-    let by_default = query.text("default_for")?.is_some();
-    let audience = query.text("audience")?;
-    let api_id = match audience {
+async fn read_filter(query: &mut Fields, conn: &mut Conn) -> Result<Option<Filter>, Problem> {
+    let api_id = match query.text("audience") {
         None => None,
         Some(audience) => match store::apis::by_identifier(conn, &audience).await? {
             None => return Ok(None),
@@ -77,34 +111,34 @@ async fn read_filter(query: &mut Query, conn: &mut Conn) -> Result<Option<Filter
         },
     };
     let filter = Filter {
-        client_id,
+        client_id: query.text("client_id"),
         api_id,
-        subject_type,
+        subject_type: query.choice("subject_type", SubjectType::parse),
     };
+    let of_organizations = query.boolean("allow_any_organization") == Some(true);
+    let by_default = query.text("default_for").is_some();
     Ok(Some(filter).filter(|_| !of_organizations && !by_default))
 }
+
+pub(crate) const CREATE: Operation = Operation {
+    summary: "Grant an application tokens for an API",
+    access: Access::AnyOf(&["create:client_grants"]),
+    body: Takes::Fields(&[PARTIES, TABLE]),
+    answer: Answer::One(201, SHOWN),
+    refuses: &[404, 409],
+    ..Operation::DEFAULT
+};
 
 /// `POST /client-grants`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (caller, mut fields, now) =
-        authorize_body(&app, &headers, body, &["create:client_grants"]).await?;
-    let missing = |name: &str| Problem::body(format_args!("'Missing required property: {name}'."));
-    fields.unbuilt(
-        "default_for",
-        Value::is_null,
-        "grants by default are not built.",
-    )?;
-    let client_id = fields
-        .text("client_id", 1..=CLIENT_ID_BYTES_MAX)?
-        .ok_or_else(|| missing("client_id"))?;
-    let audience = fields
-        .text("audience", 1..=IDENTIFIER_CHARS_MAX)?
-        .ok_or_else(|| missing("audience"))?;
-    let subject_type = fields.choice("subject_type", SubjectType::parse, "client, user")?;
+    let (admin, mut fields) = call.authorize_body(&app, &CREATE, body).await?;
+    let client_id = fields.text("client_id").unwrap_or_default();
+    let audience = fields.text("audience").unwrap_or_default();
+    let subject_type = fields.choice("subject_type", SubjectType::parse);
     let mut tx = app.store.write().await?;
     if !store::applications::lock(&mut tx, &client_id).await? {
         return Err(clients::not_found());
@@ -121,51 +155,61 @@ pub(crate) async fn create(
         scopes: Vec::new(),
         allow_all_scopes: false,
         expires_at: None,
-        created_at: now,
+        created_at: admin.now,
     };
-    overlay(&mut grant, &api, &mut fields, now)?;
-    fields.finish()?;
-    check_rights(&caller, &api, &grant)?;
+    overlay(&mut grant, &api, &mut fields, admin.now)?;
+    check_rights(&admin.caller, &api, &grant)?;
     if !store::client_grants::insert(&mut tx, &grant).await? {
         return Err(Problem::conflict(
             "A client grant of this client for this audience already exists.",
         ));
     }
     tx.note(Change::ClientGrants(grant.client_id.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        client_id = grant.client_id,
-        audience = grant.audience,
-        "client grant created"
-    );
-    Ok(answer(StatusCode::CREATED, &show(&grant)))
+    let shown = show(&grant);
+    let act = act("Create a client grant", &grant).after(shown.clone());
+    admin.commit(&app, tx, act).await?;
+    Ok(resource(StatusCode::CREATED, &shown))
 }
+
+pub(crate) const GET: Operation = Operation {
+    summary: "Read a client grant",
+    access: Access::AnyOf(&["read:client_grants"]),
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404],
+    ..Operation::DEFAULT
+};
 
 /// `GET /client-grants/{id}`
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    authorize(&app, &headers, &["read:client_grants"], app.clock.now()).await?;
-    check_id(&id)?;
-    Query::read(&uri)?.finish()?;
+    call.authorize(&app, &GET).await?;
     let found = store::client_grants::get(&mut *app.store.read().await?, &id).await?;
-    Ok(answer(StatusCode::OK, &show(&found.ok_or_else(not_found)?)))
+    Ok(resource(
+        StatusCode::OK,
+        &show(&found.ok_or_else(not_found)?),
+    ))
 }
+
+pub(crate) const UPDATE: Operation = Operation {
+    summary: "Change a client grant",
+    access: Access::AnyOf(&["update:client_grants"]),
+    body: Takes::Fields(&[TABLE]),
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404, 412],
+    ..Operation::DEFAULT
+};
 
 /// `PATCH /client-grants/{id}`
 pub(crate) async fn update(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    check_id(&id)?;
-    let (caller, mut fields, now) =
-        authorize_body(&app, &headers, body, &["update:client_grants"]).await?;
+    let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let mut tx = app.store.write().await?;
     store::client_grants::lock(&mut tx, &id).await?;
     let mut grant = store::client_grants::get(&mut tx, &id)
@@ -174,57 +218,63 @@ pub(crate) async fn update(
     let api = store::apis::by_id(&mut tx, &grant.api_id)
         .await?
         .ok_or_else(not_found)?;
-    overlay(&mut grant, &api, &mut fields, now)?;
-    fields.finish()?;
-    check_rights(&caller, &api, &grant)?;
+    let was = show(&grant);
+    admin.check_match(&was)?;
+    overlay(&mut grant, &api, &mut fields, admin.now)?;
+    check_rights(&admin.caller, &api, &grant)?;
     store::client_grants::update(&mut tx, &grant).await?;
     tx.note(Change::ClientGrants(grant.client_id.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        client_id = grant.client_id,
-        audience = grant.audience,
-        "client grant changed"
-    );
-    Ok(answer(StatusCode::OK, &show(&grant)))
+    let shown = show(&grant);
+    let act = act("Update a client grant", &grant).before(was);
+    admin.commit(&app, tx, act.after(shown.clone())).await?;
+    Ok(resource(StatusCode::OK, &shown))
 }
+
+pub(crate) const DELETE: Operation = Operation {
+    summary: "Delete a client grant; on demand its tokens are revoked",
+    access: Access::AnyOf(&["delete:client_grants"]),
+    query: &[&[boolean("revoke_tokens")]],
+    answer: Answer::Empty(204),
+    refuses: &[412],
+    ..Operation::DEFAULT
+};
 
 /// `DELETE /client-grants/{id}`: no new tokens; with `revoke_tokens=true` also none of the old ones.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["delete:client_grants"], now).await?;
-    check_id(&id)?;
-    let mut query = Query::read(&uri)?;
-    let revoke_tokens = query.boolean("revoke_tokens")?.unwrap_or(false);
-    query.finish()?;
+    let (admin, mut query) = call.authorize(&app, &DELETE).await?;
+    let revoke_tokens = query.boolean("revoke_tokens").unwrap_or(false);
     let mut tx = app.store.write().await?;
     let Some(grant) = store::client_grants::get(&mut tx, &id).await? else {
         return Ok(gone());
     };
+    let was = show(&grant);
+    admin.check_match(&was)?;
     if store::client_grants::delete(&mut tx, &id).await? {
-        let (client_id, audience) = (grant.client_id.clone(), grant.audience.clone());
-        tx.note(Change::ClientGrants(grant.client_id));
-        if revoke_tokens {
+        tx.note(Change::ClientGrants(grant.client_id.clone()));
+        let what = if revoke_tokens {
             tx.note(Change::Revocation(Covered::ClientGrant {
-                client_id: client_id.clone(),
-                audience: audience.clone(),
+                client_id: grant.client_id.clone(),
+                audience: grant.audience.clone(),
             }));
-        }
-        app.directory.commit(tx, now).await?;
-        tracing::info!(
-            by = caller.client_id,
-            client_id,
-            audience,
-            revoke_tokens,
-            "client grant deleted"
-        );
+            "Delete a client grant and revoke its tokens"
+        } else {
+            "Delete a client grant"
+        };
+        admin
+            .commit(&app, tx, act(what, &grant).before(was))
+            .await?;
     }
     Ok(gone())
+}
+
+fn act(what: &'static str, grant: &ClientGrant) -> Act {
+    Act::new(what)
+        .client(&grant.client_id)
+        .audience(&grant.audience)
 }
 
 fn not_found() -> Problem {
@@ -238,45 +288,30 @@ fn overlay(
     fields: &mut Fields,
     now: i64,
 ) -> Result<(), Problem> {
-    if let Some(expires_at) = fields.future_instant("expires_at", now)? {
+    if let Some(expires_at) = future_instant(fields, "expires_at", now)? {
         grant.expires_at = expires_at;
     }
-    let all = fields.boolean_or_null("allow_all_scopes")?;
-    let named = fields.texts_or_null("scope", SCOPES_MAX, 1..=SCOPE_CHARS_MAX)?;
-    if let Some(all) = all {
+    let named = fields.texts("scope");
+    if let Some(all) = fields.boolean_or_null("allow_all_scopes") {
         grant.allow_all_scopes = all.unwrap_or(false);
     }
     if grant.allow_all_scopes && named.as_ref().is_some_and(|scopes| !scopes.is_empty()) {
-        return Err(fields.wrong("scope", "It cannot go with allow_all_scopes"));
+        return Err(Problem::property(
+            "scope",
+            "It cannot go with allow_all_scopes",
+        ));
     }
-    if let Some(scopes) = named {
-        if let Some(unknown) = scopes
-            .iter()
-            .find(|value| !api.defines(value) && !grant.scopes.contains(value))
-        {
-            let why = format!(
-                "The resource server does not define the scope '{}'",
-                echo(unknown)
-            );
-            return Err(fields.wrong("scope", why));
-        }
-        grant.scopes = scopes;
+    let Some(scopes) = named else {
+        return Ok(());
+    };
+    let is_unknown = |value: &&String| !api.defines(value) && !grant.scopes.contains(value);
+    if let Some(unknown) = scopes.iter().find(is_unknown) {
+        let unknown = echo(unknown);
+        let why = format!("The resource server does not define the scope '{unknown}'");
+        return Err(Problem::property("scope", why));
     }
-    fields.unbuilt(
-        "allow_any_organization",
-        is_off,
-        "organizations are not built.",
-    )?;
-    fields.unbuilt(
-        "organization_usage",
-        is_denied,
-        "organizations are not built.",
-    )?;
-    fields.unbuilt(
-        "authorization_details_types",
-        is_empty,
-        "rich authorization requests are not built.",
-    )
+    grant.scopes = scopes;
+    Ok(())
 }
 
 /// A token hands out at the Management API only what it holds; other APIs are granted freely.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, authorize_body, check_id, require};
-use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::query::{Paging, Query, Selection};
+use super::access::{Path, require};
+use super::answer::{Missing, Problem, gone, json as answer, selected, shown};
+use super::call::{Act, Call};
+use super::query::{CHECKPOINTS, OFFSETS, Paging, SELECTION, Selection};
 use super::secrets;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
@@ -22,33 +23,42 @@ use crate::model::change::{Change, Covered};
 use crate::model::instant;
 use crate::secret::{self, Secret};
 use crate::store::{self};
+use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
+use crate::wire::schema::{Field, Tables, boolean, text};
+
+/// What is shown of an application beside the fields that can be set.
+const READ_ONLY: &[Field] = &[text("client_id", 1, 255), text("client_secret", 1, 256)];
+/// An application as it is shown.
+pub(super) const SHOWN: Tables = &[READ_ONLY, fields::TABLE];
+const READERS: Access = Access::AnyOf(&["read:clients", "read:client_keys"]);
+
+pub(crate) const LIST: Operation = Operation {
+    summary: "List applications",
+    access: READERS,
+    query: &[
+        &OFFSETS,
+        &CHECKPOINTS,
+        &SELECTION,
+        &[
+            boolean("is_global"),
+            boolean("is_first_party"),
+            text("app_type", 0, 1000),
+        ],
+    ],
+    answer: Answer::Page("clients", SHOWN),
+    ..Operation::DEFAULT
+};
 
 /// `GET /clients`
-pub(crate) async fn list(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    authorize(
-        &app,
-        &headers,
-        &["read:clients", "read:client_keys"],
-        app.clock.now(),
-    )
-    .await?;
-    let mut query = Query::read(&uri)?;
+pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
+    let (_, mut query) = call.authorize(&app, &LIST).await?;
     let paging = Paging::either(&mut query)?;
-    let selection = Selection::read(&mut query)?;
-    let app_types = query.text("app_type")?.map(|text| known_app_types(&text));
+    let selection = Selection::read(&mut query);
+    let app_types = query.text("app_type").map(|text| known_app_types(&text));
     // No application is global, and all are first-party.
-    let (is_global, is_first_party) = (
-        query.boolean("is_global")?,
-        query.boolean("is_first_party")?,
-    );
     let excludes_all = app_types.as_deref() == Some("")
-        || is_global == Some(true)
-        || is_first_party == Some(false);
-    query.finish()?;
+        || query.boolean("is_global") == Some(true)
+        || query.boolean("is_first_party") == Some(false);
     let mut conn = app.store.read().await?;
     let (mut applications, mut total) = (Vec::new(), 0);
     if !excludes_all {
@@ -80,14 +90,23 @@ fn known_app_types(text: &str) -> String {
     known.join(",")
 }
 
+pub(crate) const CREATE: Operation = Operation {
+    summary: "Create an application",
+    access: Access::AnyOf(&["create:clients"]),
+    body: Takes::Fields(&[&[fields::SECRET], fields::TABLE]),
+    answer: Answer::One(201, SHOWN),
+    refuses: &[404, 409],
+    ..Operation::DEFAULT
+};
+
 /// `POST /clients`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (caller, mut fields, now) =
-        authorize_body(&app, &headers, body, &["create:clients"]).await?;
+    let (admin, mut fields) = call.authorize_body(&app, &CREATE, body).await?;
+    let now = admin.now;
     if !fields.names("name") {
         return Err(Problem::body("'Missing required property: name'."));
     }
@@ -104,12 +123,11 @@ pub(crate) async fn create(
         secrets: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
-    fields::overlay(&app, &mut application, &mut fields, now)?;
+    let chosen = fields::chosen_secret(&mut fields);
+    fields::overlay(&app, &mut application, fields, now)?;
     if !names_grant_types {
         application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
-    let chosen = fields::chosen_secret(&mut fields)?;
-    fields.finish()?;
     fields::check_secret(&application, chosen.as_ref())?;
     let secret = match chosen {
         None if application.is_public() => None,
@@ -126,60 +144,65 @@ pub(crate) async fn create(
         return Err(Problem::conflict("The client_id is taken; try again."));
     }
     tx.note(Change::Application(application.client_id.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        client_id = application.client_id,
-        "client created"
-    );
-    Ok(answer(
-        StatusCode::CREATED,
-        &show_with_secret(&application, secret.as_ref()),
-    ))
+    let shown = show(&application);
+    let act = Act::new("Create a client").client(&application.client_id);
+    admin.commit(&app, tx, act.after(shown.clone())).await?;
+    let with_secret = show_with_secret(&application, secret.as_ref());
+    Ok(selected(StatusCode::CREATED, &shown, &with_secret))
 }
+
+pub(crate) const GET: Operation = Operation {
+    summary: "Read an application",
+    access: READERS,
+    query: &[&SELECTION],
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404],
+    ..Operation::DEFAULT
+};
 
 /// `GET /clients/{id}`
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    authorize(
-        &app,
-        &headers,
-        &["read:clients", "read:client_keys"],
-        app.clock.now(),
-    )
-    .await?;
-    let mut query = Query::read(&uri)?;
-    let selection = Selection::read(&mut query)?;
-    query.finish()?;
-    check_id(&id)?;
+    let (_, mut query) = call.authorize(&app, &GET).await?;
+    let selection = Selection::read(&mut query);
     let found = store::applications::get(&mut *app.store.read().await?, &id).await?;
-    let application = found.ok_or_else(not_found)?;
-    Ok(answer(StatusCode::OK, &selection.of(show(&application))))
+    let shown = show(&found.ok_or_else(not_found)?);
+    Ok(selected(
+        StatusCode::OK,
+        &shown,
+        &selection.of(shown.clone()),
+    ))
 }
+
+pub(crate) const UPDATE: Operation = Operation {
+    summary: "Change an application",
+    access: Access::AnyOf(&["update:clients", "update:client_keys"]),
+    body: Takes::Fields(&[&[fields::SECRET], fields::TABLE]),
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404, 412],
+    ..Operation::DEFAULT
+};
 
 /// `PATCH /clients/{id}`; a secret that is set takes the place of all others at once.
 pub(crate) async fn update(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    check_id(&id)?;
-    let any_of = &["update:clients", "update:client_keys"];
-    let (caller, mut fields, now) = authorize_body(&app, &headers, body, any_of).await?;
+    let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     if fields.names_other_than("client_secret") {
-        require(&caller, &["update:clients"])?;
+        require(&admin.caller, &["update:clients"])?;
     }
-    let chosen = fields::chosen_secret(&mut fields)?;
+    let chosen = fields::chosen_secret(&mut fields);
     let kept = match &chosen {
         None => None,
         Some(secret) => {
-            require(&caller, &["update:client_keys"])?;
-            Some(app.secrets.keep(secret, now).await?)
+            require(&admin.caller, &["update:client_keys"])?;
+            Some(app.secrets.keep(secret, admin.now).await?)
         }
     };
     let mut tx = app.store.write().await?;
@@ -187,50 +210,54 @@ pub(crate) async fn update(
     let mut application = store::applications::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
-    let was = fields::resource_server_of(&application);
-    fields::overlay(&app, &mut application, &mut fields, now)?;
-    fields.finish()?;
+    let was = show(&application);
+    admin.check_match(&was)?;
+    let was_for = fields::resource_server_of(&application);
+    fields::overlay(&app, &mut application, fields, admin.now)?;
     fields::check_secret(&application, chosen.as_ref())?;
-    if fields::resource_server_of(&application) != was {
+    if fields::resource_server_of(&application) != was_for {
         fields::check_resource_server(&mut tx, &app, &application).await?;
     }
     store::applications::update(&mut tx, &application).await?;
+    let mut act = Act::new("Update a client").client(&id).before(was);
     if let Some(kept) = kept {
-        secrets::replace(&app, &mut tx, &caller, (&application, kept, now)).await?;
+        secrets::replace(&app, &mut tx, &admin, (&application, kept)).await?;
+        act.what = "Update a client and set its secret";
     }
-    tx.note(Change::Application(application.client_id.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        client_id = application.client_id,
-        "client changed"
-    );
-    Ok(answer(
-        StatusCode::OK,
-        &show_with_secret(&application, chosen.as_ref()),
-    ))
+    tx.note(Change::Application(id));
+    let shown = show(&application);
+    admin.commit(&app, tx, act.after(shown.clone())).await?;
+    let with_secret = show_with_secret(&application, chosen.as_ref());
+    Ok(selected(StatusCode::OK, &shown, &with_secret))
 }
+
+pub(crate) const DELETE: Operation = Operation {
+    summary: "Delete an application; its tokens are revoked",
+    access: Access::AnyOf(&["delete:clients"]),
+    answer: Answer::Empty(204),
+    refuses: &[412],
+    ..Operation::DEFAULT
+};
 
 /// `DELETE /clients/{id}`: revokes all its tokens.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["delete:clients"], now).await?;
-    check_id(&id)?;
+    let (admin, _) = call.authorize(&app, &DELETE).await?;
     let mut tx = app.store.write().await?;
+    let Some(application) = store::applications::get(&mut tx, &id).await? else {
+        return Ok(gone());
+    };
+    let was = show(&application);
+    admin.check_match(&was)?;
     if store::applications::delete(&mut tx, &id).await? {
         tx.note(Change::Application(id.clone()));
         tx.note(Change::ClientGrants(id.clone()));
         tx.note(Change::Revocation(Covered::Application(id.clone())));
-        app.directory.commit(tx, now).await?;
-        tracing::info!(
-            by = caller.client_id,
-            client_id = id,
-            "client deleted, its tokens revoked"
-        );
+        let act = Act::new("Delete a client").client(&id).before(was);
+        admin.commit(&app, tx, act).await?;
     }
     Ok(gone())
 }
@@ -276,7 +303,8 @@ impl ShownLifetimes {
     }
 }
 
-fn show(application: &Application) -> Value {
+/// Without secrets.
+pub(super) fn show(application: &Application) -> Value {
     show_with_secret(application, None)
 }
 

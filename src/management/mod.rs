@@ -2,7 +2,7 @@
 
 pub mod access;
 pub mod answer;
-pub mod body;
+pub mod call;
 pub mod client_grants;
 pub mod clients;
 pub mod query;

@@ -1,13 +1,10 @@
-//! The query string: parameters taken one by one, and the two ways of paging.
+//! The query string of a list: the two ways of paging, and which members are wanted.
 
-use axum::http::Uri;
 use serde_json::{Map, Value, json};
 
 use super::answer::Problem;
-use crate::model::refusal::echo;
-use crate::model::text::has_control;
 use crate::store::PageStart;
-use crate::wire::decode_form;
+use crate::wire::schema::{Field, Fields, Form, boolean, formed, integer, text};
 
 /// Items on a page unless asked otherwise, and at most (compatibility.md §6).
 const PER_PAGE: i64 = 50;
@@ -15,80 +12,19 @@ const PER_PAGE_MAX: i64 = 100;
 /// Most items that an offset passes over.
 const OFFSET_MAX: i64 = 1_000_000;
 
-/// The parameters that have not been taken yet.
-pub(crate) struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// Reads the query string.
-    pub(crate) fn read(uri: &Uri) -> Result<Self, Problem> {
-        let decode = |part: &str| decode_form(part).filter(|text| !has_control(text));
-        let pairs = uri
-            .query()
-            .unwrap_or("")
-            .split('&')
-            .filter(|pair| !pair.is_empty());
-        let read = pairs.map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(name)?, decode(value)?))
-        });
-        let read: Option<Vec<_>> = read.collect();
-        read.map(Self)
-            .ok_or_else(|| Problem::query("(any)", "not UTF-8, or control characters"))
-    }
-
-    /// A parameter; an error where it is repeated.
-    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
-        let mut all = self.texts(name);
-        match all.len() {
-            0 | 1 => Ok(all.pop()),
-            _ => Err(Problem::query(name, "The parameter is repeated")),
-        }
-    }
-
-    /// A parameter that may repeat.
-    pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
-        self.0
-            .extract_if(.., |(own, _)| own == name)
-            .map(|(_, value)| value)
-            .collect()
-    }
-
-    /// `true` or `false`.
-    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Problem> {
-        match self.text(name)?.as_deref() {
-            None => Ok(None),
-            Some("true") => Ok(Some(true)),
-            Some("false") => Ok(Some(false)),
-            Some(_) => Err(Problem::query(name, "Expected true or false")),
-        }
-    }
-
-    /// An integer within bounds.
-    fn integer(&mut self, name: &str, min: i64, max: i64) -> Result<Option<i64>, Problem> {
-        let Some(text) = self.text(name)? else {
-            return Ok(None);
-        };
-        let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text
-            .parse::<i64>()
-            .ok()
-            .filter(|number| is_decimal && (min..=max).contains(number));
-        number.map(Some).ok_or_else(|| {
-            Problem::query(
-                name,
-                format_args!("Expected an integer from {min} to {max}"),
-            )
-        })
-    }
-
-    /// What is left is unknown: a misspelt filter would list everything.
-    pub(crate) fn finish(self) -> Result<(), Problem> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((name, _)) => Err(Problem::query(&echo(name), "Unknown parameter")),
-        }
-    }
-}
+/// Paging by number.
+pub(crate) const OFFSETS: [Field; 3] = [
+    integer("page", 0, OFFSET_MAX / PER_PAGE_MAX),
+    integer("per_page", 1, PER_PAGE_MAX),
+    boolean("include_totals"),
+];
+/// Paging from where the last page ended.
+pub(crate) const CHECKPOINTS: [Field; 2] = [text("from", 1, 400), integer("take", 1, PER_PAGE_MAX)];
+/// Which members are wanted.
+pub(crate) const SELECTION: [Field; 2] = [
+    formed("fields", 0, 4000, Form::Names),
+    boolean("include_fields"),
+];
 
 /// How a list is paged.
 pub(crate) enum Paging {
@@ -104,35 +40,29 @@ pub(crate) enum Paging {
 
 impl Paging {
     /// Offset paging only.
-    pub(crate) fn offset(query: &mut Query) -> Result<Self, Problem> {
-        let limit = query
-            .integer("per_page", 1, PER_PAGE_MAX)?
-            .unwrap_or(PER_PAGE);
-        let page = query
-            .integer("page", 0, OFFSET_MAX / PER_PAGE_MAX)?
-            .unwrap_or(0);
-        let include_totals = query.boolean("include_totals")?.unwrap_or(false);
-        Ok(Self::Offset {
+    pub(crate) fn offset(query: &mut Fields) -> Self {
+        let limit = query.integer("per_page").unwrap_or(PER_PAGE);
+        let page = query.integer("page").unwrap_or(0);
+        Self::Offset {
             offset: page * limit,
             limit,
-            include_totals,
-        })
+            include_totals: query.boolean("include_totals").unwrap_or(false),
+        }
     }
 
-    /// Either way; `take` or `from` choose checkpoints.
-    pub(crate) fn either(query: &mut Query) -> Result<Self, Problem> {
-        let from = query.text("from")?;
-        let take = query.integer("take", 1, PER_PAGE_MAX)?;
+    /// Either way; `take` or `from` choose checkpoints. What belongs to the other way is passed
+    /// over: SDKs send `include_totals=false` along.
+    pub(crate) fn either(query: &mut Fields) -> Result<Self, Problem> {
+        let from = query.text("from");
+        let take = query.integer("take");
         if from.is_none() && take.is_none() {
-            return Self::offset(query);
+            return Ok(Self::offset(query));
         }
         let from = match from {
             None => PageStart::Offset(0),
             Some(text) => parse_checkpoint(&text)
                 .ok_or_else(|| Problem::query("from", "Not a checkpoint of this list"))?,
         };
-        // SDKs send include_totals=false along; offsets and checkpoints do not go together.
-        query.boolean("include_totals")?;
         Ok(Self::Checkpoint {
             from,
             limit: take.unwrap_or(PER_PAGE),
@@ -218,25 +148,13 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// Reads both parameters.
-    pub(crate) fn read(query: &mut Query) -> Result<Self, Problem> {
-        let fields = query.text("fields")?.unwrap_or_default();
-        let include = query.boolean("include_fields")?.unwrap_or(true);
-        let fields: Vec<String> = fields
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let is_name = |name: &String| {
-            name.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.')
-        };
-        if !fields.iter().all(is_name) {
-            return Err(Problem::query(
-                "fields",
-                "Expected names separated by commas",
-            ));
+    pub(crate) fn read(query: &mut Fields) -> Self {
+        let fields = query.text("fields").unwrap_or_default();
+        let names = fields.split(',').filter(|name| !name.is_empty());
+        Self {
+            fields: names.map(str::to_owned).collect(),
+            include: query.boolean("include_fields").unwrap_or(true),
         }
-        Ok(Self { fields, include })
     }
 
     /// Keeps the members that are wanted.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::Response;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::access::{Path, authorize, authorize_body, check_id};
-use super::answer::{Missing, Problem, gone, json as answer, shown};
-use super::query::{Paging, Query};
+use super::access::{Path, check_id};
+use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::call::{Act, Call};
+use super::query::{OFFSETS, Paging};
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
 use crate::model::api::{Api, ClientPolicy, Dialect};
@@ -23,22 +24,43 @@ use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret;
 use crate::store::{self, Conn};
+use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
+use crate::wire::schema::{Field, Fields, Form, Tables, boolean, text, texts};
 
 /// Most identifiers that one list may ask for.
 const IDENTIFIERS_MAX: usize = 100;
 
+/// What is shown of an API beside the fields that can be set.
+const READ_ONLY: &[Field] = &[
+    text("id", 1, 24),
+    text("identifier", 1, IDENTIFIER_CHARS_MAX),
+    boolean("is_system"),
+];
+const SHOWN: Tables = &[READ_ONLY, fields::TABLE];
+const INCLUDE_FIELDS: &[Field] = &[boolean("include_fields")];
+
+pub(crate) const LIST: Operation = Operation {
+    summary: "List APIs",
+    access: Access::AnyOf(&["read:resource_servers"]),
+    query: &[
+        &OFFSETS,
+        INCLUDE_FIELDS,
+        &[texts(
+            "identifiers",
+            IDENTIFIERS_MAX,
+            IDENTIFIER_CHARS_MAX,
+            Form::Any,
+        )],
+    ],
+    answer: Answer::Page("resource_servers", SHOWN),
+    ..Operation::DEFAULT
+};
+
 /// `GET /resource-servers`
-pub(crate) async fn list(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    authorize(&app, &headers, &["read:resource_servers"], app.clock.now()).await?;
-    let mut query = Query::read(&uri)?;
-    let paging = Paging::offset(&mut query)?;
-    let identifiers = [query.texts("identifiers"), query.texts("identifiers[]")].concat();
-    query.boolean("include_fields")?;
-    query.finish()?;
+pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
+    let (_, mut query) = call.authorize(&app, &LIST).await?;
+    let paging = Paging::offset(&mut query);
+    let identifiers = query.texts("identifiers").unwrap_or_default();
     let mut conn = app.store.read().await?;
     let store::PageStart::Offset(offset) = paging.from() else {
         return Err(Problem::query("from", "Not for this list"));
@@ -64,12 +86,6 @@ async fn named(
     identifiers: &[String],
     (offset, rows_max): (i64, i64),
 ) -> Result<(Vec<Api>, i64), Problem> {
-    if identifiers.len() > IDENTIFIERS_MAX {
-        return Err(Problem::query(
-            "identifiers",
-            format_args!("More than {IDENTIFIERS_MAX} identifiers"),
-        ));
-    }
     let mut apis: Vec<Api> = Vec::new();
     for identifier in identifiers {
         let found = store::apis::by_identifier(conn, identifier).await?;
@@ -81,18 +97,28 @@ async fn named(
     Ok((page.collect(), total))
 }
 
+pub(crate) const CREATE: Operation = Operation {
+    summary: "Create an API",
+    access: Access::AnyOf(&["create:resource_servers"]),
+    body: Takes::Fields(&[
+        &[text("identifier", 1, IDENTIFIER_CHARS_MAX).required()],
+        fields::TABLE,
+    ]),
+    answer: Answer::One(201, SHOWN),
+    refuses: &[409],
+    ..Operation::DEFAULT
+};
+
 /// `POST /resource-servers`
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (caller, mut fields, now) =
-        authorize_body(&app, &headers, body, &["create:resource_servers"]).await?;
-    let identifier = fields.text("identifier", 1..=IDENTIFIER_CHARS_MAX)?;
-    let identifier =
-        identifier.ok_or_else(|| Problem::body("'Missing required property: identifier'."))?;
+    let (admin, mut fields) = call.authorize_body(&app, &CREATE, body).await?;
+    let identifier = fields.text("identifier").unwrap_or_default();
     fields::check_identifier(&app, &identifier)?;
+    let lifetimes = fields::lifetimes(&mut fields);
     let mut api = Api {
         id: secret::random_hex_id(),
         identifier,
@@ -104,56 +130,60 @@ pub(crate) async fn create(
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
-        lifetimes: ApiLifetimes::create(&fields::lifetimes(&mut fields)?, &app.config.lifetimes)?,
-        created_at: now,
+        lifetimes: ApiLifetimes::create(&lifetimes, &app.config.lifetimes)?,
+        created_at: admin.now,
     };
     fields::overlay(&mut api, &mut fields)?;
-    fields.finish()?;
     let mut tx = app.store.write().await?;
     if !store::apis::insert(&mut tx, &api).await? {
-        return Err(Problem::conflict(
-            "A resource server with the same identifier already exists.",
-        ));
+        return Err(fields::taken());
     }
     tx.note(Change::Api(api.identifier.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        identifier = api.identifier,
-        "resource server created"
-    );
-    Ok(answer(
-        StatusCode::CREATED,
-        &show(&api, &app.config.lifetimes),
-    ))
+    let shown = show(&api, &app.config.lifetimes);
+    let act = Act::new("Create a resource server").audience(&api.identifier);
+    admin.commit(&app, tx, act.after(shown.clone())).await?;
+    Ok(resource(StatusCode::CREATED, &shown))
 }
+
+pub(crate) const GET: Operation = Operation {
+    summary: "Read an API",
+    access: Access::AnyOf(&["read:resource_servers"]),
+    query: &[INCLUDE_FIELDS],
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404],
+    ..Operation::DEFAULT
+};
 
 /// `GET /resource-servers/{id}`
 pub(crate) async fn get(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    authorize(&app, &headers, &["read:resource_servers"], app.clock.now()).await?;
-    let mut query = Query::read(&uri)?;
-    query.boolean("include_fields")?;
-    query.finish()?;
+    call.authorize(&app, &GET).await?;
     let api = find(&mut *app.store.read().await?, &id)
         .await?
         .ok_or_else(not_found)?;
-    Ok(answer(StatusCode::OK, &show(&api, &app.config.lifetimes)))
+    Ok(resource(StatusCode::OK, &show(&api, &app.config.lifetimes)))
 }
+
+pub(crate) const UPDATE: Operation = Operation {
+    summary: "Change an API",
+    access: Access::AnyOf(&["update:resource_servers"]),
+    body: Takes::Fields(&[fields::TABLE]),
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404, 409, 412],
+    ..Operation::DEFAULT
+};
 
 /// `PATCH /resource-servers/{id}`
 pub(crate) async fn update(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (caller, mut fields, now) =
-        authorize_body(&app, &headers, body, &["update:resource_servers"]).await?;
+    let (admin, fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let mut tx = app.store.write().await?;
     let found = find(&mut tx, &id).await?.ok_or_else(not_found)?;
     if !store::apis::lock(&mut tx, &found.id).await? {
@@ -162,34 +192,46 @@ pub(crate) async fn update(
     let before = store::apis::by_id(&mut tx, &found.id)
         .await?
         .ok_or_else(not_found)?;
-    let mut api = before.clone();
-    fields::overlay(&mut api, &mut fields)?;
-    api.lifetimes = before.lifetimes.change(
-        &fields::lifetimes(&mut fields)?,
-        &app.config.lifetimes,
-        before.system,
-    )?;
-    fields.finish()?;
-    fields::check_system(&before, &api)?;
+    let was = show(&before, &app.config.lifetimes);
+    admin.check_match(&was)?;
+    let api = changed(&app, before, fields)?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
-    app.directory.commit(tx, now).await?;
-    tracing::info!(
-        by = caller.client_id,
-        identifier = api.identifier,
-        "resource server changed"
-    );
-    Ok(answer(StatusCode::OK, &show(&api, &app.config.lifetimes)))
+    let shown = show(&api, &app.config.lifetimes);
+    let act = Act::new("Update a resource server").audience(&api.identifier);
+    admin
+        .commit(&app, tx, act.before(was).after(shown.clone()))
+        .await?;
+    Ok(resource(StatusCode::OK, &shown))
 }
+
+/// The API with what the body names laid over it.
+fn changed(app: &App, before: Api, mut fields: Fields) -> Result<Api, Problem> {
+    let mut api = before.clone();
+    fields::overlay(&mut api, &mut fields)?;
+    let named = fields::lifetimes(&mut fields);
+    api.lifetimes = before
+        .lifetimes
+        .change(&named, &app.config.lifetimes, before.system)?;
+    fields::check_system(&before, &api)?;
+    Ok(api)
+}
+
+pub(crate) const DELETE: Operation = Operation {
+    summary: "Delete an API; its tokens are revoked",
+    access: Access::AnyOf(&["delete:resource_servers"]),
+    answer: Answer::Empty(204),
+    refuses: &[400, 412],
+    ..Operation::DEFAULT
+};
 
 /// `DELETE /resource-servers/{id}`: revokes all its tokens.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
 ) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    let caller = authorize(&app, &headers, &["delete:resource_servers"], now).await?;
+    let (admin, _) = call.authorize(&app, &DELETE).await?;
     let mut tx = app.store.write().await?;
     let Some(api) = find(&mut tx, &id).await? else {
         return Ok(gone());
@@ -200,6 +242,8 @@ pub(crate) async fn delete(
             "a system API cannot be deleted.",
         ));
     }
+    let was = show(&api, &app.config.lifetimes);
+    admin.check_match(&was)?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
         let linked = store::applications::unlink_resource_server(&mut tx, &api.identifier).await?;
@@ -207,12 +251,8 @@ pub(crate) async fn delete(
             tx.note(Change::Application(client_id));
         }
         tx.note(Change::Revocation(Covered::Api(api.identifier.clone())));
-        app.directory.commit(tx, now).await?;
-        tracing::info!(
-            by = caller.client_id,
-            identifier = api.identifier,
-            "resource server deleted, its tokens revoked"
-        );
+        let act = Act::new("Delete a resource server").audience(&api.identifier);
+        admin.commit(&app, tx, act.before(was)).await?;
     }
     Ok(gone())
 }

@@ -5,35 +5,47 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::access::{Path, authorize_body, check_id, may_become};
-use super::answer::{Problem, json as answer};
-use super::body::Fields;
-use super::clients::{not_found, show_with_secret};
+use super::access::{Path, may_become};
+use super::answer::{Problem, selected};
+use super::call::{Act, Admin, Call};
+use super::clients::{SHOWN, not_found, show, show_with_secret};
 use crate::app::App;
 use crate::model::application::{Application, ApplicationSecret, LIVE_SECRETS_MAX};
 use crate::model::change::{Change, Covered};
 use crate::secret;
 use crate::store::{self, Write};
-use crate::wire::bearer::Caller;
+use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
+use crate::wire::schema::{Fields, boolean, integer};
 
 /// The longest overlap of an old secret with the new one.
 const GRACE_SECONDS_MAX: i64 = 2_592_000;
+
+pub(crate) const ROTATE: Operation = Operation {
+    summary: "Give an application a new secret",
+    access: Access::AnyOf(&["update:client_keys"]),
+    body: Takes::Optional(&[&[
+        integer("grace_seconds", 0, GRACE_SECONDS_MAX),
+        boolean("revoke_tokens"),
+    ]]),
+    answer: Answer::One(200, SHOWN),
+    refuses: &[404, 409, 412],
+    ..Operation::DEFAULT
+};
 
 /// `POST /clients/{id}/rotate-secret`: a new secret; the old ones end at once, or after
 /// `grace_seconds`.
 pub(crate) async fn rotate(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    check_id(&id)?;
-    let (caller, fields, now) =
-        authorize_body(&app, &headers, body, &["update:client_keys"]).await?;
-    let rotation = Rotation::read(fields)?;
+    let (admin, fields) = call.authorize_body(&app, &ROTATE, body).await?;
+    let now = admin.now;
+    let rotation = Rotation::read(fields);
     let secret = secret::new_secret();
     let kept = app.secrets.keep(&secret, now).await?;
     let mut tx = app.store.write().await?;
@@ -47,25 +59,20 @@ pub(crate) async fn rotate(
             "a public application (none) has no secret.",
         ));
     }
-    may_become(&app, &mut tx, &caller, &id).await?;
+    may_become(&app, &mut tx, &admin.caller, &id).await?;
     rotation.check_room(&application, now)?;
     store::applications::end_secrets(&mut tx, &id, now + rotation.grace_seconds, now).await?;
     store::applications::insert_secret(&mut tx, &id, &kept).await?;
     tx.note(Change::Application(id.clone()));
+    let mut act = Act::new("Rotate a client secret").client(&id);
     if rotation.revoke_tokens {
-        tx.note(Change::Revocation(Covered::Application(id.clone())));
+        tx.note(Change::Revocation(Covered::Application(id)));
+        act.what = "Rotate a client secret and revoke its tokens";
     }
-    app.directory.commit(tx, now).await?;
-    let (grace_seconds, revoke_tokens) = (rotation.grace_seconds, rotation.revoke_tokens);
-    tracing::info!(
-        by = caller.client_id,
-        client_id = id,
-        grace_seconds,
-        revoke_tokens,
-        "secret rotated"
-    );
-    Ok(answer(
+    admin.commit(&app, tx, act).await?;
+    Ok(selected(
         StatusCode::OK,
+        &show(&application),
         &show_with_secret(&application, Some(&secret)),
     ))
 }
@@ -76,20 +83,11 @@ struct Rotation {
 }
 
 impl Rotation {
-    fn read(mut fields: Fields) -> Result<Self, Problem> {
-        let grace_seconds = fields.integer("grace_seconds")?.unwrap_or(0);
-        if !(0..=GRACE_SECONDS_MAX).contains(&grace_seconds) {
-            return Err(fields.wrong(
-                "grace_seconds",
-                format_args!("Expected 0 to {GRACE_SECONDS_MAX}"),
-            ));
+    fn read(mut fields: Fields) -> Self {
+        Self {
+            grace_seconds: fields.integer("grace_seconds").unwrap_or(0),
+            revoke_tokens: fields.boolean("revoke_tokens").unwrap_or(false),
         }
-        let revoke_tokens = fields.boolean("revoke_tokens")?.unwrap_or(false);
-        fields.finish()?;
-        Ok(Self {
-            grace_seconds,
-            revoke_tokens,
-        })
     }
 
     /// With an overlap the old secrets live on beside the new one.
@@ -108,12 +106,12 @@ impl Rotation {
 pub(super) async fn replace(
     app: &App,
     tx: &mut Write,
-    caller: &Caller,
-    (application, kept, now): (&Application, ApplicationSecret, i64),
+    admin: &Admin,
+    (application, kept): (&Application, ApplicationSecret),
 ) -> Result<(), Problem> {
     let client_id = &application.client_id;
-    may_become(app, tx, caller, client_id).await?;
-    store::applications::end_secrets(tx, client_id, now, now).await?;
+    may_become(app, tx, &admin.caller, client_id).await?;
+    store::applications::end_secrets(tx, client_id, admin.now, admin.now).await?;
     store::applications::insert_secret(tx, client_id, &kept).await?;
     Ok(())
 }

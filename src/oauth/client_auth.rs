@@ -14,9 +14,16 @@ use crate::model::refusal::{Refusal, Stop};
 use crate::model::text::{CLIENT_ID_BYTES_MAX, has_control};
 use crate::secret::Secret;
 use crate::wire::decode_form;
+use crate::wire::schema::{Field, text};
 
 /// Longest secret that is looked at, in bytes.
 const SECRET_BYTES_MAX: usize = 1024;
+
+/// How an application says in the body who it is (RFC 6749 §2.3.1).
+pub(crate) const CREDENTIALS: &[Field] = &[
+    text("client_id", 0, CLIENT_ID_BYTES_MAX),
+    text("client_secret", 0, SECRET_BYTES_MAX),
+];
 
 /// What a request presents.
 pub(crate) struct Presented {

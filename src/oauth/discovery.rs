@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::grants::GrantRequest;
 use crate::model::issuer::Issuer;
+use crate::wire::operation::{Answer, Operation};
 
 /// How long clients may keep the metadata.
 const METADATA_MAX_AGE: Duration = Duration::from_mins(5);
@@ -37,10 +38,22 @@ pub(crate) fn metadata(issuer: &Issuer) -> String {
     .to_string()
 }
 
+pub(crate) const METADATA: Operation = Operation {
+    summary: "Authorization server metadata (RFC 8414)",
+    answer: Answer::Json("Authorization server metadata"),
+    ..Operation::DEFAULT
+};
+
 /// RFC 8414 §3.
 pub(crate) async fn get_metadata(State(app): State<Arc<App>>) -> Response {
     document(app.metadata.clone(), METADATA_MAX_AGE)
 }
+
+pub(crate) const KEY_SET: Operation = Operation {
+    summary: "The public keys that verify signed tokens (RFC 7517)",
+    answer: Answer::Json("A JWK set"),
+    ..Operation::DEFAULT
+};
 
 /// RFC 7517 §5.
 pub(crate) async fn get_key_set(State(app): State<Arc<App>>) -> Response {

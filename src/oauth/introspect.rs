@@ -9,9 +9,9 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
-use super::client_auth::{self, Presented};
+use super::client_auth::{self, CREDENTIALS, Presented};
 use super::params::Params;
-use super::revoke::token_of;
+use super::revoke::{TOKEN, token_of};
 use crate::app::App;
 use crate::directory::Stance;
 use crate::model::api::Api;
@@ -22,6 +22,28 @@ use crate::model::scope::Scopes;
 use crate::model::token::Token;
 use crate::wire::bearer::{self, Bad};
 use crate::wire::no_store;
+use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
+use crate::wire::schema::{Field, boolean, integer, text};
+
+pub(crate) const POST: Operation = Operation {
+    summary: "Introspect a token (RFC 7662)",
+    access: Access::ApplicationOr("introspect:tokens"),
+    body: Takes::Parameters(&[CREDENTIALS, TOKEN]),
+    answer: Shape::One(200, &[SHOWN]),
+    refuses: &[403],
+    ..Operation::DEFAULT
+};
+const SHOWN: &[Field] = &[
+    boolean("active"),
+    text("client_id", 1, 255),
+    text("sub", 1, 255),
+    text("scope", 1, 16_384),
+    text("iss", 1, 2000),
+    text("token_type", 1, 20),
+    text("jti", 1, 100),
+    integer("iat", 0, i64::MAX),
+    integer("exp", 0, i64::MAX),
+];
 
 /// Tells an active token to those who may see it; everything else is `{"active":false}`.
 pub(crate) async fn post(

@@ -8,12 +8,26 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::client_auth::{self, Presented};
+use super::client_auth::{self, CREDENTIALS, Presented};
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::model::refusal::{Refusal, Stop};
 use crate::secret::Secret;
+use crate::wire::operation::{Access, Body as Takes, Operation};
+use crate::wire::schema::{Field, text};
+
+pub(crate) const POST: Operation = Operation {
+    summary: "Revoke a token (RFC 7009)",
+    access: Access::Application,
+    body: Takes::Parameters(&[CREDENTIALS, TOKEN]),
+    ..Operation::DEFAULT
+};
+/// What is revoked or introspected; the hint is not needed to find it (RFC 7009 §2.1).
+pub(super) const TOKEN: &[Field] = &[
+    text("token", 1, 1_000_000).required(),
+    text("token_type_hint", 0, 200),
+];
 
 /// An application revokes a token of its own. An unknown, ended or foreign one is 200 without
 /// effect: the client is told nothing of tokens that are not its own (RFC 7009 §2.2).

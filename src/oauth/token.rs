@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::client_auth::{self, Presented};
+use super::client_auth::{self, CREDENTIALS, Presented};
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
@@ -20,6 +20,30 @@ use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::tokens::issue::{Approval, Issued};
 use crate::wire::no_store;
+use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
+use crate::wire::schema::{Field, Form, integer, text, texts};
+
+pub(crate) const POST: Operation = Operation {
+    summary: "Get a token (RFC 6749)",
+    access: Access::Application,
+    body: Takes::Parameters(&[CREDENTIALS, PARAMETERS]),
+    answer: Shape::One(200, &[SHOWN]),
+    refuses: &[403],
+    ..Operation::DEFAULT
+};
+const PARAMETERS: &[Field] = &[
+    text("grant_type", 1, 200).required(),
+    text("audience", 0, IDENTIFIER_CHARS_MAX),
+    texts("resource", 200, IDENTIFIER_CHARS_MAX, Form::Any),
+    text("scope", 0, 100_000),
+    integer("validity_period", i64::MIN, i64::MAX),
+];
+const SHOWN: &[Field] = &[
+    text("access_token", 1, 16_384),
+    text("token_type", 1, 20),
+    integer("expires_in", 1, i64::MAX),
+    text("scope", 1, 16_384),
+];
 
 /// The order of a token request, whole.
 pub(crate) async fn post(

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::FORWARDED;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Request};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -50,8 +50,14 @@ pub(crate) struct Sender {
     pub(crate) scheme: Option<Scheme>,
 }
 
-/// Finds the sender of a request. IPv4 addresses are IPv4 ones, also on an IPv6 socket.
-pub(crate) fn sender(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Sender {
+/// Finds the sender of a request; `None` where it came over no connection.
+pub(crate) fn sender<B>(request: &Request<B>, trusted: &[IpNet]) -> Option<Sender> {
+    let peer = request.extensions().get::<Peer>()?;
+    Some(sender_behind(*peer, request.headers(), trusted))
+}
+
+/// IPv4 addresses are IPv4 ones, also on an IPv6 socket.
+fn sender_behind(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Sender {
     let address = peer.address.to_canonical();
     let itself = Sender {
         address,
@@ -210,7 +216,7 @@ mod tests {
             address: peer.parse().unwrap(),
             scheme: Scheme::Http,
         };
-        let sender = sender(peer, &headers, &trusted);
+        let sender = sender_behind(peer, &headers, &trusted);
         (sender.address.to_string(), sender.scheme)
     }
 
@@ -353,11 +359,11 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(X_FORWARDED_PROTO, "http".parse().unwrap());
         assert_eq!(
-            sender(peer("1.1.1.1"), &headers, &trusted).scheme,
+            sender_behind(peer("1.1.1.1"), &headers, &trusted).scheme,
             Some(Scheme::Https)
         );
         assert_eq!(
-            sender(peer("10.0.0.1"), &headers, &trusted).scheme,
+            sender_behind(peer("10.0.0.1"), &headers, &trusted).scheme,
             Some(Scheme::Http)
         );
     }

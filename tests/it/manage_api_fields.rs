@@ -133,8 +133,8 @@ fn scopes() -> Field {
             json!(null),
             json!(["read"]),
             json!([null]),
-            json!([{ "description": "no value" }]),
         ])
+        .refuses_at(json!([{ "description": "no value" }]), "scopes[].value")
         .refuses_at(json!([{ "value": "" }]), "scopes[].value")
         .refuses_at(json!([{ "value": "s".repeat(281) }]), "scopes[].value")
         .refuses_at(json!([{ "value": 1 }]), "scopes[].value")

@@ -147,7 +147,8 @@ fn the_table_has_every_route_of_the_management_api() {
     let (_, routes) = source.split_once("fn management()").expect("the routes");
     let (routes, _) = routes.split_once("\n}").expect("their end");
     let quoted = routes.split('"').skip(1).step_by(2);
-    let mut built: Vec<_> = quoted.collect();
+    // The document of the routes is open to everybody.
+    let mut built: Vec<_> = quoted.filter(|route| *route != "/openapi.json").collect();
     let mut tried: Vec<_> = operations()
         .iter()
         .map(|operation| operation.route)
@@ -157,12 +158,12 @@ fn the_table_has_every_route_of_the_management_api() {
         list.dedup();
     }
     assert_eq!(built, tried);
-    let methods = ["get(", "post(", "patch(", "put(", "delete("];
+    let methods = [".get(", ".post(", ".patch(", ".put(", ".delete("];
     let handlers: usize = methods
         .iter()
         .map(|method| routes.matches(method).count())
         .sum();
-    assert_eq!(handlers, operations().len());
+    assert_eq!(handlers, operations().len() + 1);
 }
 
 both_stores! {

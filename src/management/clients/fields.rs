@@ -3,15 +3,89 @@
 use serde_json::Value;
 
 use super::super::answer::Problem;
-use super::super::body::{Fields, is_denied, is_off};
+use super::super::call::future_instant;
 use super::super::resource_servers;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
 use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
-use crate::model::refusal::echo;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::Secret;
 use crate::store::{self, Write};
+use crate::wire::schema::{
+    Field, Fields, Form, boolean, choice, formed, free, instant, integer, is_denied, is_null,
+    is_off, object, text, texts,
+};
+
+/// Longest object that describes something which is not built.
+const UNBUILT_BYTES_MAX: usize = 10_000;
+
+/// What can be set of an application, at its creation and later; its secret excepted.
+pub(super) const TABLE: &[Field] = &[
+    formed("name", 1, 200, Form::NoAngles),
+    choice("app_type", &APP_TYPES),
+    texts(
+        "grant_types",
+        GRANT_TYPES.len(),
+        200,
+        Form::OneOf(&GRANT_TYPES),
+    ),
+    choice(
+        "token_endpoint_auth_method",
+        &["none", "client_secret_post", "client_secret_basic"],
+    )
+    .or_null(),
+    text("resource_server_identifier", 1, IDENTIFIER_CHARS_MAX).or_null(),
+    object("access_token_lifetimes", LIFETIMES).or_null(),
+    instant("expires_at").or_null(),
+    boolean("require_pushed_authorization_requests")
+        .or_null()
+        .unbuilt(is_off, LATER),
+    boolean("require_proof_of_possession")
+        .or_null()
+        .unbuilt(is_off, LATER),
+    text("compliance_level", 0, 200)
+        .or_null()
+        .unbuilt(is_none, LATER),
+    free("signed_request_object", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_not_required, LATER),
+    free("token_quota", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_not_enforced, LATER),
+    choice("organization_usage", &["deny", "allow", "require"])
+        .or_null()
+        .unbuilt(is_denied, "organizations are not built."),
+    free("default_organization", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_null, "organizations are not built."),
+    free("token_exchange", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_null, LATER),
+    free("client_authentication_methods", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_null, LATER),
+];
+/// The secret as the operator chooses it.
+pub(super) const SECRET: Field = formed("client_secret", 16, 256, Form::Printable);
+const LIFETIMES: &[Field] = &[
+    integer("application", i64::MIN, i64::MAX).or_null(),
+    integer("user", i64::MIN, i64::MAX).or_null(),
+];
+const LATER: &str = "it is not built yet.";
+
+fn is_none(value: &Value) -> bool {
+    value.is_null() || value == "none"
+}
+
+fn is_not_required(value: &Value) -> bool {
+    value.get("required").is_none_or(is_off)
+}
+
+fn is_not_enforced(value: &Value) -> bool {
+    value
+        .pointer("/client_credentials/enforce")
+        .is_none_or(is_off)
+}
 
 /// Auth0's application types that mean something here.
 pub(super) const APP_TYPES: [&str; 5] = [
@@ -42,80 +116,31 @@ const GRANT_TYPES: [&str; 13] = [
 pub(super) fn overlay(
     app: &App,
     application: &mut Application,
-    fields: &mut Fields,
+    mut fields: Fields,
     now: i64,
 ) -> Result<(), Problem> {
-    if let Some(name) = fields.text("name", 1..=200)? {
-        if name.contains(['<', '>']) {
-            return Err(fields.wrong("name", "String holds < or >"));
-        }
+    if let Some(name) = fields.text("name") {
         application.name = name;
     }
-    let parse_app_type = |text: &str| APP_TYPES.contains(&text).then(|| text.to_owned());
-    if let Some(app_type) = fields.choice("app_type", parse_app_type, &APP_TYPES.join(", "))? {
+    if let Some(app_type) = fields.text("app_type") {
         application.app_type = Some(app_type);
     }
-    if let Some(grant_types) = fields.texts("grant_types", GRANT_TYPES.len(), 1..=200)? {
-        if let Some(unknown) = grant_types
-            .iter()
-            .find(|own| !GRANT_TYPES.contains(&own.as_str()))
-        {
-            let why = format!(
-                "'{}' is not one of {}",
-                echo(unknown),
-                GRANT_TYPES.join(", ")
-            );
-            return Err(fields.wrong("grant_types", why));
-        }
+    if let Some(grant_types) = fields.texts("grant_types") {
         application.grant_types = grant_types;
     }
-    let methods = AuthMethod::ALL.map(AuthMethod::as_str).join(", ");
     // Null goes back to unset: basic or post.
-    let method =
-        fields.choice_or_null("token_endpoint_auth_method", AuthMethod::parse, &methods)?;
+    let method = fields.choice_or_null("token_endpoint_auth_method", AuthMethod::parse);
     if let Some(method) = method {
         application.token_endpoint_auth_method = method;
     }
-    let identifier = fields.text_or_null("resource_server_identifier", 1..=IDENTIFIER_CHARS_MAX)?;
-    if let Some(identifier) = identifier {
+    if let Some(identifier) = fields.text_or_null("resource_server_identifier") {
         application.resource_server_identifier = identifier;
     }
-    if let Some(expires_at) = fields.future_instant("expires_at", now)? {
+    if let Some(expires_at) = future_instant(&mut fields, "expires_at", now)? {
         application.expires_at = expires_at;
     }
-    application.lifetimes = lifetimes(app, application.lifetimes, fields)?;
-    unbuilt(fields)
-}
-
-/// Fields that promise protection which is not built.
-fn unbuilt(fields: &mut Fields) -> Result<(), Problem> {
-    let is_none = |value: &Value| value.is_null() || value == "none";
-    let is_not_required =
-        |value: &Value| value.is_null() || value.get("required").is_none_or(is_off);
-    let is_not_enforced = |value: &Value| {
-        value.is_null()
-            || value
-                .pointer("/client_credentials/enforce")
-                .is_none_or(is_off)
-    };
-    let later = "it is not built yet.";
-    fields.unbuilt("require_pushed_authorization_requests", is_off, later)?;
-    fields.unbuilt("require_proof_of_possession", is_off, later)?;
-    fields.unbuilt("compliance_level", is_none, later)?;
-    fields.unbuilt("signed_request_object", is_not_required, later)?;
-    fields.unbuilt("token_quota", is_not_enforced, later)?;
-    fields.unbuilt(
-        "organization_usage",
-        is_denied,
-        "organizations are not built.",
-    )?;
-    fields.unbuilt(
-        "default_organization",
-        Value::is_null,
-        "organizations are not built.",
-    )?;
-    fields.unbuilt("token_exchange", Value::is_null, later)?;
-    fields.unbuilt("client_authentication_methods", Value::is_null, later)
+    application.lifetimes = lifetimes(app, application.lifetimes, &mut fields)?;
+    Ok(())
 }
 
 /// `access_token_lifetimes`: a member that is named wins, null included; one that is not stays. Null
@@ -125,33 +150,21 @@ fn lifetimes(
     before: ApplicationLifetimes,
     fields: &mut Fields,
 ) -> Result<ApplicationLifetimes, Problem> {
-    const PREFIX: &str = "access_token_lifetimes.";
-    if fields.take_null("access_token_lifetimes") {
-        return Ok(ApplicationLifetimes::default());
-    }
-    let Some(mut members) = fields.object("access_token_lifetimes", PREFIX)? else {
-        return Ok(before);
+    let mut members = match fields.object_or_null("access_token_lifetimes") {
+        None => return Ok(before),
+        Some(None) => return Ok(ApplicationLifetimes::default()),
+        Some(Some(members)) => members,
     };
     let named = NamedApplicationLifetimes {
-        application: members.integer_or_null("application")?,
-        user: members.integer_or_null("user")?,
+        application: members.integer_or_null("application"),
+        user: members.integer_or_null("user"),
     };
-    members.finish()?;
     Ok(before.change(&named, &app.config.lifetimes)?)
 }
 
-/// `client_secret` as the operator chooses it: 16 to 256 characters.
-pub(super) fn chosen_secret(fields: &mut Fields) -> Result<Option<Secret<String>>, Problem> {
-    let Some(secret) = fields.text("client_secret", 16..=256)? else {
-        return Ok(None);
-    };
-    if !secret.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(fields.wrong(
-            "client_secret",
-            "A secret is printable ASCII (RFC 6749 appendix A.2)",
-        ));
-    }
-    Ok(Some(Secret::new(secret)))
+/// `client_secret` as the operator chooses it.
+pub(super) fn chosen_secret(fields: &mut Fields) -> Option<Secret<String>> {
+    fields.text("client_secret").map(Secret::new)
 }
 
 /// A public application has no secret that it could keep.

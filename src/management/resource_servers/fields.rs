@@ -5,23 +5,118 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::answer::Problem;
-use super::super::body::{Fields, is_empty};
 use crate::app::App;
 use crate::lifetime::NamedLifetimes;
 use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm};
 use crate::model::refusal::echo;
 use crate::model::scope::Scope;
 use crate::model::text::{SCOPE_CHARS_MAX, looks_like_an_id};
+use crate::wire::schema::{
+    Field, Fields, Form, boolean, choice, formed, free, integer, is_empty, is_null, object,
+    objects, text,
+};
 
 /// Most scopes that an API defines.
 const SCOPES_MAX: usize = 1000;
+/// Longest object that describes something which is not built.
+const UNBUILT_BYTES_MAX: usize = 10_000;
+
+/// What can be set of an API, at its creation and later.
+pub(super) const TABLE: &[Field] = &[
+    formed("name", 1, 200, Form::NoAngles),
+    objects("scopes", SCOPES_MAX, SCOPE),
+    choice(
+        "signing_alg",
+        &["RS256", "PS256", "ES256", "EdDSA", "RS512", "HS256"],
+    )
+    .unbuilt(is_rs256, "RS256 is what is built so far."),
+    choice(
+        "token_dialect",
+        &[
+            "access_token",
+            "access_token_authz",
+            "rfc9068_profile",
+            "rfc9068_profile_authz",
+            "opaque",
+        ],
+    ),
+    boolean("allow_offline_access"),
+    boolean("skip_consent_for_verifiable_first_party_clients"),
+    object("subject_type_authorization", POLICIES),
+    integer("token_lifetime", i64::MIN, i64::MAX),
+    integer("token_lifetime_for_web", i64::MIN, i64::MAX),
+    integer("max_token_lifetime", i64::MIN, i64::MAX).or_null(),
+    boolean("enforce_policies").unbuilt(is_false, "role-based policies are not built."),
+    boolean("allow_online_access").unbuilt(is_false, ONLINE),
+    boolean("allow_online_access_with_ephemeral_sessions").unbuilt(is_false, ONLINE),
+    free("proof_of_possession", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_not_required, "bound tokens are not built yet."),
+    free("token_encryption", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_null, "encrypted tokens are not built."),
+    text("consent_policy", 0, 200)
+        .or_null()
+        .unbuilt(is_null, "transactional authorization is not built."),
+    objects("authorization_details", 100, &[text("type", 1, 255)])
+        .or_null()
+        .unbuilt(is_empty, "rich authorization requests are not built."),
+    free("authorization_policy", UNBUILT_BYTES_MAX)
+        .or_null()
+        .unbuilt(is_null, "authorization policies are not built."),
+    integer(
+        "token_lifetime_for_anonymous_access_tokens",
+        i64::MIN,
+        i64::MAX,
+    )
+    .or_null()
+    .unbuilt(is_null, "anonymous sessions are not built."),
+    text("signing_secret", 0, 1000)
+        .or_null()
+        .unbuilt(is_null, "it belongs to HS256, which is not built yet."),
+];
+const ONLINE: &str = "online refresh tokens are not built.";
+const SCOPE: &[Field] = &[
+    formed("value", 1, SCOPE_CHARS_MAX, Form::Scope).required(),
+    text("description", 0, 500),
+];
+const POLICIES: &[Field] = &[
+    object(
+        "client",
+        &[choice("policy", &["require_client_grant", "deny_all"])],
+    ),
+    object(
+        "user",
+        &[
+            choice("policy", &["allow_all", "deny_all", "require_client_grant"]).unbuilt(
+                is_allow_all,
+                "policies on user tokens are not built yet; allow_all is what holds.",
+            ),
+        ],
+    ),
+];
+
+fn is_false(value: &Value) -> bool {
+    value == false
+}
+
+fn is_rs256(value: &Value) -> bool {
+    value == "RS256"
+}
+
+fn is_allow_all(value: &Value) -> bool {
+    value == "allow_all"
+}
+
+fn is_not_required(value: &Value) -> bool {
+    value.is_null() || value["required"] == false
+}
+
 /// compatibility.md §6, "identifiers of APIs".
 pub(super) fn check_identifier(app: &App, identifier: &str) -> Result<(), Problem> {
     let refuse = |why: &str| Err(Problem::property("identifier", why));
     if app.issuer.is_system_identifier(identifier) {
-        return Err(Problem::conflict(
-            "A resource server with the same identifier already exists.",
-        ));
+        return Err(taken());
     }
     if identifier.starts_with(app.issuer.as_str()) {
         return refuse("An identifier cannot begin with the issuer");
@@ -35,184 +130,66 @@ pub(super) fn check_identifier(app: &App, identifier: &str) -> Result<(), Proble
     Ok(())
 }
 
-pub(super) fn lifetimes(fields: &mut Fields) -> Result<NamedLifetimes, Problem> {
-    Ok(NamedLifetimes {
-        token_lifetime: fields.integer("token_lifetime")?,
-        token_lifetime_for_web: fields.integer("token_lifetime_for_web")?,
-        max_token_lifetime: fields.integer_or_null("max_token_lifetime")?,
-    })
+/// The identifier is another API's.
+pub(super) fn taken() -> Problem {
+    Problem::conflict("A resource server with the same identifier already exists.")
+}
+
+pub(super) fn lifetimes(fields: &mut Fields) -> NamedLifetimes {
+    NamedLifetimes {
+        token_lifetime: fields.integer("token_lifetime"),
+        token_lifetime_for_web: fields.integer("token_lifetime_for_web"),
+        max_token_lifetime: fields.integer_or_null("max_token_lifetime"),
+    }
 }
 
 /// Lays the fields that are named over the API, lifetimes excepted.
 pub(super) fn overlay(api: &mut Api, fields: &mut Fields) -> Result<(), Problem> {
-    if let Some(name) = fields.text("name", 1..=200)? {
-        if name.contains(['<', '>']) {
-            return Err(fields.wrong("name", "String holds < or >"));
-        }
+    if let Some(name) = fields.text("name") {
         api.name = Some(name);
     }
-    if let Some(scopes) = scopes(fields)? {
-        api.scopes = scopes;
+    if let Some(scopes) = fields.objects("scopes") {
+        api.scopes = read_scopes(scopes)?;
     }
-    if let Some(alg) = signing_alg(fields)? {
+    if let Some(alg) = fields.choice("signing_alg", SigningAlgorithm::parse) {
         api.signing_alg = alg;
     }
-    let dialects = Dialect::ALL.map(Dialect::as_str).join(", ");
-    if let Some(dialect) = fields.choice("token_dialect", Dialect::parse, &dialects)? {
+    if let Some(dialect) = fields.choice("token_dialect", Dialect::parse) {
         api.token_dialect = Some(dialect);
     }
-    if let Some(allow) = fields.boolean("allow_offline_access")? {
+    if let Some(allow) = fields.boolean("allow_offline_access") {
         api.allow_offline_access = allow;
     }
-    if let Some(skip) = fields.boolean("skip_consent_for_verifiable_first_party_clients")? {
+    if let Some(skip) = fields.boolean("skip_consent_for_verifiable_first_party_clients") {
         api.skip_consent_for_verifiable_first_party_clients = skip;
     }
-    if let Some(policy) = client_policy(fields)? {
+    if let Some(policy) = client_policy(fields) {
         api.client_policy = policy;
     }
-    unbuilt(fields)
+    Ok(())
 }
 
-/// RFC 6749 §3.3: a scope value is printable ASCII without space, `"` and `\`.
-fn is_scope_value(value: &str) -> bool {
-    value
-        .bytes()
-        .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
-}
-
-fn scopes(fields: &mut Fields) -> Result<Option<Vec<Scope>>, Problem> {
-    let Some(items) = fields.objects("scopes", "scopes[].")? else {
-        return Ok(None);
-    };
-    if items.len() > SCOPES_MAX {
-        return Err(fields.wrong(
-            "scopes",
-            format_args!("Array has more than {SCOPES_MAX} items"),
-        ));
-    }
+fn read_scopes(items: Vec<Fields>) -> Result<Vec<Scope>, Problem> {
     let mut seen = HashSet::new();
     let mut scopes = Vec::with_capacity(items.len());
     for mut item in items {
-        let value = item.text("value", 1..=SCOPE_CHARS_MAX)?;
-        let value =
-            value.ok_or_else(|| fields.wrong("scopes", "Missing required property: value"))?;
-        if !is_scope_value(&value) {
-            return Err(item.wrong(
-                "value",
-                "A scope is printable ASCII without spaces, quotes and backslashes",
-            ));
-        }
+        let value = item.text("value").unwrap_or_default();
         if !seen.insert(value.clone()) {
-            return Err(item.wrong("value", format_args!("'{}' is named twice", echo(&value))));
+            let why = format_args!("'{}' is named twice", echo(&value));
+            return Err(Problem::property(&item.path("value"), why));
         }
-        let description = item
-            .text("description", 0..=500)?
-            .filter(|text| !text.is_empty());
-        item.finish()?;
+        let description = item.text("description").filter(|text| !text.is_empty());
         scopes.push(Scope { value, description });
     }
-    Ok(Some(scopes))
-}
-
-fn signing_alg(fields: &mut Fields) -> Result<Option<SigningAlgorithm>, Problem> {
-    const LATER: [&str; 5] = ["PS256", "ES256", "EdDSA", "RS512", "HS256"];
-    let Some(text) = fields.text("signing_alg", 0..=20)? else {
-        return Ok(None);
-    };
-    match SigningAlgorithm::parse(&text) {
-        Some(alg) => Ok(Some(alg)),
-        None if LATER.contains(&text.as_str()) => Err(Problem::not_supported(
-            "signing_alg",
-            format_args!("{text} is not built yet; RS256 is."),
-        )),
-        None => Err(fields.wrong(
-            "signing_alg",
-            format_args!("'{}' is not one of RS256", echo(&text)),
-        )),
-    }
+    Ok(scopes)
 }
 
 /// Auth0's `subject_type_authorization`; the user's part has no effect until there are users.
-fn client_policy(fields: &mut Fields) -> Result<Option<ClientPolicy>, Problem> {
-    let Some(mut types) =
-        fields.object("subject_type_authorization", "subject_type_authorization.")?
-    else {
-        return Ok(None);
-    };
-    let mut policy = None;
-    if let Some(mut client) = types.object("client", "subject_type_authorization.client.")? {
-        policy = client.choice(
-            "policy",
-            ClientPolicy::parse,
-            "require_client_grant, deny_all",
-        )?;
-        client.finish()?;
-    }
-    if let Some(mut user) = types.object("user", "subject_type_authorization.user.")? {
-        let why = "policies on user tokens are not built yet; allow_all is what holds.";
-        user.unbuilt("policy", |value| value == "allow_all", why)?;
-        user.finish()?;
-    }
-    types.finish()?;
-    Ok(policy)
-}
-
-/// Fields that promise protection or behaviour which is not built (shared by creation and PATCH).
-fn unbuilt(fields: &mut Fields) -> Result<(), Problem> {
-    let is_false = |value: &Value| value == &Value::Bool(false);
-    let is_null = Value::is_null;
-    fields.unbuilt(
-        "enforce_policies",
-        is_false,
-        "role-based policies are not built.",
-    )?;
-    fields.unbuilt(
-        "allow_online_access",
-        is_false,
-        "online refresh tokens are not built.",
-    )?;
-    fields.unbuilt(
-        "allow_online_access_with_ephemeral_sessions",
-        is_false,
-        "online refresh tokens are not built.",
-    )?;
-    let is_not_required =
-        |value: &Value| value.is_null() || value["required"] == Value::Bool(false);
-    fields.unbuilt(
-        "proof_of_possession",
-        is_not_required,
-        "bound tokens are not built yet.",
-    )?;
-    fields.unbuilt(
-        "token_encryption",
-        is_null,
-        "encrypted tokens are not built.",
-    )?;
-    fields.unbuilt(
-        "consent_policy",
-        is_null,
-        "transactional authorization is not built.",
-    )?;
-    fields.unbuilt(
-        "authorization_details",
-        is_empty,
-        "rich authorization requests are not built.",
-    )?;
-    fields.unbuilt(
-        "authorization_policy",
-        is_null,
-        "authorization policies are not built.",
-    )?;
-    fields.unbuilt(
-        "token_lifetime_for_anonymous_access_tokens",
-        is_null,
-        "anonymous sessions are not built.",
-    )?;
-    fields.unbuilt(
-        "signing_secret",
-        is_null,
-        "it belongs to HS256, which is not built yet.",
-    )
+fn client_policy(fields: &mut Fields) -> Option<ClientPolicy> {
+    let mut types = fields.object("subject_type_authorization")?;
+    types
+        .object("client")?
+        .choice("policy", ClientPolicy::parse)
 }
 
 /// A system API keeps its name, scopes and form (compatibility.md §1.2, note 3). Denying it to
