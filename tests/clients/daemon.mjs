@@ -139,3 +139,8 @@ export async function runWell(program, args, options) {
   assert.equal(ended.code, 0, `${program} ${args.join(' ')}: ${ended.signal ?? ''}\n${ended.output}`);
   return ended.output;
 }
+
+/** Runs the Python that has the tools from PyPI; it must succeed. */
+export function python(args, options) {
+  return runWell(setting('GRANTOR_TEST_PYTHON'), args, options);
+}
