@@ -136,7 +136,7 @@ export async function run(program, args, { env = {}, cwd, seconds = 240 } = {}) 
 /** The same for a program that must succeed. */
 export async function runWell(program, args, options) {
   const ended = await run(program, args, options);
-  assert.equal(ended.code, 0, `${program} ${args.join(' ')}: ${ended.signal ?? ''}\n${ended.output}`);
+  assert.equal(ended.code, 0, `${program} ${args[0]} ended with ${ended.signal ?? ended.code}\n${ended.output}`);
   return ended.output;
 }
 
