@@ -20,7 +20,10 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::management::answer::{self, Problem};
-use crate::management::{client_grants, clients, resource_servers, secrets, token_lifetime};
+use crate::management::{
+    client_grants, client_tokens, clients, resource_servers, secrets, tenant_settings,
+    token_lifetime, tokens,
+};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -201,6 +204,24 @@ fn management() -> Routes {
             "/clients/{id}/rotate-secret",
             secrets::rotate,
             &secrets::ROTATE,
+        )
+        .post(
+            "/clients/{id}/tokens",
+            client_tokens::create,
+            &client_tokens::CREATE,
+        )
+        .get("/tokens", tokens::list, &tokens::LIST)
+        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
+        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
+        .get(
+            "/tenants/settings",
+            tenant_settings::get,
+            &tenant_settings::GET,
+        )
+        .patch(
+            "/tenants/settings",
+            tenant_settings::update,
+            &tenant_settings::UPDATE,
         )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(

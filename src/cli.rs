@@ -66,7 +66,7 @@ enum Command {
     Config(ConfigCommand),
     /// Say how long a token would live, and why
     #[command(
-        after_help = "Examples:\n  grantor explain --api https://orders.example/ --client 3xVJ…\n  grantor explain --api https://orders.example/ --client 3xVJ… --validity-period 600\n  grantor explain --api https://orders.example/ --flow implicit"
+        after_help = "Examples:\n  grantor explain --api https://orders.example/ --client 3xVJ…\n  grantor explain --api https://orders.example/ --client 3xVJ… --validity-period 600\n  grantor explain --client 3xVJ…\n  grantor explain --api https://orders.example/ --flow implicit"
     )]
     Explain(explain::Arguments),
     /// Recover access: a new secret for the first application that holds every Management scope
@@ -216,7 +216,7 @@ async fn warn_of_never_expiring(app: &App) -> Result<(), Fault> {
     if count > 0 {
         tracing::warn!(
             count,
-            "never-expiring tokens are out although lifetimes.allow_never_expiring is false; POST /oauth/revoke ends one, deleting a client grant with revoke_tokens=true ends those of an application"
+            "never-expiring tokens are out although lifetimes.allow_never_expiring is false; GET /api/v2/tokens?never_expiring=true lists them, DELETE /api/v2/tokens/{{id}} ends one, POST /api/v2/tokens/revoke those of an application or API"
         );
     }
     Ok(())

@@ -30,7 +30,7 @@ const LAYERS: &str = "
     bootstrap:  clock config lifetime model secret store tokens
     wire:       app config model secret tokens
     oauth:      app config directory grants lifetime model secret tokens wire
-    management: app config grants lifetime model secret store wire
+    management: app config directory grants lifetime model secret store tokens wire
     telemetry:  config model secret wire
     openapi:    app wire
     app:        background bootstrap clock config directory grants management model oauth openapi

@@ -7,16 +7,19 @@ use clap::Args;
 use super::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl};
-use crate::grants::explain::{Explanation, Flow, Question, explain};
+use crate::grants::explain::{Explanation, Flow, Question, Unnamed, explain, unnamed};
 use crate::lifetime;
+use crate::model::api::Api;
+use crate::model::application::Application;
 use crate::model::issuer::Issuer;
 use crate::store::{self, Conn, Store};
 
 /// What to explain.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The API's identifier; several for one token of several APIs
-    #[arg(long, required = true, value_name = "IDENTIFIER")]
+    /// The API's identifier; several for one token of several APIs; none for what the client gets
+    /// that names none
+    #[arg(long, required_unless_present = "client", value_name = "IDENTIFIER")]
     api: Vec<String>,
     /// The application
     #[arg(long, value_name = "CLIENT_ID")]
@@ -50,10 +53,11 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
     }
     let store = Store::open(&config.store, &Issuer::new(config.issuer.clone()))?;
     let mut conn = store.read().await?;
+    let now = Clock::real().now();
     let question = asked
-        .question(&mut conn, config.tokens.apis_per_token_max)
+        .question(&mut conn, config.tokens.apis_per_token_max, now)
         .await?;
-    let explanation = explain(&question, &config.lifetimes, &mut conn, Clock::real().now()).await?;
+    let explanation = explain(&question, &config.lifetimes, &mut conn, now).await?;
     drop(conn);
     store.close().await;
     print(&explanation)?;
@@ -61,7 +65,12 @@ pub(super) async fn run(asked: &Arguments, config: &Config) -> Result<(), Failur
 }
 
 impl Arguments {
-    async fn question(&self, conn: &mut Conn, apis_max: usize) -> Result<Question, Failure> {
+    async fn question(
+        &self,
+        conn: &mut Conn,
+        apis_max: usize,
+        now: i64,
+    ) -> Result<Question, Failure> {
         let wrong = Failure::Asked;
         let mut apis = Vec::new();
         for identifier in &self.api {
@@ -75,6 +84,9 @@ impl Arguments {
                 Some(found.ok_or_else(|| wrong(format!("there is no application '{client_id}'")))?)
             }
         };
+        if let (true, Some(application)) = (apis.is_empty(), &application) {
+            apis = self.unnamed(application, conn, now).await?;
+        }
         let validity_period = match &self.validity_period {
             None => None,
             Some(text) => Some(
@@ -94,6 +106,34 @@ impl Arguments {
         question
             .checked(apis_max)
             .map_err(|why| wrong(why.to_string()))
+    }
+
+    /// The APIs of a request that names none, and a line that says why it is these.
+    async fn unnamed(
+        &self,
+        application: &Application,
+        conn: &mut Conn,
+        now: i64,
+    ) -> Result<Vec<Api>, Failure> {
+        if self.flow != Flow::ClientCredentials {
+            let text = "name an API with --api; only client_credentials goes without";
+            return Err(Failure::Asked(text.to_owned()));
+        }
+        let (why, apis) = match unnamed(application, conn, now).await? {
+            Unnamed::Default(api) => ("the tenant's default_audience", vec![api]),
+            Unnamed::Granted(apis) => ("every API that the application is granted", apis),
+        };
+        if apis.is_empty() {
+            let text = "the application is granted no API, so a token request has to name one";
+            return Err(Failure::Asked(text.to_owned()));
+        }
+        let names: Vec<_> = apis.iter().map(|api| api.identifier.as_str()).collect();
+        writeln!(
+            std::io::stdout(),
+            "no API named: {why}, {}",
+            names.join(" ")
+        )?;
+        Ok(apis)
     }
 }
 

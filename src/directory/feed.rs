@@ -257,6 +257,7 @@ impl Follower {
             Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
             Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
             Change::RevokedToken(jti) => directory.revoked.add_token(jti),
+            Change::Settings => directory.settings.forget(super::SETTINGS),
             Change::Everything => directory.forget_everything(),
         }
     }

@@ -20,6 +20,7 @@ use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::settings::InForce;
 use crate::model::token::Token;
 use crate::store::{self, Store, Write};
 
@@ -30,6 +31,11 @@ use stale::StaleDoor;
 
 /// What is known counts as fresh for this long after the start of the last successful feed reading.
 pub const FRESH_MAX: Duration = Duration::from_secs(1);
+
+/// There is one value on the settings' shelf, of a few thousand bytes at most.
+const SETTINGS_BYTES_MAX: u64 = 1 << 16;
+/// Its key.
+const SETTINGS: &str = "settings";
 
 /// What a caller accepts while the store does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,7 @@ pub struct Directory {
     apis: Shelf<Api>,
     applications: Shelf<Application>,
     client_grants: Shelf<Vec<Arc<ClientGrant>>>,
+    settings: Shelf<InForce>,
     stale: StaleDoor,
     stale_max: Duration,
 }
@@ -74,6 +81,7 @@ impl Directory {
             apis: Shelf::new(config.cache.apis_bytes_max),
             applications: Shelf::new(config.cache.applications_bytes_max),
             client_grants: Shelf::new(config.cache.client_grants_bytes_max),
+            settings: Shelf::new(SETTINGS_BYTES_MAX),
             stale: StaleDoor::default(),
             stale_max: config.store.stale_max,
         });
@@ -145,6 +153,19 @@ impl Directory {
             )
             .await?;
         Ok(grants.unwrap_or_default())
+    }
+
+    /// The tenant's settings, as far as token requests need them.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where nobody can tell.
+    pub async fn settings(&self, stance: Stance) -> Result<Arc<InForce>, Fault> {
+        let read =
+            async |mut conn: store::Read| store::settings::in_force(&mut conn).await.map(Some);
+        let settings = self
+            .look_up(&self.settings, (SETTINGS, SETTINGS), stance, read)
+            .await?;
+        Ok(settings.unwrap_or_default())
     }
 
     /// From memory while the feed is fresh; else from the store, past the memory; else, where the
@@ -237,5 +258,6 @@ impl Directory {
         self.apis.forget_all();
         self.applications.forget_all();
         self.client_grants.forget_all();
+        self.settings.forget_all();
     }
 }

@@ -12,6 +12,7 @@ use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
 use crate::model::fault::Fault;
+use crate::model::settings::InForce;
 
 /// What a value weighs in memory, about.
 pub(super) trait Weigh {
@@ -125,6 +126,12 @@ impl Weigh for Vec<Arc<ClientGrant>> {
                     .sum::<usize>()
         };
         self.iter().map(grant).sum()
+    }
+}
+
+impl Weigh for InForce {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.default_audience.as_ref().map_or(0, String::len)
     }
 }
 

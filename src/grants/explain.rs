@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::targets;
 use crate::lifetime::{
     self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
 };
@@ -177,6 +178,42 @@ impl Question {
         }
         Ok(self)
     }
+}
+
+/// What stands in where a client-credentials request names no API.
+#[derive(Clone, Debug)]
+pub enum Unnamed {
+    /// The tenant's `default_audience`.
+    Default(Api),
+    /// Every API that the application is granted, system APIs excepted, oldest grant first; none: such
+    /// a request is refused.
+    Granted(Vec<Api>),
+}
+
+/// Finds what a request of the application that names no API is for, as the token endpoint does.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn unnamed(
+    application: &Application,
+    conn: &mut Conn,
+    now: i64,
+) -> Result<Unnamed, Fault> {
+    let settings = store::settings::in_force(conn).await?;
+    if let Some(audience) = &settings.default_audience
+        && let Some(api) = store::apis::by_identifier(conn, audience).await?
+    {
+        return Ok(Unnamed::Default(api));
+    }
+    let grants = store::client_grants::of_application(conn, &application.client_id).await?;
+    let mut apis = Vec::new();
+    for grant in &grants {
+        let api = store::apis::by_id(conn, &grant.api_id).await?;
+        let counts =
+            |api: &Api| targets::is_open(api, grant) && grant.is_for(api, SubjectType::Client, now);
+        apis.extend(api.filter(counts));
+    }
+    Ok(Unnamed::Granted(apis))
 }
 
 /// The answer: the decision, its reasons, and whether the token would be refused.

@@ -44,6 +44,40 @@ impl Authenticated {
     }
 }
 
+impl Authenticated {
+    /// The application as if it had come with the secret that lives longest: what an administrator
+    /// issues for it is worth no more than what it can get by itself.
+    ///
+    /// # Errors
+    /// `invalid_client` where it could not come at all.
+    pub fn by_administrator(application: Arc<Application>, now: i64) -> Result<Self, Refusal> {
+        let refused = |text: &str| Err(Refusal::new(Code::InvalidClient, text));
+        if !application.is_live(now) {
+            return refused("The client has expired.");
+        }
+        let live = application
+            .secrets
+            .iter()
+            .filter(|secret| secret.is_live(now));
+        let ends = live.map(|secret| secret.expires_at);
+        let longest = ends.max_by_key(|end| end.unwrap_or(i64::MAX));
+        if longest.is_none() && !application.is_public() {
+            return refused("The client has no live secret, so it gets no tokens.");
+        }
+        Ok(Self {
+            application,
+            secret_expires_at: longest.flatten(),
+        })
+    }
+
+    /// The same, under a credential that ends no later than `end`, unix seconds.
+    #[must_use]
+    pub fn until(mut self, end: Option<i64>) -> Self {
+        self.secret_expires_at = [self.secret_expires_at, end].into_iter().flatten().min();
+        self
+    }
+}
+
 /// What deciding needs of the server.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {

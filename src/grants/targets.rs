@@ -55,7 +55,7 @@ pub async fn find(
         ground,
     };
     match named {
-        Named::None => asked.every_granted().await,
+        Named::None => asked.unnamed().await,
         Named::Audience(audience) => Ok(vec![asked.one(audience, Code::AccessDenied).await?]),
         Named::Resources(resources) => asked.several(resources).await,
     }
@@ -121,6 +121,20 @@ impl Asked<'_> {
         Ok(targets)
     }
 
+    /// What stands in where no API is named: the tenant's `default_audience`; else every API that the
+    /// application is granted.
+    async fn unnamed(&self) -> Result<Vec<Target>, Stop> {
+        let settings = self.ground.directory.settings(Stance::MayBeStale).await?;
+        let Some(audience) = &settings.default_audience else {
+            return self.every_granted().await;
+        };
+        match self.one(audience, Code::AccessDenied).await {
+            Ok(target) => Ok(vec![target]),
+            Err(Stop::Refused(refusal)) => Err(of_default_audience(refusal).into()),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Every API that the application is granted, system APIs excepted, in the order of the grants.
     async fn every_granted(&self) -> Result<Vec<Target>, Stop> {
         let mut targets = Vec::new();
@@ -184,8 +198,16 @@ impl Asked<'_> {
     }
 }
 
+/// Says where an audience came from that the request did not name.
+fn of_default_audience(mut refusal: Refusal) -> Refusal {
+    refusal
+        .description
+        .push_str(" The request names no audience, and this is the tenant's default_audience.");
+    refusal
+}
+
 /// A grant that counts where no API is named: system APIs are always named.
-fn is_open(api: &Api, grant: &ClientGrant) -> bool {
+pub(super) fn is_open(api: &Api, grant: &ClientGrant) -> bool {
     api.system.is_none()
         && api.id == grant.api_id
         && api.client_policy == ClientPolicy::RequireClientGrant

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::lifetime::LifetimeProblem;
 use crate::model::fault::Fault;
+use crate::model::refusal::Refusal;
 use crate::secret;
 use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
 use crate::wire::schema::Violation;
@@ -223,6 +224,17 @@ impl Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+/// A token request that somebody made for an application: the protocol's code and words, 400
+/// throughout, because a 403 here would be about the caller's own token.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal {
+            code, description, ..
+        } = refusal;
+        Self::refused(StatusCode::BAD_REQUEST, code.as_str(), description)
     }
 }
 

@@ -244,6 +244,8 @@ pub(crate) async fn delete(
     }
     let was = show(&api, &app.config.lifetimes);
     admin.check_match(&was)?;
+    store::apis::lock(&mut tx, &api.id).await?;
+    let was_default = store::settings::clear_default(&mut tx, &api.id).await?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
         let linked = store::applications::unlink_resource_server(&mut tx, &api.identifier).await?;
@@ -251,7 +253,11 @@ pub(crate) async fn delete(
             tx.note(Change::Application(client_id));
         }
         tx.note(Change::Revocation(Covered::Api(api.identifier.clone())));
-        let act = Act::new("Delete a resource server").audience(&api.identifier);
+        let mut act = Act::new("Delete a resource server").audience(&api.identifier);
+        if was_default {
+            tx.note(Change::Settings);
+            act.what = "Delete a resource server, which was the default_audience";
+        }
         admin.commit(&app, tx, act.before(was)).await?;
     }
     Ok(gone())

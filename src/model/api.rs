@@ -151,22 +151,27 @@ impl Api {
 }
 
 /// The scopes of the Management API: those of the operations that exist, plus ours.
-pub const MANAGEMENT_SCOPES: [(&str, &str); 15] = [
+pub const MANAGEMENT_SCOPES: [(&str, &str); 20] = [
     ("create:client_grants", "Create client grants"),
+    ("create:client_tokens", "Issue tokens for applications"),
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
     ("delete:client_grants", "Delete client grants"),
     ("delete:clients", "Delete applications"),
     ("delete:resource_servers", "Delete APIs"),
+    ("delete:tokens", "Revoke tokens"),
     ("introspect:tokens", "Introspect any token"),
     ("read:client_grants", "Read client grants"),
     ("read:client_keys", "Read about applications' secrets"),
     ("read:clients", "Read applications"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
+    ("read:tenant_settings", "Read the tenant's settings"),
+    ("read:tokens", "List stored tokens"),
     ("update:client_grants", "Change client grants"),
     ("update:client_keys", "Set and rotate applications' secrets"),
     ("update:clients", "Change applications"),
     ("update:resource_servers", "Change APIs"),
+    ("update:tenant_settings", "Change the tenant's settings"),
 ];
 
 /// The scopes of the MFA API (Auth0's names).

@@ -13,6 +13,8 @@ pub enum Change {
     Revocation(Covered),
     /// One signed token, by `jti`.
     RevokedToken(String),
+    /// The tenant's settings.
+    Settings,
     /// Anything else: history was lost, or a newer version wrote it. Drop what is known.
     Everything,
 }
@@ -27,6 +29,7 @@ impl Change {
             Self::ClientGrants(client_id) => ("client_grants", client_id.clone()),
             Self::Revocation(covered) => ("revocation", covered.to_key()),
             Self::RevokedToken(jti) => ("revoked_token", jti.clone()),
+            Self::Settings => ("settings", String::new()),
             Self::Everything => ("everything", String::new()),
         }
     }
@@ -40,6 +43,7 @@ impl Change {
             "client_grants" => Self::ClientGrants(key),
             "revocation" => Covered::from_key(&key).map_or(Self::Everything, Self::Revocation),
             "revoked_token" => Self::RevokedToken(key),
+            "settings" => Self::Settings,
             _ => Self::Everything,
         }
     }
@@ -59,10 +63,15 @@ pub enum Covered {
         /// The API's identifier.
         audience: String,
     },
+    /// Every token of a user, by subject.
+    User(String),
+    /// Every token.
+    All,
 }
 
 impl Covered {
-    /// One text for the store and the feed. Neither `client_id`s nor identifiers hold spaces.
+    /// One text for the store and the feed. Neither `client_id`s nor identifiers hold spaces; what a
+    /// user is called may.
     #[must_use]
     pub fn to_key(&self) -> String {
         match self {
@@ -72,20 +81,28 @@ impl Covered {
                 client_id,
                 audience,
             } => format!("client_grant {client_id} {audience}"),
+            Self::User(subject) => format!("user {subject}"),
+            Self::All => "all".to_owned(),
         }
     }
 
     /// Reads [`Covered::to_key`].
     #[must_use]
     pub fn from_key(key: &str) -> Option<Self> {
-        let mut parts = key.splitn(3, ' ');
-        match (parts.next()?, parts.next()?, parts.next()) {
-            ("application", client_id, None) => Some(Self::Application(client_id.to_owned())),
-            ("api", audience, None) => Some(Self::Api(audience.to_owned())),
-            ("client_grant", client_id, Some(audience)) => Some(Self::ClientGrant {
-                client_id: client_id.to_owned(),
-                audience: audience.to_owned(),
-            }),
+        let (kind, rest) = key.split_once(' ').unwrap_or((key, ""));
+        let is_one_word = !rest.is_empty() && !rest.contains(' ');
+        match kind {
+            "application" if is_one_word => Some(Self::Application(rest.to_owned())),
+            "api" if is_one_word => Some(Self::Api(rest.to_owned())),
+            "client_grant" => {
+                let (client_id, audience) = rest.split_once(' ')?;
+                Some(Self::ClientGrant {
+                    client_id: client_id.to_owned(),
+                    audience: audience.to_owned(),
+                })
+            }
+            "user" if !rest.is_empty() => Some(Self::User(rest.to_owned())),
+            "all" if key == "all" => Some(Self::All),
             _ => None,
         }
     }
@@ -108,7 +125,10 @@ mod tests {
             Change::Revocation(Covered::Application("c".into())),
             Change::Revocation(Covered::Api("https://a/".into())),
             Change::Revocation(covered),
+            Change::Revocation(Covered::User("auth0|a name with spaces".into())),
+            Change::Revocation(Covered::All),
             Change::RevokedToken("jti".into()),
+            Change::Settings,
             Change::Everything,
         ] {
             let (kind, key) = change.to_row();
@@ -118,5 +138,16 @@ mod tests {
             Change::from_row("from a newer version", "x".into()),
             Change::Everything
         );
+        for key in [
+            "",
+            "all of it",
+            "user ",
+            "user",
+            "application a b",
+            "client_grant a",
+            "api",
+        ] {
+            assert_eq!(Covered::from_key(key), None, "{key}");
+        }
     }
 }

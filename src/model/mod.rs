@@ -10,5 +10,6 @@ pub mod issuer;
 pub mod json;
 pub mod refusal;
 pub mod scope;
+pub mod settings;
 pub mod text;
 pub mod token;

@@ -48,7 +48,11 @@ impl Token {
 
     /// Every object whose wholesale revocation covers this token; any of them is enough.
     pub fn covered_by(&self) -> impl Iterator<Item = Covered> {
-        let of_application = std::iter::once(Covered::Application(self.client_id.clone()));
+        let of_anybody = [
+            Covered::All,
+            Covered::Application(self.client_id.clone()),
+            Covered::User(self.subject.clone()),
+        ];
         let of_apis = self.audiences.iter().flat_map(|audience| {
             [
                 Covered::Api(audience.clone()),
@@ -58,6 +62,6 @@ impl Token {
                 },
             ]
         });
-        of_application.chain(of_apis)
+        of_anybody.into_iter().chain(of_apis)
     }
 }

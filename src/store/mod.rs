@@ -11,6 +11,7 @@ pub mod group;
 pub mod keys;
 pub mod migrate;
 pub mod revocations;
+pub mod settings;
 pub mod tokens;
 
 mod connect;

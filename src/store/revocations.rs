@@ -2,7 +2,7 @@
 
 use super::{Conn, Write, execute, run};
 use crate::lifetime::LONGEST_SIGNED_SECONDS;
-use crate::model::change::Covered;
+use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 
 /// A wholesale revocation is kept this long. A node that is cut off still signs with an old position
@@ -70,6 +70,21 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
     Ok(rows.into_iter().filter_map(revocation).collect())
 }
 
+/// True where tokens of an object were revoked wholesale, and that is kept still.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn is_kept(conn: &mut Conn, covered: &Covered) -> Result<bool, Fault> {
+    Ok(run!(
+        fetch_optional,
+        conn,
+        (i64,),
+        "select number from revocations where object = $1",
+        covered.to_key()
+    )?
+    .is_some())
+}
+
 /// Forgets a wholesale revocation, unless a newer one of the same object came between.
 ///
 /// # Errors
@@ -134,6 +149,16 @@ pub async fn is_token_revoked(conn: &mut Conn, jti: &str) -> Result<bool, Fault>
         jti
     )?
     .is_some())
+}
+
+/// Revokes a signed token by its name, as part of a larger change.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn revoke_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<(), Fault> {
+    insert_token(tx, jti, expires_at).await?;
+    tx.note(Change::RevokedToken(jti.to_owned()));
+    Ok(())
 }
 
 /// Records that a signed token is revoked; doing it twice is doing it once.

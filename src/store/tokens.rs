@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, Write, execute, run};
+use super::{Conn, PageStart, Write, execute, run};
 use crate::model::change::Covered;
 use crate::model::fault::Fault;
 use crate::model::token::Token;
@@ -77,33 +77,170 @@ pub async fn get(conn: &mut Conn, digest: &str) -> Result<Option<StoredToken>, F
         digest
     )?;
     let Some(row) = row else { return Ok(None) };
-    let audiences = run!(
+    let audiences = audiences(conn, &row.id).await?;
+    Ok(Some(row.into_stored(audiences)))
+}
+
+/// The APIs of a token, the one named first in front.
+async fn audiences(conn: &mut Conn, id: &str) -> Result<Vec<String>, Fault> {
+    let rows = run!(
         fetch_all,
         conn,
         (String,),
         "select audience from token_apis where token_id = $1 order by ordinal",
-        &row.id
+        id
     )?;
-    let audiences = audiences.into_iter().map(|(audience,)| audience).collect();
-    Ok(Some(StoredToken {
-        last_used_at: row.last_used_at,
-        token: row.into_token(audiences),
-    }))
+    Ok(rows.into_iter().map(|(audience,)| audience).collect())
 }
 
 impl TokenRow {
-    fn into_token(self, audiences: Vec<String>) -> Token {
-        Token {
-            jti: self.id,
-            position: self.position,
-            client_id: self.client_id,
-            subject: self.subject,
-            audiences,
-            scope: self.scope,
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
+    fn into_stored(self, audiences: Vec<String>) -> StoredToken {
+        StoredToken {
+            last_used_at: self.last_used_at,
+            token: Token {
+                jti: self.id,
+                position: self.position,
+                client_id: self.client_id,
+                subject: self.subject,
+                audiences,
+                scope: self.scope,
+                issued_at: self.issued_at,
+                expires_at: self.expires_at,
+            },
         }
     }
+}
+
+/// What a list of stored tokens is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of one application.
+    pub client_id: Option<String>,
+    /// For one API, by its identifier.
+    pub audience: Option<String>,
+    /// Those that never expire, or those that do.
+    pub never_expiring: Option<bool>,
+}
+
+/// The active ones among the stored tokens: alive, and covered by no wholesale revocation, whether
+/// or not the sweep has been there. `$1` to `$3` are the filter's, `$4` is now.
+macro_rules! active {
+    () => {
+        "where (cast($1 as text) is null or t.client_id = $1)
+           and (cast($2 as text) is null or exists (
+                select 1 from token_apis a where a.token_id = t.id and a.audience = $2))
+           and (cast($3 as boolean) is null or (t.expires_at is null) = $3)
+           and (t.expires_at is null or t.expires_at > $4)
+           and not exists (
+                select 1 from revocations r
+                 where r.object in ('all', 'application ' || t.client_id, 'user ' || t.subject)
+                   and r.number > t.position)
+           and not exists (
+                select 1 from token_apis a join revocations r
+                    on r.object in ('api ' || a.audience,
+                                    'client_grant ' || t.client_id || ' ' || a.audience)
+                 where a.token_id = t.id and r.number > t.position)"
+    };
+}
+
+/// A token of a list, once for each of its APIs.
+#[derive(FromRow)]
+struct ListRow {
+    #[sqlx(flatten)]
+    token: TokenRow,
+    audience: Option<String>,
+}
+
+/// A page of the active stored tokens, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn list(
+    conn: &mut Conn,
+    (filter, now): (&Filter, i64),
+    from: &PageStart,
+    rows_max: i64,
+) -> Result<Vec<StoredToken>, Fault> {
+    let (offset, behind_at, behind_id) = from.columns();
+    let rows = run!(
+        fetch_all,
+        conn,
+        ListRow,
+        concat!(
+            "select p.id, p.client_id, p.subject, p.scope, p.position, p.issued_at, p.expires_at,
+                 p.last_used_at, a.audience
+               from (
+                select t.id, t.client_id, t.subject, t.scope, t.position, t.issued_at, t.expires_at,
+                     t.last_used_at
+                  from tokens t ",
+            active!(),
+            "  and (t.issued_at > $5 or (t.issued_at = $5 and t.id > $6))
+                 order by t.issued_at, t.id limit $7 offset $8) p
+               left join token_apis a on a.token_id = p.id
+              order by p.issued_at, p.id, a.ordinal"
+        ),
+        &filter.client_id,
+        &filter.audience,
+        filter.never_expiring,
+        now,
+        behind_at,
+        behind_id,
+        rows_max,
+        offset
+    )?;
+    let mut listed: Vec<StoredToken> = Vec::new();
+    for ListRow { token, audience } in rows {
+        match listed.last_mut() {
+            Some(last) if last.token.jti == token.id => last.token.audiences.extend(audience),
+            _ => listed.push(token.into_stored(audience.into_iter().collect())),
+        }
+    }
+    Ok(listed)
+}
+
+/// How many active stored tokens the filter lets through.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn count(conn: &mut Conn, filter: &Filter, now: i64) -> Result<i64, Fault> {
+    let (count,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        concat!("select count(*) from tokens t ", active!()),
+        &filter.client_id,
+        &filter.audience,
+        filter.never_expiring,
+        now
+    )?;
+    Ok(count)
+}
+
+/// The stored token of an id.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn by_id(conn: &mut Conn, id: &str) -> Result<Option<StoredToken>, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        TokenRow,
+        "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at
+           from tokens where id = $1",
+        id
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let audiences = audiences(conn, &row.id).await?;
+    Ok(Some(row.into_stored(audiences)))
+}
+
+/// Removes the stored token of an id, which is in force on every node at once: a stored token is read
+/// whenever it is presented. False where it is gone already.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete_by_id(tx: &mut Write, id: &str) -> Result<bool, Fault> {
+    Ok(execute!(tx, "delete from tokens where id = $1", id)? == 1)
 }
 
 /// Removes the token of a digest.
@@ -193,6 +330,21 @@ pub async fn is_any_covered(
             client_id,
             number
         ),
+        Covered::User(subject) => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select id from tokens where subject = $1 and position < $2 limit 1",
+            subject,
+            number
+        ),
+        Covered::All => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select id from tokens where position < $1 limit 1",
+            number
+        ),
     };
     Ok(row?.is_some())
 }
@@ -235,6 +387,21 @@ pub async fn sweep_covered(
                  where a.audience = $1 and t.client_id = $2 and t.position < $3 limit $4)",
             audience,
             client_id,
+            number,
+            rows_max
+        ),
+        Covered::User(subject) => execute!(
+            tx,
+            "delete from tokens where digest in (
+                select digest from tokens where subject = $1 and position < $2 limit $3)",
+            subject,
+            number,
+            rows_max
+        ),
+        Covered::All => execute!(
+            tx,
+            "delete from tokens where digest in (
+                select digest from tokens where position < $1 limit $2)",
             number,
             rows_max
         ),

@@ -30,6 +30,8 @@ pub(crate) enum Bad {
 pub(crate) struct Caller {
     /// The application that holds the token.
     pub(crate) client_id: String,
+    /// When the token ends, unix seconds.
+    pub(crate) token_expires_at: Option<i64>,
     /// What it may do: the scopes of the token.
     pub(crate) scopes: Scopes,
 }
@@ -64,6 +66,7 @@ pub(crate) async fn management_caller(
     let token = found.token;
     Ok(Caller {
         client_id: token.client_id,
+        token_expires_at: token.expires_at,
         scopes: Scopes::parse(&token.scope),
     })
 }

@@ -40,11 +40,20 @@ pub(crate) enum Kind {
         min: i64,
         max: i64,
     },
+    /// Above 0, whole or not.
+    Number {
+        max: i32,
+    },
     Text(Text),
     /// An array of different texts.
     Texts {
         items_max: usize,
         item: Text,
+    },
+    /// Scope values, as a text with spaces between or as an array.
+    Scopes {
+        items_max: usize,
+        chars_max: usize,
     },
     Object(&'static [Field]),
     /// An array of objects.
@@ -94,6 +103,17 @@ pub(crate) enum Form {
     HttpsUri,
     /// `[0-9A-Za-z_-]`, as in key ids.
     Word,
+    /// One of a table's own.
+    Shape(&'static Shape),
+}
+
+/// A form of text that only one table knows.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// The same as a regular expression (ECMA 262), for the document.
+    pub(crate) pattern: &'static str,
+    pub(crate) fits: fn(&str) -> bool,
+    pub(crate) why: &'static str,
 }
 
 pub(crate) const fn boolean(name: &'static str) -> Field {
@@ -102,6 +122,10 @@ pub(crate) const fn boolean(name: &'static str) -> Field {
 
 pub(crate) const fn integer(name: &'static str, min: i64, max: i64) -> Field {
     of(name, Kind::Integer { min, max })
+}
+
+pub(crate) const fn number(name: &'static str, max: i32) -> Field {
+    of(name, Kind::Number { max })
 }
 
 pub(crate) const fn text(name: &'static str, chars_min: usize, chars_max: usize) -> Field {
@@ -142,6 +166,16 @@ pub(crate) const fn texts(
         form,
     };
     of(name, Kind::Texts { items_max, item })
+}
+
+pub(crate) const fn scopes(name: &'static str, items_max: usize, chars_max: usize) -> Field {
+    of(
+        name,
+        Kind::Scopes {
+            items_max,
+            chars_max,
+        },
+    )
 }
 
 pub(crate) const fn object(name: &'static str, fields: &'static [Field]) -> Field {
@@ -291,6 +325,11 @@ impl Fields {
     pub(crate) fn integer_or_null(&mut self, name: &str) -> Option<Option<i64>> {
         let is_named = self.names(name);
         is_named.then(|| self.integer(name))
+    }
+
+    /// A number above 0, whole or not.
+    pub(crate) fn number(&mut self, name: &str) -> Option<f64> {
+        self.take(name)?.as_f64()
     }
 
     /// One of the choices, parsed.

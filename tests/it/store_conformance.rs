@@ -9,6 +9,7 @@ mod group;
 mod keys;
 mod migrate;
 mod revocations;
+mod settings;
 mod tokens;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};

@@ -8,6 +8,7 @@ use url::Url;
 use super::{Field, Form, Kind, Text};
 use crate::model::instant;
 use crate::model::refusal::echo;
+use crate::model::scope::Scopes;
 use crate::model::text::has_control;
 
 /// What is wrong with an object.
@@ -75,8 +76,13 @@ impl At {
             Kind::Boolean if value.is_boolean() => Ok(()),
             Kind::Boolean => Err(self.expected("boolean", value)),
             Kind::Integer { min, max } => self.integer(value, min, max),
+            Kind::Number { max } => self.number(value, max),
             Kind::Text(text) => self.text(value, text),
             Kind::Texts { items_max, item } => self.texts(value, items_max, item),
+            Kind::Scopes {
+                items_max,
+                chars_max,
+            } => self.scopes(value, items_max, chars_max),
             Kind::Object(fields) => {
                 let Value::Object(own) = value else {
                     return Err(self.expected("object", value));
@@ -106,6 +112,21 @@ impl At {
             return Err(self.wrong(format_args!("Expected an integer {}", range(min, max))));
         }
         *value = integer.into();
+        Ok(())
+    }
+
+    fn number(&self, value: &mut Value, max: i32) -> Result<(), Violation> {
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.parse().ok(),
+            _ => return Err(self.expected("number", value)),
+        };
+        match number.filter(|number| *number > 0.0 && *number <= f64::from(max)) {
+            Some(number) => *value = number.into(),
+            None => {
+                return Err(self.wrong(format_args!("Expected a number above 0, at most {max}")));
+            }
+        }
         Ok(())
     }
 
@@ -147,6 +168,24 @@ impl At {
             }
         }
         Ok(())
+    }
+
+    fn scopes(
+        &self,
+        value: &mut Value,
+        items_max: usize,
+        chars_max: usize,
+    ) -> Result<(), Violation> {
+        if let Value::String(text) = value {
+            let named = Scopes::parse(text);
+            *value = named.iter().collect::<Vec<_>>().into();
+        }
+        let item = Text {
+            chars_min: 1,
+            chars_max,
+            form: Form::Scope,
+        };
+        self.texts(value, items_max, item)
     }
 
     fn objects(
@@ -272,6 +311,7 @@ fn misfit(text: &str, form: Form) -> Option<String> {
             text.is_empty() || text.starts_with("https://") && !text.contains(char::is_whitespace),
             "Expected an absolute URI with https",
         ),
+        Form::Shape(shape) => is((shape.fits)(text), shape.why),
         Form::Word => is(
             text.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)),

@@ -37,6 +37,9 @@ pub(crate) fn of_member(field: &Field) -> Value {
     let mut schema = match field.kind {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Integer { min, max } => integer(min, max),
+        Kind::Number { max } => {
+            json!({ "type": "number", "exclusiveMinimum": 0, "maximum": max })
+        }
         Kind::Text(text) => of_text(text),
         Kind::Texts { items_max, item } => json!({
             "type": "array",
@@ -44,6 +47,10 @@ pub(crate) fn of_member(field: &Field) -> Value {
             "maxItems": items_max,
             "uniqueItems": true,
         }),
+        Kind::Scopes {
+            items_max,
+            chars_max,
+        } => scopes(items_max, chars_max),
         Kind::Object(fields) => of_request(&[fields]),
         Kind::Objects { items_max, fields } => json!({
             "type": "array",
@@ -73,7 +80,8 @@ fn shown(field: &Field) -> Value {
     let schema = match field.kind {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Integer { .. } => json!({ "type": "integer" }),
-        Kind::Text(_) => json!({ "type": "string" }),
+        Kind::Number { .. } => json!({ "type": "number" }),
+        Kind::Text(_) | Kind::Scopes { .. } => json!({ "type": "string" }),
         Kind::Texts { .. } => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Object(fields) => of_answer(&[fields]),
         Kind::Objects { fields, .. } => json!({ "type": "array", "items": of_answer(&[fields]) }),
@@ -84,6 +92,22 @@ fn shown(field: &Field) -> Value {
     } else {
         schema
     }
+}
+
+fn scopes(items_max: usize, chars_max: usize) -> Value {
+    let form = Form::Scope;
+    let item = Text {
+        chars_min: 1,
+        chars_max,
+        form,
+    };
+    let array = json!({
+        "type": "array",
+        "items": of_text(item),
+        "maxItems": items_max,
+        "uniqueItems": true,
+    });
+    json!({ "anyOf": [{ "type": "string", "pattern": "^[!#-\\[\\]-~ ]*$" }, array] })
 }
 
 fn integer(min: i64, max: i64) -> Value {
@@ -119,6 +143,7 @@ fn of_text(text: Text) -> Value {
         Form::Names => ("pattern", "^[A-Za-z0-9_.,]*$"),
         Form::Uri => ("format", "uri"),
         Form::HttpsUri => ("pattern", r"^(https://[^\s\u0000-\u001f\u007f-\u009f]*)?$"),
+        Form::Shape(shape) => ("pattern", shape.pattern),
         Form::Word => ("pattern", "^[0-9A-Za-z_-]*$"),
     };
     schema[keyword] = value.into();

@@ -8,15 +8,17 @@ use super::group::door;
 use super::{Bench, NOW, ODD, both_databases};
 
 /// Identifiers hold no spaces; everything else they may.
-fn covereds() -> [Covered; 3] {
+fn covereds() -> [Covered; 5] {
     let identifier = format!("urn:{}", ODD.replace(' ', "_"));
     [
+        Covered::All,
         Covered::Api(identifier.clone()),
         Covered::Application("app".into()),
         Covered::ClientGrant {
             client_id: "app".into(),
             audience: identifier,
         },
+        Covered::User(format!("auth0|{ODD}")),
     ]
 }
 
@@ -52,11 +54,11 @@ both_databases! {
         }
         let last = tx.commit(NOW).await.unwrap();
         let numbers: Vec<_> = all(bench).await.into_iter().map(|one| one.number).collect();
-        assert_eq!(numbers, [last - 2, last - 1, last]);
+        assert_eq!(numbers, [last - 4, last - 3, last - 2, last - 1, last]);
     }
 
     async fn a_revocation_is_forgotten_only_where_it_is_still_the_newest(bench: Bench) {
-        let [api, application, _] = covereds();
+        let [_, api, application, ..] = covereds();
         let old = Revocation { number: revoke(bench, &api, NOW).await, covered: api.clone(), ends_at: 0 };
         revoke(bench, &application, NOW).await;
         let new = Revocation { number: revoke(bench, &api, NOW).await, ..old.clone() };
@@ -65,6 +67,34 @@ both_databases! {
         bench.write(async |tx| revocations::forget(tx, &new.covered, new.number).await).await.unwrap();
         let left: Vec<_> = all(bench).await.into_iter().map(|one| one.covered).collect();
         assert_eq!(left, [application]);
+    }
+
+    async fn what_was_revoked_wholesale_can_be_told_from_what_was_not(bench: Bench) {
+        let is_kept = async |covered: &Covered| {
+            revocations::is_kept(&mut bench.store.read().await.unwrap(), covered).await.unwrap()
+        };
+        for covered in covereds() {
+            assert!(!is_kept(&covered).await, "{covered:?}");
+            revoke(bench, &covered, NOW).await;
+            assert!(is_kept(&covered).await, "{covered:?}");
+        }
+        assert!(!is_kept(&Covered::Application("APP".into())).await);
+    }
+
+    async fn a_signed_token_can_be_revoked_within_a_larger_change(bench: Bench) {
+        let (mut numbers, is_revoked) = (Vec::new(), async || {
+            revocations::is_token_revoked(&mut bench.store.read().await.unwrap(), ODD).await.unwrap()
+        });
+        let tx = bench.store.write().await.unwrap();
+        drop(tx);
+        assert!(!is_revoked().await);
+        for _ in 0..2 {
+            let mut tx = bench.store.write().await.unwrap();
+            revocations::revoke_token(&mut tx, ODD, NOW + 600).await.unwrap();
+            numbers.push(tx.commit(NOW).await.unwrap());
+            assert!(is_revoked().await);
+        }
+        assert_eq!(numbers[1], numbers[0] + 1, "each of them is told to every node");
     }
 
     async fn revoked_tokens_are_counted_paged_and_swept_by_their_end(bench: Bench) {

@@ -1,9 +1,10 @@
 //! `store::tokens`
 
-use grantor::model::change::Covered;
+use grantor::model::change::{Change, Covered};
 use grantor::model::token::Token;
+use grantor::store::PageStart;
 use grantor::store::group::{GroupDoor, Operation};
-use grantor::store::tokens::{self, USE_RECORDED_EVERY_SECONDS};
+use grantor::store::tokens::{self, Filter, USE_RECORDED_EVERY_SECONDS};
 
 use super::group::{door, door_with};
 use super::{Bench, NOW, ODD, both_databases, token};
@@ -118,6 +119,8 @@ both_databases! {
             (Covered::Application("app".into()), "deg"),
             (Covered::Api("https://a/".into()), "ceg"),
             (grant, "cdeg"),
+            (Covered::User("app@clients".into()), "deg"),
+            (Covered::All, "e"),
         ] {
             for (jti, position, client_id, audiences) in tokens {
                 store(&door, &Token { position, expires_at: None, ..token(jti, client_id, audiences) }).await;
@@ -138,5 +141,110 @@ both_databases! {
             assert_eq!(left(bench, "abcdefg").await, expected, "{covered:?}");
             assert!(!is_any_covered().await, "{covered:?}");
         }
+    }
+
+    async fn a_list_goes_by_age_and_shows_each_token_with_its_apis_in_order(bench: Bench) {
+        let door = door(bench, 100);
+        let stored = [
+            Token { issued_at: NOW - 2, ..token("d", "app", &["urn:z", "urn:a", "urn:m"]) },
+            Token { issued_at: NOW - 1, expires_at: None, ..token("a", ODD, &["urn:a"]) },
+            Token { issued_at: NOW - 1, scope: ODD.into(), ..token("b", "app", &["urn:a", "urn:z"]) },
+            Token { issued_at: NOW, ..token("c", "other", &["urn:z"]) },
+        ];
+        for token in stored.iter().rev() {
+            store(&door, token).await;
+        }
+        let list = async |from: PageStart, rows_max: i64| {
+            let mut conn = bench.store.read().await.unwrap();
+            let listed = tokens::list(&mut conn, (&Filter::default(), NOW), &from, rows_max).await.unwrap();
+            listed.into_iter().map(|one| one.token).collect::<Vec<_>>()
+        };
+        assert_eq!(list(PageStart::Offset(0), 10).await, stored);
+        assert_eq!(list(PageStart::Offset(1), 2).await, stored[1..3]);
+        let behind = PageStart::Behind { created_at: NOW - 1, id: "a".into() };
+        assert_eq!(list(behind, 1).await, stored[2..3]);
+        assert_eq!(list(PageStart::Offset(4), 10).await, []);
+    }
+
+    async fn a_list_is_narrowed_by_application_api_and_end(bench: Bench) {
+        let door = door(bench, 100);
+        for stored in [
+            token("a", "app", &["urn:a", "urn:b"]),
+            Token { expires_at: None, ..token("b", "app", &["urn:b"]) },
+            token("c", ODD, &["urn:a"]),
+            Token { expires_at: Some(NOW + 1), ..token("d", "app", &["urn:a"]) },
+        ] {
+            store(&door, &stored).await;
+        }
+        let text = |text: &str| Some(text.to_owned());
+        for (client_id, audience, never_expiring, now, expected) in [
+            (None, None, None, NOW, "abcd"),
+            (None, None, None, NOW + 1, "abc"),
+            (text("app"), None, None, NOW, "abd"),
+            (text(ODD), None, None, NOW, "c"),
+            (text("APP"), None, None, NOW, ""),
+            (None, text("urn:a"), None, NOW, "acd"),
+            (None, text("urn:b"), None, NOW, "ab"),
+            (None, None, Some(true), NOW, "b"),
+            (None, None, Some(false), NOW, "acd"),
+            (text("app"), text("urn:b"), Some(false), NOW, "a"),
+        ] {
+            let filter = Filter { client_id, audience, never_expiring };
+            let mut conn = bench.store.read().await.unwrap();
+            let listed = tokens::list(&mut conn, (&filter, now), &PageStart::Offset(0), 10).await.unwrap();
+            let names: String = listed.into_iter().map(|one| one.token.jti).collect();
+            assert_eq!(names, expected, "{filter:?} at {now}");
+            let count = tokens::count(&mut conn, &filter, now).await.unwrap();
+            assert_eq!(usize::try_from(count).unwrap(), expected.len(), "{filter:?}");
+        }
+    }
+
+    async fn what_is_revoked_wholesale_is_listed_no_more_swept_or_not(bench: Bench) {
+        let door = door(bench, 100);
+        let listed = async || {
+            let mut conn = bench.store.read().await.unwrap();
+            let filter = Filter::default();
+            let listed = tokens::list(&mut conn, (&filter, NOW), &PageStart::Offset(0), 10).await.unwrap();
+            assert_eq!(tokens::count(&mut conn, &filter, NOW).await.unwrap(), i64::try_from(listed.len()).unwrap());
+            listed.into_iter().map(|one| one.token.jti).collect::<String>()
+        };
+        let grant = Covered::ClientGrant { client_id: "app".into(), audience: "urn:a".into() };
+        for (covered, expected) in [
+            (Covered::Application("other".into()), "abd"),
+            (grant, "bd"),
+            (Covered::Api("urn:b".into()), "d"),
+            (Covered::User("app@clients".into()), ""),
+            (Covered::All, ""),
+        ] {
+            for (jti, client_id, audience) in [("a", "app", "urn:a"), ("b", "third", "urn:b"), ("c", "other", "urn:c"), ("d", "app", "urn:c")] {
+                store(&door, &token(jti, client_id, &[audience])).await;
+            }
+            let mut tx = bench.store.write().await.unwrap();
+            tx.note(Change::Revocation(covered.clone()));
+            let number = tx.commit(NOW).await.unwrap();
+            assert_eq!(listed().await, expected, "{covered:?}");
+            let later = Token { position: number, ..token("z", "app", &["urn:a"]) };
+            store(&door, &later).await;
+            assert_eq!(listed().await, format!("{expected}z"), "one that knew of it lives: {covered:?}");
+            bench.write(async |tx| tokens::delete_by_id(tx, "z").await).await.unwrap();
+        }
+    }
+
+    async fn a_token_is_found_and_removed_by_its_id(bench: Bench) {
+        let door = door(bench, 100);
+        let stored = [token("a", "app", &["urn:z", "urn:a"]), token(ODD, "app", &["urn:a"])];
+        for token in &stored {
+            store(&door, token).await;
+        }
+        for token in stored {
+            let by_id = async || tokens::by_id(&mut bench.store.read().await.unwrap(), &token.jti).await.unwrap();
+            let delete = async || bench.write(async |tx| tokens::delete_by_id(tx, &token.jti).await).await.unwrap();
+            assert_eq!(by_id().await.map(|one| one.token), Some(token.clone()));
+            assert!(delete().await);
+            assert_eq!(by_id().await, None);
+            assert_eq!(get(bench, &token.jti).await, None);
+            assert!(!delete().await);
+        }
+        assert_eq!(bench.database.sql().await.number("select count(*) from token_apis").await, 0);
     }
 }
