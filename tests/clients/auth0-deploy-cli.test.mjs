@@ -135,24 +135,28 @@ onBothStores('npm auth0-deploy-cli', (store) => {
     assert.equal((await manage('tenants/settings')).session_lifetime, 100);
   });
 
-  for (const format of ['yaml', 'directory']) {
-    test(`what it exports, as ${format}, it imports again without a difference`, async () => {
-      const first = await exported(`${format}-1`, format);
-      const input = format === 'yaml' ? inFolder('yaml-1', 'tenant.yaml') : inFolder('directory-1');
-      const preview = await deploy(['import', '--dry-run', '-i', input]);
-      assert.match(preview, /No changes detected/);
-      await deploy(['import', '-i', input], { AUTH0_ALLOW_DELETE: true });
-      assert.deepEqual(await exported(`${format}-2`, format), first);
-    });
-  }
+  test('what it exports it imports again without a difference', async () => {
+    const first = await exported('first', 'yaml');
+    await deploy(['import', '-i', inFolder('first', 'tenant.yaml')], { AUTH0_ALLOW_DELETE: true });
+    assert.deepEqual(await exported('second', 'yaml'), first);
+  });
+
+  // Each import costs it ten seconds of computing on its own schemas: once is enough for the rest,
+  // which is the same on both stores.
+  if (store !== 'SQLite') return;
+
+  test('in what it exports as a folder of files it finds no difference either', async () => {
+    await exported('folder', 'directory');
+    const preview = await deploy(['import', '--dry-run', '-i', inFolder('folder')]);
+    assert.match(preview, /No changes detected/);
+  });
 
   test('what is no longer in the configuration is deleted where that is allowed', async () => {
-    const [before] = TENANT.split('  - name: Invoices');
-    const after = TENANT.slice(TENANT.indexOf('clients:'));
-    writeFileSync(inFolder('less.yaml'), before + after);
-    const preview = await deploy(['import', '--dry-run', '-i', inFolder('less.yaml')]);
-    assert.match(preview, /DELETE.*Invoices/);
-    await deploy(['import', '-i', inFolder('less.yaml')], { AUTH0_ALLOW_DELETE: true });
+    const less = TENANT.replace(/ {2}- name: Invoices\n.*\n/, '');
+    writeFileSync(inFolder('less.yaml'), less);
+    const args = ['import', '--dry-run', '--apply', '-i', inFolder('less.yaml')];
+    const output = await deploy(args, { AUTH0_ALLOW_DELETE: true });
+    assert.match(output, /DELETE.*Invoices/);
     const left = await exported('less', 'yaml');
     assert.doesNotMatch(left['tenant.yaml'], /Invoices/);
     assert.match(left['tenant.yaml'], /Orders/);
