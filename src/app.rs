@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
@@ -12,6 +13,7 @@ use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::audit::Audit;
 use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
@@ -19,10 +21,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_tokens, clients, resource_servers, secrets, tenant_settings,
-    token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -33,6 +36,7 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::uses::{self, SecretUses};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::proxy::{Scheme, Sender};
 use crate::wire::schema::text;
@@ -59,8 +63,14 @@ pub struct App {
     pub directory: Arc<Directory>,
     /// Issues tokens.
     pub mint: Mint,
+    /// What happened, for the operators.
+    pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// When secrets were last used, until that is written.
+    pub uses: Arc<SecretUses>,
+    /// What a client assertion may name in `aud`.
+    pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
     pub metadata: String,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
@@ -82,7 +92,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -92,12 +103,24 @@ impl App {
         background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
-            config.sweep.clone(),
+            (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
+        let uses = Arc::new(SecretUses::default());
+        background.tasks.spawn(uses::run(
+            Arc::clone(&uses),
+            store.clone(),
+            clock.clone(),
+            background.stop.clone(),
+        ));
+        let audit = Audit::new(&store, clock.clone(), &config.audit);
+        let writing = Arc::clone(&audit).run(background.stop.clone());
+        background.tasks.spawn(writing);
         let tls = open_door(&config, background)?;
         let app = Self {
             tls,
+            uses,
+            assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
             mint: Mint {
@@ -105,7 +128,9 @@ impl App {
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
+            audit,
             secrets: prepared.secrets,
             config,
             issuer,
@@ -128,6 +153,16 @@ impl App {
         }
     }
 
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
+        }
+    }
+
     /// Recognises tokens that somebody presents.
     #[must_use]
     pub fn recogniser(&self) -> Recogniser<'_> {
@@ -137,6 +172,15 @@ impl App {
             store: &self.store,
         }
     }
+}
+
+/// The issuer, and the token endpoint where that is allowed.
+fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
+    let mut audiences = vec![issuer.as_str().to_owned()];
+    if config.client_assertion.accept_token_endpoint_audience {
+        audiences.push(issuer.join("oauth/token"));
+    }
+    audiences
 }
 
 /// Every route, with what it takes and gives.
@@ -163,8 +207,24 @@ pub(crate) fn routes() -> Routes {
         .nest("/api/v2", management())
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,
@@ -223,6 +283,46 @@ fn management() -> Routes {
             tenant_settings::update,
             &tenant_settings::UPDATE,
         )
+        .get(
+            "/clients/{id}/secrets",
+            client_secrets::list,
+            &client_secrets::LIST,
+        )
+        .post(
+            "/clients/{id}/secrets",
+            client_secrets::create,
+            &client_secrets::CREATE,
+        )
+        .delete(
+            "/clients/{id}/secrets/{secret_id}",
+            client_secrets::delete,
+            &client_secrets::DELETE,
+        )
+        .get(
+            "/clients/{id}/credentials",
+            credentials::list,
+            &credentials::LIST,
+        )
+        .post(
+            "/clients/{id}/credentials",
+            credentials::create,
+            &credentials::CREATE,
+        )
+        .get(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::get,
+            &credentials::GET,
+        )
+        .patch(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::update,
+            &credentials::UPDATE,
+        )
+        .delete(
+            "/clients/{id}/credentials/{credential_id}",
+            credentials::delete,
+            &credentials::DELETE,
+        )
         .get("/client-grants", client_grants::list, &client_grants::LIST)
         .post(
             "/client-grants",
@@ -244,6 +344,15 @@ fn management() -> Routes {
             client_grants::delete,
             &client_grants::DELETE,
         )
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get(
+            "/stats/active-users",
+            stats::active_users,
+            &stats::ACTIVE_USERS,
+        )
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
         .get("/openapi.json", openapi::get, &openapi::GET);
     // A panic is told in this API's shape.
     routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
@@ -272,6 +381,10 @@ pub fn router(app: &Arc<App>) -> Router {
             Fault::internal(PANICKED).into_response()
         }))
         .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,

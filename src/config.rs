@@ -50,8 +50,12 @@ pub struct Config {
     pub cache: Cache,
     /// Bounds on slow hashing.
     pub secrets: Secrets,
+    /// What applications sign to prove who they are.
+    pub client_assertion: ClientAssertion,
     /// Removal of what has expired.
     pub sweep: Sweep,
+    /// The audit.
+    pub audit: AuditConfig,
     /// The first application.
     pub bootstrap: Bootstrap,
     /// What is logged, and how.
@@ -74,7 +78,9 @@ impl Config {
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
+            client_assertion: ClientAssertion::read(reader),
             sweep: Sweep::read(reader),
+            audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
             log: Log::read(reader),
         }
@@ -324,6 +330,26 @@ impl Secrets {
     }
 }
 
+/// `[client_assertion]`
+#[derive(Clone, Debug)]
+pub struct ClientAssertion {
+    /// Whether `aud` may be the token endpoint's URL beside the issuer.
+    pub accept_token_endpoint_audience: bool,
+    /// The longest time to `exp`.
+    pub lifetime_seconds_max: i64,
+}
+
+impl ClientAssertion {
+    fn read(reader: &mut Reader) -> Self {
+        let key = "client_assertion.accept_token_endpoint_audience";
+        Self {
+            accept_token_endpoint_audience: reader.boolean(key),
+            lifetime_seconds_max: reader
+                .integer("client_assertion.lifetime_seconds_max", 60..=86_400),
+        }
+    }
+}
+
 /// `[sweep]`
 #[derive(Clone, Debug)]
 pub struct Sweep {
@@ -338,6 +364,32 @@ impl Sweep {
         Self {
             interval: reader.seconds("sweep.interval_seconds", 1..=86_400),
             batch_rows_max: reader.integer("sweep.batch_rows_max", 1..=100_000),
+        }
+    }
+}
+
+/// `[audit]`
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// Whether issuances are recorded; they are counted in either case.
+    pub keeps_issuances: bool,
+    /// Records of issuances that wait to be written.
+    pub queue_max: usize,
+    /// How long records are kept.
+    pub retention_days: i64,
+    /// How long counts of tokens are kept.
+    pub stats_retention_days: i64,
+}
+
+impl AuditConfig {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            keeps_issuances: reader
+                .text("audit.issuances", rules::every_or_off)
+                .unwrap_or_default(),
+            queue_max: reader.integer("audit.queue_max", 100..=1_000_000),
+            retention_days: reader.integer("audit.retention_days", 1..=3650),
+            stats_retention_days: reader.integer("audit.stats_retention_days", 1..=3650),
         }
     }
 }

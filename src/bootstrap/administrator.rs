@@ -9,6 +9,7 @@ use crate::model::application::{
 use crate::model::change::Change;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
+use crate::model::record::{Kind, Record, Whence};
 use crate::secret::{self, Secret, SecretChecker};
 use crate::store::{self, Store, Write};
 
@@ -38,7 +39,7 @@ pub(super) async fn first(
         }
         return Ok(None);
     }
-    match given {
+    let (made, shown) = match given {
         Some(given) => {
             let BootstrapCredentials {
                 client_id,
@@ -49,10 +50,33 @@ pub(super) async fn first(
                 client_secret,
             };
             insert_administrator(tx, &first, secrets, now).await?;
-            Ok(None)
+            (first.client_id, None)
         }
-        None => new_administrator(tx, secrets, now).await.map(Some),
-    }
+        None => {
+            let first = new_administrator(tx, secrets, now).await?;
+            (first.client_id.clone(), Some(first))
+        }
+    };
+    tx.record(record(
+        "Create the first application",
+        "the start",
+        &made,
+        now,
+    ));
+    Ok(shown)
+}
+
+/// What the machine's own operator did: no application, and no address.
+fn record(what: &str, by: &str, client_id: &str, now: i64) -> Record {
+    Record::new(
+        Kind::Changed,
+        now.saturating_mul(1000),
+        &Whence::default(),
+        None,
+    )
+    .says(what)
+    .with("by", by.into())
+    .with("object", client_id.into())
 }
 
 async fn warn_of_difference(
@@ -106,14 +130,18 @@ async fn insert_administrator(
         app_type: Some("non_interactive".to_owned()),
         grant_types: vec![CLIENT_CREDENTIALS.to_owned()],
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: now,
         secrets: vec![secrets.keep(&first.client_secret, now).await?],
+        credentials: Vec::new(),
     };
     if !store::applications::insert(tx, &application).await? {
-        // It is there and has lost its grant: it gets the configured secret beside its own.
+        // It is there and has lost its grant: it gets the configured secret beside its own, and that
+        // has to open it.
+        store::client_credentials::attach(tx, &application.client_id, None).await?;
         add_secret(tx, &application.client_id, &application.secrets).await?;
     }
     let api = store::apis::system(tx, SystemApi::Management).await?;
@@ -167,6 +195,12 @@ pub async fn recover(
         None => new_administrator(&mut tx, secrets, now).await?,
         Some(client_id) => another_secret(&mut tx, secrets, client_id, now).await?,
     };
+    let what = if new {
+        "Create an administrator"
+    } else {
+        "Add a secret"
+    };
+    tx.record(record(what, "grantor admin-secret", &first.client_id, now));
     tx.commit(now).await?;
     Ok(first)
 }

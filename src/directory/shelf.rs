@@ -93,6 +93,10 @@ impl Weigh for Api {
             + self.id.len()
             + self.identifier.len()
             + self.name.as_ref().map_or(0, String::len)
+            + self
+                .signing_secret
+                .as_ref()
+                .map_or(0, |own| own.sealed.len())
             + self.scopes.iter().map(scope).sum::<usize>()
     }
 }
@@ -101,6 +105,8 @@ impl Weigh for Application {
     fn bytes(&self) -> usize {
         /// A secret's id and verifier, the remembered digest included.
         const SECRET_BYTES: usize = 320;
+        /// A credential with its key, as JWK and parsed, about: most keys are RSA of 2048 bits.
+        const CREDENTIAL_BYTES: usize = 1536;
         size_of::<Self>()
             + self.client_id.len()
             + self.name.len()
@@ -110,6 +116,11 @@ impl Weigh for Application {
                 .map(|grant_type| 32 + grant_type.len())
                 .sum::<usize>()
             + self.secrets.len() * SECRET_BYTES
+            + self.credentials.len() * CREDENTIAL_BYTES
+            + self
+                .private_key_jwt
+                .as_ref()
+                .map_or(0, |ids| 64 * ids.len())
     }
 }
 

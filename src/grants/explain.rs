@@ -8,7 +8,7 @@ use crate::lifetime::{
     self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
 };
 use crate::model::api::{Api, ClientPolicy};
-use crate::model::application::{Application, ApplicationSecret};
+use crate::model::application::Application;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
 use crate::store::{self, Conn};
@@ -108,7 +108,8 @@ pub struct Question {
     pub apis: Vec<Api>,
     /// The application; without one, an application without values of its own.
     pub application: Option<Application>,
-    /// Its secret; without one, the one that lives longest.
+    /// Its secret, or its attached credential where it has `private_key_jwt`; without one, the one
+    /// that lives longest.
     pub secret_id: Option<String>,
     /// How the token would be come by.
     pub flow: Flow,
@@ -125,7 +126,7 @@ pub enum Unanswerable {
     TooManyApis(usize),
     /// A system API beside another.
     SystemApiNotAlone,
-    /// A secret that is not the application's.
+    /// A secret or credential that the application does not prove itself by.
     UnknownSecret,
 }
 
@@ -152,7 +153,9 @@ impl fmt::Display for Unanswerable {
             Self::SystemApiNotAlone => {
                 f.write_str("A system API never shares a token with another")
             }
-            Self::UnknownSecret => f.write_str("Not a secret of the client"),
+            Self::UnknownSecret => {
+                f.write_str("Not a secret of the client, nor a credential that it authenticates by")
+            }
         }
     }
 }
@@ -171,8 +174,9 @@ impl Question {
         if self.apis.len() > 1 && self.apis.iter().any(|api| api.system.is_some()) {
             return Err(Unanswerable::SystemApiNotAlone);
         }
-        let secrets = self.application.iter().flat_map(|own| &own.secrets);
-        let is_known = |id: &String| secrets.clone().any(|secret| &secret.id == id);
+        let proofs = self.application.iter().flat_map(Application::proofs);
+        let proofs: Vec<_> = proofs.collect();
+        let is_known = |id: &String| proofs.iter().any(|(own, _)| own == id);
         if self.secret_id.as_ref().is_some_and(|id| !is_known(id)) {
             return Err(Unanswerable::UnknownSecret);
         }
@@ -325,25 +329,26 @@ impl Credential {
                 has_ended: false,
             };
         };
-        let secret_end = secret_of(application, question.secret_id.as_deref())
-            .and_then(|secret| secret.expires_at);
-        let end = [application.expires_at, secret_end]
+        let proofs = application.proofs();
+        let proof_end = end_of(&proofs, question.secret_id.as_deref());
+        let end = [application.expires_at, proof_end]
             .into_iter()
             .flatten()
             .min();
-        let has_no_secret = application.secrets.is_empty() && !application.is_public();
+        let has_no_proof = proofs.is_empty() && !application.is_public();
         Self {
             expires_in: end.map(|end| end - now),
-            has_ended: has_no_secret || end.is_some_and(|end| end <= now),
+            has_ended: has_no_proof || end.is_some_and(|end| end <= now),
         }
     }
 }
 
-/// The secret that is named, or the one that lives longest.
-fn secret_of<'a>(application: &'a Application, id: Option<&str>) -> Option<&'a ApplicationSecret> {
-    let secrets = application.secrets.iter();
-    match id {
-        Some(id) => secrets.into_iter().find(|secret| secret.id == id),
-        None => secrets.max_by_key(|secret| secret.expires_at.unwrap_or(i64::MAX)),
-    }
+/// When the proof that is named ends, or the one that lives longest.
+fn end_of(proofs: &[(&str, Option<i64>)], id: Option<&str>) -> Option<i64> {
+    let mut proofs = proofs.iter();
+    let proof = match id {
+        Some(id) => proofs.find(|(own, _)| *own == id),
+        None => proofs.max_by_key(|(_, end)| end.unwrap_or(i64::MAX)),
+    };
+    proof.and_then(|(_, end)| *end)
 }

@@ -31,15 +31,15 @@ impl GrantRequest {
 pub struct Authenticated {
     /// The application.
     pub application: Arc<Application>,
-    /// When the secret that it used ends, unix seconds; none: it does not, or there was none.
-    pub secret_expires_at: Option<i64>,
+    /// When the secret or key that it used ends, unix seconds; none: it does not, or there was none.
+    pub credential_expires_at: Option<i64>,
 }
 
 impl Authenticated {
-    /// Seconds until the first of application and secret ends.
+    /// Seconds until the first of application and secret or key ends.
     #[must_use]
     pub fn expires_in(&self, now: i64) -> Option<i64> {
-        let ends = [self.application.expires_at, self.secret_expires_at];
+        let ends = [self.application.expires_at, self.credential_expires_at];
         ends.into_iter().flatten().min().map(|end| end - now)
     }
 }
@@ -55,25 +55,25 @@ impl Authenticated {
         if !application.is_live(now) {
             return refused("The client has expired.");
         }
-        let live = application
-            .secrets
-            .iter()
-            .filter(|secret| secret.is_live(now));
-        let ends = live.map(|secret| secret.expires_at);
-        let longest = ends.max_by_key(|end| end.unwrap_or(i64::MAX));
+        let ends = application.proofs().into_iter().map(|(_, end)| end);
+        let live = ends.filter(|end| end.is_none_or(|end| now < end));
+        let longest = live.max_by_key(|end| end.unwrap_or(i64::MAX));
         if longest.is_none() && !application.is_public() {
-            return refused("The client has no live secret, so it gets no tokens.");
+            return refused("The client has no live secret or credential, so it gets no tokens.");
         }
         Ok(Self {
             application,
-            secret_expires_at: longest.flatten(),
+            credential_expires_at: longest.flatten(),
         })
     }
 
     /// The same, under a credential that ends no later than `end`, unix seconds.
     #[must_use]
     pub fn until(mut self, end: Option<i64>) -> Self {
-        self.secret_expires_at = [self.secret_expires_at, end].into_iter().flatten().min();
+        self.credential_expires_at = [self.credential_expires_at, end]
+            .into_iter()
+            .flatten()
+            .min();
         self
     }
 }

@@ -28,7 +28,7 @@ pub enum Rule {
     ServerMaximum,
     /// Step 3: 100 years.
     LongestFinite,
-    /// Step 3: `expires_at` of the application or its secret.
+    /// Step 3: `expires_at` of the application, or of the secret or key that it proves itself by.
     CredentialExpiry,
     /// Step 3: `expires_at` of the client grant or user grant.
     GrantExpiry,
@@ -95,7 +95,7 @@ pub struct Request {
     pub unpushed_authorization: bool,
     /// The application's own values.
     pub application: ApplicationLifetimes,
-    /// Seconds until the application or its secret ends, whichever is sooner. One that has ended
+    /// Seconds until the application or its secret or key ends, whichever is sooner. One that has ended
     /// is refused before; less than 1 counts as 1.
     pub credential_expires_in: Option<i64>,
     /// Seconds until the subject token of a token exchange ends; less than 1 counts as 1.
@@ -300,7 +300,7 @@ fn ending_ceilings(course: &mut Course<'_>, terms: &Terms, request: &Request) {
         (
             Rule::CredentialExpiry,
             request.credential_expires_in,
-            "time left to the application or its secret",
+            "time left to the application or its credential (secret or key)",
         ),
         (
             Rule::GrantExpiry,

@@ -1,5 +1,6 @@
 //! `/api/v2/clients`: applications.
 
+mod authentication;
 mod fields;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::wire::schema::{Field, Tables, boolean, text};
 /// What is shown of an application beside the fields that can be set.
 const READ_ONLY: &[Field] = &[text("client_id", 1, 255), text("client_secret", 1, 256)];
 /// An application as it is shown.
-pub(super) const SHOWN: Tables = &[READ_ONLY, fields::TABLE];
+pub(super) const SHOWN: Tables = &[READ_ONLY, authentication::UPDATE_TABLE, fields::TABLE];
 const READERS: Access = Access::AnyOf(&["read:clients", "read:client_keys"]);
 
 pub(crate) const LIST: Operation = Operation {
@@ -93,7 +94,11 @@ fn known_app_types(text: &str) -> String {
 pub(crate) const CREATE: Operation = Operation {
     summary: "Create an application",
     access: Access::AnyOf(&["create:clients"]),
-    body: Takes::Fields(&[&[fields::SECRET], fields::TABLE]),
+    body: Takes::Fields(&[
+        &[fields::SECRET],
+        authentication::CREATE_TABLE,
+        fields::TABLE,
+    ]),
     answer: Answer::One(201, SHOWN),
     refuses: &[404, 409],
     ..Operation::DEFAULT
@@ -116,21 +121,25 @@ pub(crate) async fn create(
         app_type: None,
         grant_types: Vec::new(),
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: app.config.lifetimes.new_applications,
         expires_at: None,
         created_at: now,
         secrets: Vec::new(),
+        credentials: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
     let chosen = fields::chosen_secret(&mut fields);
+    let methods = authentication::read(&mut fields)?;
     fields::overlay(&app, &mut application, fields, now)?;
+    methods.give(&mut application, now)?;
     if !names_grant_types {
         application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
     fields::check_secret(&application, chosen.as_ref())?;
     let secret = match chosen {
-        None if application.is_public() => None,
+        None if !application.takes_secrets() => None,
         chosen => Some(chosen.unwrap_or_else(secret::new_secret)),
     };
     if let Some(secret) = &secret {
@@ -143,6 +152,7 @@ pub(crate) async fn create(
     if !store::applications::insert(&mut tx, &application).await? {
         return Err(Problem::conflict("The client_id is taken; try again."));
     }
+    authentication::insert(&mut tx, &application).await?;
     tx.note(Change::Application(application.client_id.clone()));
     let shown = show(&application);
     let act = Act::new("Create a client").client(&application.client_id);
@@ -179,8 +189,16 @@ pub(crate) async fn get(
 
 pub(crate) const UPDATE: Operation = Operation {
     summary: "Change an application",
-    access: Access::AnyOf(&["update:clients", "update:client_keys"]),
-    body: Takes::Fields(&[&[fields::SECRET], fields::TABLE]),
+    access: Access::AnyOf(&[
+        "update:clients",
+        "update:client_keys",
+        "update:client_credentials",
+    ]),
+    body: Takes::Fields(&[
+        &[fields::SECRET],
+        authentication::UPDATE_TABLE,
+        fields::TABLE,
+    ]),
     answer: Answer::One(200, SHOWN),
     refuses: &[404, 412],
     ..Operation::DEFAULT
@@ -194,9 +212,8 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
-    if fields.names_other_than("client_secret") {
-        require(&admin.caller, &["update:clients"])?;
-    }
+    authentication::require_scopes(&admin.caller, &fields)?;
+    let methods = authentication::read(&mut fields)?;
     let chosen = fields::chosen_secret(&mut fields);
     let kept = match &chosen {
         None => None,
@@ -214,6 +231,9 @@ pub(crate) async fn update(
     admin.check_match(&was)?;
     let was_for = fields::resource_server_of(&application);
     fields::overlay(&app, &mut application, fields, admin.now)?;
+    methods
+        .change(&app, &mut tx, &admin, &mut application)
+        .await?;
     fields::check_secret(&application, chosen.as_ref())?;
     if fields::resource_server_of(&application) != was_for {
         fields::check_resource_server(&mut tx, &app, &application).await?;
@@ -279,6 +299,8 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint_auth_method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    client_authentication_methods: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     resource_server_identifier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token_lifetimes: Option<ShownLifetimes>,
@@ -322,6 +344,7 @@ pub(super) fn show_with_secret(
         token_endpoint_auth_method: application
             .token_endpoint_auth_method
             .map(AuthMethod::as_str),
+        client_authentication_methods: authentication::show(application),
         resource_server_identifier: application.resource_server_identifier.as_deref(),
         access_token_lifetimes: ShownLifetimes::of(application.lifetimes),
         expires_at: application.expires_at.map(instant::to_rfc3339),

@@ -53,12 +53,7 @@ pub(crate) async fn rotate(
     let application = store::applications::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
-    if application.is_public() {
-        return Err(Problem::not_supported(
-            "token_endpoint_auth_method",
-            "a public application (none) has no secret.",
-        ));
-    }
+    check_takes_secrets(&application)?;
     may_become(&app, &mut tx, &admin.caller, &id).await?;
     rotation.check_room(&application, now)?;
     store::applications::end_secrets(&mut tx, &id, now + rotation.grace_seconds, now).await?;
@@ -75,6 +70,23 @@ pub(crate) async fn rotate(
         &show(&application),
         &show_with_secret(&application, Some(&secret)),
     ))
+}
+
+/// Passes where the application proves itself by a secret.
+pub(super) fn check_takes_secrets(application: &Application) -> Result<(), Problem> {
+    if application.is_public() {
+        return Err(Problem::not_supported(
+            "token_endpoint_auth_method",
+            "a public application (none) has no secret.",
+        ));
+    }
+    if application.private_key_jwt.is_some() {
+        return Err(Problem::not_supported(
+            "client_authentication_methods",
+            "an application with private_key_jwt authenticates by its keys; no secret of it counts (client_secret_jwt is not offered).",
+        ));
+    }
+    Ok(())
 }
 
 struct Rotation {

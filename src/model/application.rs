@@ -1,7 +1,9 @@
 //! An application (Auth0: client): who gets tokens.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::client_credential::ClientCredential;
 use crate::lifetime::ApplicationLifetimes;
 
 /// Most secrets of an application that live at one time.
@@ -9,6 +11,9 @@ pub const LIVE_SECRETS_MAX: usize = 5;
 
 /// The grant type of RFC 6749 §4.4, the one that is built so far.
 pub const CLIENT_CREDENTIALS: &str = "client_credentials";
+
+/// The method by which an application signs an assertion (OpenID Connect Core §9).
+pub const PRIVATE_KEY_JWT: &str = "private_key_jwt";
 
 /// How an application authenticates (RFC 7591 §2 `token_endpoint_auth_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +73,31 @@ pub struct ApplicationSecret {
     pub expires_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
+    /// When this reading's secret was last noted as used.
+    pub noted: LastNoted,
+}
+
+/// When a use was noted, in memory only, so that a busy secret is noted once in a while and not for
+/// each token. A new reading begins anew.
+#[derive(Debug, Default)]
+pub struct LastNoted(AtomicI64);
+
+impl LastNoted {
+    /// True for the first caller in `every_seconds`; that one notes the use.
+    pub fn is_due(&self, now: i64, every_seconds: i64) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        now >= last.saturating_add(every_seconds)
+            && self
+                .0
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+impl Clone for LastNoted {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl ApplicationSecret {
@@ -91,6 +121,9 @@ pub struct Application {
     pub grant_types: Vec<String>,
     /// The only method accepted; `None`: basic or post.
     pub token_endpoint_auth_method: Option<AuthMethod>,
+    /// The ids of the attached credentials, where it authenticates by `private_key_jwt` and by
+    /// nothing else; its secrets sleep then.
+    pub private_key_jwt: Option<Vec<String>>,
     /// The API that it is, where `app_type` is `resource_server`.
     pub resource_server_identifier: Option<String>,
     /// Its own lifetimes.
@@ -101,6 +134,8 @@ pub struct Application {
     pub created_at: i64,
     /// Its secrets, oldest first.
     pub secrets: Vec<ApplicationSecret>,
+    /// The attached credentials with their keys, oldest first.
+    pub credentials: Vec<ClientCredential>,
 }
 
 impl Application {
@@ -110,10 +145,32 @@ impl Application {
         self.token_endpoint_auth_method == Some(AuthMethod::None)
     }
 
+    /// True where it proves itself by a secret.
+    #[must_use]
+    pub fn takes_secrets(&self) -> bool {
+        !self.is_public() && self.private_key_jwt.is_none()
+    }
+
     /// True before its end.
     #[must_use]
     pub fn is_live(&self, now: i64) -> bool {
         self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// What it proves itself with: id and end (unix seconds) of each attached credential, or of
+    /// each secret.
+    #[must_use]
+    pub fn proofs(&self) -> Vec<(&str, Option<i64>)> {
+        if self.private_key_jwt.is_some() {
+            let credentials = self.credentials.iter();
+            return credentials
+                .map(|own| (own.id.as_str(), own.expires_at))
+                .collect();
+        }
+        let secrets = self.secrets.iter();
+        secrets
+            .map(|own| (own.id.as_str(), own.expires_at))
+            .collect()
     }
 
     /// How many of its secrets live.

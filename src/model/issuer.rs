@@ -49,6 +49,13 @@ impl Issuer {
         Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
     }
 
+    /// The host, with its port where one is written.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        after_scheme.split('/').next().unwrap_or("")
+    }
+
     /// The identifier of a system API.
     #[must_use]
     pub fn identifier_of(&self, system: SystemApi) -> String {

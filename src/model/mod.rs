@@ -3,11 +3,15 @@
 pub mod api;
 pub mod application;
 pub mod change;
+pub mod client_credential;
 pub mod client_grant;
 pub mod fault;
 pub mod instant;
 pub mod issuer;
 pub mod json;
+pub mod key;
+pub mod public_key;
+pub mod record;
 pub mod refusal;
 pub mod scope;
 pub mod settings;

@@ -12,13 +12,18 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::grants::GrantRequest;
+use crate::model::application::PRIVATE_KEY_JWT;
 use crate::model::issuer::Issuer;
+use crate::model::public_key::AssertionAlgorithm;
 use crate::wire::operation::{Answer, Operation};
 
 /// How long clients may keep the metadata.
 const METADATA_MAX_AGE: Duration = Duration::from_mins(5);
-/// The ways to authenticate that need a secret.
-const WITH_SECRET: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// The ways to prove who one is. `client_secret_jwt` is none of them: it needs secrets that the
+/// server can read back, and ours are kept as digests.
+const WITH_PROOF: [&str; 3] = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
+/// How an assertion may be signed (RFC 8414 §2 wants it said for each endpoint).
+const SIGNED_BY: [&str; 5] = AssertionAlgorithm::NAMES;
 
 /// The metadata document, made once.
 pub(crate) fn metadata(issuer: &Issuer) -> String {
@@ -31,9 +36,13 @@ pub(crate) fn metadata(issuer: &Issuer) -> String {
         "grant_types_supported": GrantRequest::TYPES,
         // Required (RFC 8414 §2); empty until there is an authorization endpoint.
         "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": WITH_SECRET,
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": WITH_SECRET,
+        "token_endpoint_auth_methods_supported": WITH_PROOF,
+        "token_endpoint_auth_signing_alg_values_supported": SIGNED_BY,
+        "revocation_endpoint_auth_methods_supported":
+            ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT, "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": SIGNED_BY,
+        "introspection_endpoint_auth_methods_supported": WITH_PROOF,
+        "introspection_endpoint_auth_signing_alg_values_supported": SIGNED_BY,
     })
     .to_string()
 }
@@ -57,10 +66,8 @@ pub(crate) const KEY_SET: Operation = Operation {
 
 /// RFC 7517 §5.
 pub(crate) async fn get_key_set(State(app): State<Arc<App>>) -> Response {
-    document(
-        app.mint.keys.key_set().to_owned(),
-        app.config.keys.jwks_max_age,
-    )
+    let key_set = app.mint.keys.ring().key_set(app.clock.now());
+    document(key_set, app.config.keys.jwks_max_age)
 }
 
 fn document(json: String, max_age: Duration) -> Response {

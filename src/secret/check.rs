@@ -9,7 +9,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use tokio::sync::Semaphore;
 
 use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_id};
-use crate::model::application::{ApplicationSecret, Verifier};
+use crate::model::application::{ApplicationSecret, LastNoted, Verifier};
 use crate::model::fault::Fault;
 
 /// Checks and keeps secrets. Slow hashes run on blocking threads, a few at once, and only so many
@@ -58,6 +58,7 @@ impl SecretChecker {
             verifier,
             expires_at: None,
             created_at: now,
+            noted: LastNoted::default(),
         })
     }
 

@@ -5,16 +5,16 @@ use std::sync::OnceLock;
 use sqlx::FromRow;
 
 use super::apis::{known, lifetime};
-use super::{Conn, PageStart, Write, execute, run};
+use super::{Conn, PageStart, Write, client_credentials, execute, run};
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
-use crate::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
+use crate::model::application::{Application, ApplicationSecret, AuthMethod, LastNoted, Verifier};
 use crate::model::fault::Fault;
 
 /// Columns are named, so that a newer version's further column changes nothing for a running node.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select client_id, name, app_type, grant_types, token_endpoint_auth_method,
+            "select client_id, name, app_type, grant_types, token_endpoint_auth_method, private_key_jwt,
                  resource_server_identifier, application_token_lifetime, user_token_lifetime,
                  expires_at, created_at
                from applications ",
@@ -30,6 +30,7 @@ struct ApplicationRow {
     app_type: Option<String>,
     grant_types: String,
     token_endpoint_auth_method: Option<String>,
+    private_key_jwt: Option<String>,
     resource_server_identifier: Option<String>,
     application_token_lifetime: Option<i64>,
     user_token_lifetime: Option<i64>,
@@ -58,6 +59,10 @@ impl ApplicationRow {
             app_type: self.app_type,
             grant_types: super::parse_json(&self.grant_types)?,
             token_endpoint_auth_method: method,
+            private_key_jwt: self
+                .private_key_jwt
+                .map(|ids| super::parse_json(&ids))
+                .transpose()?,
             resource_server_identifier: self.resource_server_identifier,
             lifetimes: ApplicationLifetimes {
                 application: self.application_token_lifetime.map(lifetime).transpose()?,
@@ -66,6 +71,7 @@ impl ApplicationRow {
             expires_at: self.expires_at,
             created_at: self.created_at,
             secrets,
+            credentials: Vec::new(),
         })
     }
 }
@@ -85,6 +91,7 @@ impl SecretRow {
             verifier,
             expires_at: self.expires_at,
             created_at: self.created_at,
+            noted: LastNoted::default(),
         })
     }
 }
@@ -241,7 +248,7 @@ pub async fn end_secrets(tx: &mut Write, client_id: &str, end: i64, now: i64) ->
     Ok(())
 }
 
-/// The application of a `client_id`, with its secrets, oldest first.
+/// The application of a `client_id`, with its secrets and attached credentials, oldest first.
 ///
 /// # Errors
 /// A fault of the store.
@@ -263,8 +270,13 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
         client_id
     )?;
     let secrets = secrets.into_iter().map(SecretRow::into_secret);
-    row.into_application(secrets.collect::<Result<_, _>>()?)
-        .map(Some)
+    let mut application = row.into_application(secrets.collect::<Result<_, _>>()?)?;
+    if let Some(ids) = &application.private_key_jwt {
+        let mut credentials = client_credentials::of_application(conn, client_id).await?;
+        credentials.retain(|own| ids.contains(&own.id));
+        application.credentials = credentials;
+    }
+    Ok(Some(application))
 }
 
 /// A page of applications without their secrets, oldest first; `app_types` is a list with commas.
@@ -314,7 +326,7 @@ pub async fn count(conn: &mut Conn, app_types: Option<&str>) -> Result<i64, Faul
     Ok(count)
 }
 
-/// The oldest application that can get a token with every scope of the Management API now.
+/// The oldest application that can get a token with every scope of the Management API now, by a secret.
 ///
 /// # Errors
 /// A fault of the store.
@@ -330,6 +342,7 @@ pub async fn first_administrator(conn: &mut Conn, now: i64) -> Result<Option<Str
             and (g.expires_at is null or g.expires_at > $1)
             and (p.expires_at is null or p.expires_at > $1)
             and (p.token_endpoint_auth_method is null or p.token_endpoint_auth_method <> 'none')
+            and p.private_key_jwt is null
             and p.grant_types like '%\"client_credentials\"%'
           order by p.created_at, p.client_id limit 1",
         now

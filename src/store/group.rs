@@ -4,6 +4,7 @@
 //! A task that no request can cancel runs the operations. Each of them gives the same result however
 //! often it runs, so a batch whose outcome is unknown (connection lost at the commit) is settled by
 //! running its operations again, one by one; that also keeps a bad row its own request's trouble.
+//! What counts once bears the mark of the request that has it, and so gives it the same answer again.
 
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::{Store, Write, revocations, tokens};
+use super::{Store, Write, assertions, revocations, tokens};
 use crate::clock::Clock;
 use crate::model::change::Change;
 use crate::model::fault::Fault;
+use crate::model::record::Record;
 use crate::model::token::Token;
 
 /// What a transaction may take: a connection that has gone silent must not hold up everybody.
@@ -34,8 +36,8 @@ pub enum Operation {
     },
     /// Revokes a signed token.
     RevokeSigned {
-        /// Its name.
-        jti: String,
+        /// What it is revoked under ([`Token::revocation_name`]).
+        name: String,
         /// Its end, unix seconds.
         expires_at: i64,
     },
@@ -49,36 +51,100 @@ pub enum Operation {
         /// The keyed digest of its text.
         digest: String,
     },
+    /// Takes an assertion, which counts once.
+    RedeemAssertion(Redemption),
+    /// Another operation, with a record in the audit where it changed something: run again after an
+    /// unknown outcome, it finds nothing to change and records nothing twice.
+    Recorded(Box<Operation>, Box<Record>),
+}
+
+/// The use of a client assertion by a request.
+#[derive(Clone, Debug)]
+pub struct Redemption {
+    /// The keyed digest of application and `jti`.
+    pub digest: String,
+    /// The request's own, random: whose mark the row bears has the assertion.
+    pub mark: String,
+    /// From when on the assertion is refused anyway, unix seconds.
+    pub ends_at: i64,
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// What it is for.
+    Changed,
+    /// Nothing: it was so already.
+    Nothing,
+    /// Nothing: it counts once, and another request has it.
+    TakenByAnother,
+}
+
+/// What came of an operation.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    /// The number of the last change of its batch, 0 where there was none.
+    last: i64,
+    effect: Effect,
 }
 
 impl Operation {
     /// The row that it locks: batches sort by it, so that two nodes' batches cannot deadlock.
     fn key(&self) -> &str {
         match self {
-            Self::RevokeSigned { jti, .. } => jti,
+            Self::RevokeSigned { name, .. } => name,
+            Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RecordUse { digest } => digest,
+            Self::Recorded(operation, _) => operation.key(),
         }
     }
 
-    async fn run(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
-        match self {
-            Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await,
-            Self::RevokeStored { digest } => tokens::delete(tx, digest).await,
-            Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await,
-            Self::RevokeSigned { jti, expires_at } => {
-                revocations::insert_token(tx, jti, *expires_at).await?;
-                tx.note(Change::RevokedToken(jti.clone()));
-                Ok(())
-            }
+    async fn run(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+        let Self::Recorded(operation, record) = self else {
+            return self.run_alone(tx, now).await;
+        };
+        let effect = operation.run_alone(tx, now).await?;
+        if effect == Effect::Changed {
+            tx.record(record.as_ref().clone());
         }
+        Ok(effect)
+    }
+
+    async fn run_alone(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+        let is_changed = match self {
+            Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await?,
+            Self::RevokeStored { digest } => tokens::delete(tx, digest).await?,
+            Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await?,
+            Self::RevokeSigned { name, expires_at } => {
+                let is_new = revocations::insert_token(tx, name, *expires_at).await?;
+                tx.note(Change::RevokedToken(name.clone()));
+                is_new
+            }
+            Self::RedeemAssertion(Redemption {
+                digest,
+                mark,
+                ends_at,
+            }) => {
+                if !assertions::redeem(tx, digest, mark, *ends_at).await? {
+                    return Ok(Effect::TakenByAnother);
+                }
+                true
+            }
+            Self::Recorded(..) => return Err(Fault::internal("a record of a record")),
+        };
+        Ok(if is_changed {
+            Effect::Changed
+        } else {
+            Effect::Nothing
+        })
     }
 }
 
 struct Waiting {
     operation: Operation,
-    answer: oneshot::Sender<Result<i64, Fault>>,
+    answer: oneshot::Sender<Result<Done, Fault>>,
 }
 
 /// Takes operations from any number of requests.
@@ -102,6 +168,20 @@ impl GroupDoor {
     /// # Errors
     /// [`Fault::Unavailable`] where the queue is full (`store.group_queue_max`) or the store does not answer.
     pub async fn commit(&self, operation: Operation) -> Result<i64, Fault> {
+        Ok(self.run(operation).await?.last)
+    }
+
+    /// Takes an assertion for a request and waits until that is durable; false where another
+    /// request has it.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn redeem(&self, redemption: Redemption) -> Result<bool, Fault> {
+        let done = self.run(Operation::RedeemAssertion(redemption)).await?;
+        Ok(done.effect != Effect::TakenByAnother)
+    }
+
+    async fn run(&self, operation: Operation) -> Result<Done, Fault> {
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(Waiting { operation, answer })
@@ -128,9 +208,10 @@ async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
         batch.sort_by(|a, b| a.operation.key().cmp(b.operation.key()));
         let operations: Vec<&Operation> = batch.iter().map(|waiting| &waiting.operation).collect();
         match commit(&store, &operations, clock.now()).await {
-            Ok(last) => batch
+            Ok(done) => batch
                 .drain(..)
-                .for_each(|waiting| answer(waiting, Ok(last))),
+                .zip(done)
+                .for_each(|(waiting, done)| answer(waiting, Ok(done))),
             Err(Failed::AtTheDoor(fault)) => {
                 refuse_all(&mut batch, &fault);
             }
@@ -146,7 +227,10 @@ async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
 async fn run_one_by_one(store: &Store, clock: &Clock, batch: &mut Vec<Waiting>) {
     while let Some(waiting) = batch.pop() {
         match commit(store, &[&waiting.operation], clock.now()).await {
-            Ok(last) => answer(waiting, Ok(last)),
+            Ok(done) => {
+                let nothing = Err(Fault::internal("an operation without an outcome"));
+                answer(waiting, done.first().copied().map_or(nothing, Ok));
+            }
             Err(Failed::Within(fault)) => answer(waiting, Err(fault)),
             Err(Failed::AtTheDoor(fault)) => {
                 answer(waiting, Err(fault.clone()));
@@ -170,13 +254,17 @@ enum Failed {
     Within(Fault),
 }
 
-async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i64, Failed> {
+/// What came of each operation, in their order.
+async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<Vec<Done>, Failed> {
     let mut tx = store.write().await.map_err(Failed::AtTheDoor)?;
     let running = async {
+        let mut effects = Vec::with_capacity(operations.len());
         for operation in operations {
-            operation.run(&mut tx, now).await?;
+            effects.push(operation.run(&mut tx, now).await?);
         }
-        tx.commit(now).await
+        let last = tx.commit(now).await?;
+        let done = |effect| Done { last, effect };
+        Ok(effects.into_iter().map(done).collect())
     };
     match timeout(COMMIT_MAX, running).await {
         Ok(result) => result.map_err(Failed::Within),
@@ -187,6 +275,6 @@ async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<i6
 }
 
 /// A request that has gone away does not wait for its answer any more; its operation holds all the same.
-fn answer(waiting: Waiting, result: Result<i64, Fault>) {
+fn answer(waiting: Waiting, result: Result<Done, Fault>) {
     drop(waiting.answer.send(result));
 }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 
 use super::proxy::Sender;
+use crate::model::record::Whence;
 
 /// Auth0's header with which a caller ties its requests together in the log.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -51,6 +52,19 @@ impl Origin {
             method: request.method().clone(),
             // The path only: a query string may hold what nobody should log.
             path: request.uri().path().to_owned(),
+        }
+    }
+}
+
+impl From<Origin> for Whence {
+    fn from(origin: Origin) -> Self {
+        Self {
+            ip: origin.ip.map(|ip| ip.to_string()),
+            user_agent: origin.user_agent,
+            correlation_id: origin.correlation_id,
+            request_id: Some(origin.request_id).filter(|id| !id.is_empty()),
+            method: Some(origin.method.to_string()),
+            path: Some(origin.path),
         }
     }
 }

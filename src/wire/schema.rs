@@ -286,9 +286,11 @@ impl Fields {
         self.members.contains_key(name)
     }
 
-    /// True where anything but `name` is there.
-    pub(crate) fn names_other_than(&self, name: &str) -> bool {
-        self.members.keys().any(|own| own != name)
+    /// True where anything but `names` is there.
+    pub(crate) fn names_other_than(&self, names: &[&str]) -> bool {
+        self.members
+            .keys()
+            .any(|own| !names.contains(&own.as_str()))
     }
 
     /// A text.

@@ -2,11 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::model::public_key::AssertionAlgorithm;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Credentials, ISSUER, Node, both_stores, claims, header};
+use crate::desk::Desk;
+use crate::harness::{Answer, Credentials, ISSUER, Node, World, both_stores, claims, header};
+use crate::signer::{Keyed, ask, present};
 
 const ORDERS: &str = "https://orders.example/";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -27,13 +30,38 @@ fn path_of(metadata: &Value, name: &str) -> String {
     url.path().to_owned()
 }
 
+/// An application for each kind of method.
+struct Clients<'w> {
+    world: &'w World,
+    secretive: Credentials,
+    public: Credentials,
+    keyed: Keyed,
+}
+
+impl Clients<'_> {
+    /// A token of the application that authenticates by the method.
+    async fn token(&self, method: &str) -> String {
+        let node = &self.world.node;
+        if method != "private_key_jwt" {
+            return node.token(&self.secretive, ORDERS).await;
+        }
+        let assertion = self.keyed.assertion(self.world, json!({}));
+        let answer = ask(node, &assertion, ORDERS).await;
+        answer.expect(StatusCode::OK).text("access_token")
+    }
+}
+
 /// Authenticates by an advertised method.
 async fn by(
-    node: &Node,
+    clients: &Clients<'_>,
     (path, method): (&str, &str),
-    client: &Credentials,
     params: &[(&str, &str)],
 ) -> Answer {
+    let node = &clients.world.node;
+    let client = match method {
+        "none" => &clients.public,
+        _ => &clients.secretive,
+    };
     let id = ("client_id", client.id.as_str());
     let secret = ("client_secret", client.secret.as_str());
     match method {
@@ -43,6 +71,10 @@ async fn by(
                 .await
         }
         "none" => node.bare_form(path, &[params, &[id]].concat()).await,
+        "private_key_jwt" => {
+            let assertion = clients.keyed.assertion(clients.world, json!({}));
+            present(node, path, &assertion, params).await
+        }
         other => panic!("{other} is advertised and nobody knows how to use it"),
     }
 }
@@ -55,6 +87,7 @@ fn texts(list: &Value) -> Vec<&str> {
 both_stores! {
     async fn the_document_says_this_and_nothing_else(world: World) {
         let node = &world.node;
+        let signed_by = ["RS256", "RS384", "PS256", "ES256", "EdDSA"];
         let expected = json!({
             "issuer": ISSUER,
             "token_endpoint": "https://grantor.test/oauth/token",
@@ -63,11 +96,15 @@ both_stores! {
             "jwks_uri": "https://grantor.test/.well-known/jwks.json",
             "grant_types_supported": ["client_credentials"],
             "response_types_supported": [],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "token_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": signed_by,
             "revocation_endpoint_auth_methods_supported":
-                ["client_secret_basic", "client_secret_post", "none"],
+                ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+            "revocation_endpoint_auth_signing_alg_values_supported": signed_by,
             "introspection_endpoint_auth_methods_supported":
-                ["client_secret_basic", "client_secret_post"],
+                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": signed_by,
         });
         assert_eq!(metadata(node).await, expected);
         let admin = node.admin_token().await;
@@ -76,33 +113,47 @@ both_stores! {
 
     async fn every_endpoint_works_by_every_method_that_is_advertised(world: World) {
         let node = &world.node;
-        let shop = node.api_and_application(ORDERS).await;
+        let secretive = node.api_and_application(ORDERS).await;
         let public = json!({ "token_endpoint_auth_method": "none" });
         let public = node.create_application(public).await;
+        let desk = Desk::open(node).await;
         let said = metadata(node).await;
         let token_endpoint = path_of(&said, "token_endpoint");
         let methods = &said["token_endpoint_auth_methods_supported"];
         let mut token = String::new();
+        let keyed = Keyed::new(&desk, ORDERS, "ES256").await;
+        let clients = Clients { world, secretive, public, keyed };
         for method in texts(methods) {
             for grant_type in texts(&said["grant_types_supported"]) {
                 let params = [("grant_type", grant_type), ("audience", ORDERS)];
-                let answer = by(node, (&token_endpoint, method), &shop, &params).await;
+                let answer = by(&clients, (&token_endpoint, method), &params).await;
                 token = answer.expect(StatusCode::OK).text("access_token");
             }
         }
         let introspection = path_of(&said, "introspection_endpoint");
         for method in texts(&said["introspection_endpoint_auth_methods_supported"]) {
-            let params = [("token", token.as_str())];
-            let seen = by(node, (&introspection, method), &shop, &params).await;
+            let own = clients.token(method).await;
+            let seen = by(&clients, (&introspection, method), &[("token", own.as_str())]).await;
             assert_eq!(seen.expect(StatusCode::OK).json["active"], true, "{method}");
         }
         let revocation = path_of(&said, "revocation_endpoint");
+        let admin = node.admin_token().await;
         for method in texts(&said["revocation_endpoint_auth_methods_supported"]) {
-            let client = if method == "none" { &public } else { &shop };
-            let token = node.token(&shop, ORDERS).await;
-            let params = [("token", token.as_str())];
-            by(node, (&revocation, method), client, &params).await.expect(StatusCode::OK);
-            assert_eq!(node.is_active(&shop, &token).await, method == "none");
+            let own = clients.token(method).await;
+            let params = [("token", own.as_str())];
+            by(&clients, (&revocation, method), &params).await.expect(StatusCode::OK);
+            assert_eq!(node.is_active_to(&admin, &own).await, method == "none");
+        }
+        for endpoint in ["token", "revocation", "introspection"] {
+            let algs = &said[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+            for alg in texts(algs) {
+                let alg = AssertionAlgorithm::parse(alg).unwrap().as_str();
+                let clients = Keyed::new(&desk, ORDERS, alg).await;
+                let path = path_of(&said, &format!("{endpoint}_endpoint"));
+                let params = [("grant_type", "client_credentials"), ("audience", ORDERS), ("token", "x")];
+                let assertion = clients.assertion(world, json!({}));
+                present(node, &path, &assertion, &params).await.expect(StatusCode::OK);
+            }
         }
         let keys = get(node, &path_of(&said, "jwks_uri")).await.expect(StatusCode::OK);
         let kid = header(&token)["kid"].clone();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::desk::Desk;
 use crate::explain_lifetime::{BOUND, ORDERS, STOCK, ask, decided, explained};
 use crate::harness::{Credentials, MFA, Node, World, api_path, both_stores};
+use crate::signer::{Keyed, Signer, add, attach};
 
 /// What a token request gets: `expires_in`, and -1 where there is none; or the error.
 async fn issued(
@@ -138,6 +139,34 @@ both_stores! {
             let answer = answer.expect_problem(StatusCode::BAD_REQUEST, "invalid_query_string");
             assert!(answer.text("message").contains("secret_id"), "{answer:?}");
         }
+    }
+
+    /// With `private_key_jwt` the attached keys stand where the secrets stood, which sleep.
+    async fn with_private_key_jwt_the_attached_key_decides(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        desk.api(ORDERS, json!({})).await;
+        let keyed = Keyed::new(&desk, ORDERS, "ES256").await;
+        let (client, lasting) = (keyed.client(), keyed.credential.clone());
+        let ends = json!({ "expires_at": in_seconds(world, 300) });
+        let ending = add(&desk, &client, &Signer::new("ES256"), ends).await.text("id");
+        let query = format!("client_id={}", keyed.id);
+        let named = |id: &str| format!("{query}&secret_id={id}");
+        assert_eq!(ask(&desk, ORDERS, &named(&ending)).await.status, StatusCode::BAD_REQUEST, "detached");
+        attach(&desk, &client, &[&lasting, &ending]).await.expect(StatusCode::OK);
+        assert_eq!(decided(&desk, ORDERS, &query).await, (86400, "api_default".into()));
+        assert_eq!(decided(&desk, ORDERS, &named(&ending)).await, (300, "credential_expiry".into()));
+        let sleeping = secret_ids(node, &client).await.remove(0);
+        assert_eq!(ask(&desk, ORDERS, &named(&sleeping)).await.status, StatusCode::BAD_REQUEST);
+        let end = json!({ "expires_at": in_seconds(world, 200) });
+        let path = format!("/clients/{}/credentials/{lasting}", keyed.id);
+        desk.patch(&path, end).await.expect(StatusCode::OK);
+        attach(&desk, &client, &[&lasting]).await.expect(StatusCode::OK);
+        let answer = crate::signer::ask(node, &keyed.assertion(world, json!({})), ORDERS).await;
+        let issued = answer.expect(StatusCode::OK).json["expires_in"].as_i64().unwrap();
+        assert_eq!(decided(&desk, ORDERS, &query).await, (issued, "credential_expiry".into()));
+        attach(&desk, &client, &[]).await.expect(StatusCode::OK);
+        assert_eq!(explained(&desk, ORDERS, &query).await["refused"], "invalid_client");
     }
 
     async fn a_credential_or_grant_that_ends_sooner_shortens_even_mfa_and_never(world: World) {

@@ -3,18 +3,23 @@
 
 mod apis;
 mod applications;
+mod assertions;
+mod audit;
+mod client_credentials;
 mod client_grants;
 mod feed;
 mod group;
+mod issuances;
 mod keys;
 mod migrate;
 mod revocations;
+mod secrets;
 mod settings;
 mod tokens;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
 use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
-use grantor::model::application::{Application, ApplicationSecret, Verifier};
+use grantor::model::application::{Application, ApplicationSecret, LastNoted, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
@@ -116,6 +121,7 @@ fn api(id: &str, identifier: &str) -> Api {
         name: None,
         scopes: Vec::new(),
         signing_alg: SigningAlgorithm::Rs256,
+        signing_secret: None,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
@@ -136,11 +142,13 @@ fn application(client_id: &str) -> Application {
         app_type: None,
         grant_types: vec!["client_credentials".into()],
         token_endpoint_auth_method: None,
+        private_key_jwt: None,
         resource_server_identifier: None,
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: NOW,
         secrets: Vec::new(),
+        credentials: Vec::new(),
     }
 }
 
@@ -150,6 +158,7 @@ fn secret(id: &str, expires_at: Option<i64>, created_at: i64) -> ApplicationSecr
         verifier: Verifier::Digest(format!("digest of {id}")),
         expires_at,
         created_at,
+        noted: LastNoted::default(),
     }
 }
 

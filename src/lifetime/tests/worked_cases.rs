@@ -475,7 +475,7 @@ fn the_trace_says_what_each_step_saw() {
         [
             "requested -1 the request's validity_period: never expires",
             "api_maximum 900 max_token_lifetime in force: 900 seconds, shorter than what there was (never expires)",
-            "credential_expiry 900 time left to the application or its secret: 1000 seconds, no shorter than what there is (900 seconds)",
+            "credential_expiry 900 time left to the application or its credential (secret or key): 1000 seconds, no shorter than what there is (900 seconds)",
         ]
     );
     assert_eq!(

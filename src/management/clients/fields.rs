@@ -61,9 +61,6 @@ pub(super) const TABLE: &[Field] = &[
     free("token_exchange", UNBUILT_BYTES_MAX)
         .or_null()
         .unbuilt(is_null, LATER),
-    free("client_authentication_methods", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_null, LATER),
 ];
 /// The secret as the operator chooses it.
 pub(super) const SECRET: Field = formed("client_secret", 16, 256, Form::Printable);
@@ -167,15 +164,15 @@ pub(super) fn chosen_secret(fields: &mut Fields) -> Option<Secret<String>> {
     fields.text("client_secret").map(Secret::new)
 }
 
-/// A public application has no secret that it could keep.
+/// A public application has no secret that it could keep, and one with keys needs none.
 pub(super) fn check_secret(
     application: &Application,
     chosen: Option<&Secret<String>>,
 ) -> Result<(), Problem> {
-    if chosen.is_some() && application.is_public() {
+    if chosen.is_some() && !application.takes_secrets() {
         return Err(Problem::property(
             "client_secret",
-            "A public application (token_endpoint_auth_method none) has no secret",
+            "A public application (token_endpoint_auth_method none) has no secret, nor has one with private_key_jwt",
         ));
     }
     Ok(())

@@ -4,10 +4,12 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+
+use crate::signer::JWT_BEARER;
 
 use super::values::{
     Collection, Known, escaped, json, json_object, json_string, notorious, one_of, short_value,
@@ -23,6 +25,7 @@ const PROPERTIES: &str = "name identifier scopes signing_alg signing_secret toke
     proof_of_possession token_encryption client_id audience scope allow_all_scopes subject_type \
     expires_at allow_any_organization organization_usage app_type grant_types \
     token_endpoint_auth_method resource_server_identifier access_token_lifetimes client_secret \
+    client_authentication_methods credential_type pem alg kid parse_expiry_from_cert \
     grace_seconds revoke_tokens value description policy application user";
 
 const QUERY_NAMES: &str = "page per_page include_totals include_fields fields from take \
@@ -246,7 +249,13 @@ pub(super) fn oauth(known: &Known) -> impl Strategy<Value = Request> + use<> {
     let audience = ("audience", known.values[0].as_str());
     let resource = ("resource", known.values[0].as_str());
     let scope = ("scope", "read:orders");
-    let for_tokens: [&[(&str, &str)]; 5] = [
+    let part = |json: String| URL_SAFE_NO_PAD.encode(json);
+    let claims = part(format!(r#"{{"iss":"{id}","sub":"{id}","jti":"x"}}"#));
+    let assertion = format!("{}.{claims}.AAAA", part(r#"{"alg":"ES256"}"#.to_owned()));
+    let assertion = ("client_assertion", assertion.as_str());
+    let of_jwt = ("client_assertion_type", JWT_BEARER);
+    let for_tokens: [&[(&str, &str)]; 6] = [
+        &[grant, audience, assertion, of_jwt],
         &[grant, audience],
         &[grant, resource, scope, ("validity_period", "600")],
         &[grant, audience, ("validity_period", "-1")],
@@ -395,6 +404,10 @@ fn item(
         "",
         "/token-lifetime",
         "/rotate-secret",
+        "/secrets",
+        "/secrets/x",
+        "/credentials",
+        "/credentials/x",
         "/",
         "/%00",
     ];

@@ -4,7 +4,7 @@ use grantor::lifetime::{ApplicationLifetimes, Lifetime};
 use grantor::model::api::{Api, SystemApi};
 use grantor::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
-use grantor::store::{PageStart, Write, applications};
+use grantor::store::{PageStart, Write, applications, client_credentials};
 
 use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant, secret};
 use crate::harness::MANAGEMENT;
@@ -248,5 +248,8 @@ both_databases! {
         assert_eq!(first().await.as_deref(), Some("young"));
         bench.insert_grant(&all("g4", "old")).await;
         assert_eq!(first().await.as_deref(), Some("old"));
+        // A secret would not open it.
+        bench.write(async |tx| client_credentials::attach(tx, "old", Some(&[])).await).await.unwrap();
+        assert_eq!(first().await.as_deref(), Some("young"));
     }
 }
