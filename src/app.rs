@@ -1,6 +1,7 @@
 //! The running server's parts, and every route in one list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
@@ -12,6 +13,7 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
+use crate::audit::Audit;
 use crate::background::Background;
 use crate::bootstrap;
 use crate::bootstrap::administrator::FirstApplication;
@@ -19,10 +21,11 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
+use crate::keys::rotation::Terms;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, resource_servers, secrets,
-    tenant_settings, token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -55,6 +58,8 @@ pub struct App {
     pub directory: Arc<Directory>,
     /// Issues tokens.
     pub mint: Mint,
+    /// What happened, for the operators.
+    pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
     /// When secrets were last used, until that is written.
@@ -80,7 +85,8 @@ impl App {
     ) -> Result<(Arc<Self>, Option<FirstApplication>), Fault> {
         let store = Store::open(&config.store, &issuer)?;
         let prepared = bootstrap::prepare(&store, &config, &issuer, &clock).await?;
-        let directory = Directory::start(&store, &issuer, &config, &clock, background).await?;
+        let directory =
+            Directory::start(&store, &prepared.keys, &config, &clock, background).await?;
         let door = GroupDoor::open(
             store.clone(),
             clock.clone(),
@@ -90,7 +96,7 @@ impl App {
         background.tasks.spawn(sweep::run(
             store.clone(),
             clock.clone(),
-            config.sweep.clone(),
+            (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
         let uses = Arc::new(SecretUses::default());
@@ -100,17 +106,22 @@ impl App {
             clock.clone(),
             background.stop.clone(),
         ));
+        let audit = Audit::new(&store, clock.clone(), &config.audit);
+        let writing = Arc::clone(&audit).run(background.stop.clone());
+        background.tasks.spawn(writing);
         let app = Self {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
-            openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
+            openapi: openapi::written(&routes().listed, issuer.as_str()),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
                 digester: prepared.digester,
                 door,
+                store: store.clone(),
             },
+            audit,
             secrets: prepared.secrets,
             config,
             issuer,
@@ -130,6 +141,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// How long others go on with the keys that they have seen.
+    #[must_use]
+    pub fn key_terms(&self) -> Terms {
+        let seconds = |of: Duration| i64::try_from(of.as_secs()).unwrap_or(i64::MAX);
+        Terms {
+            jwks_max_age: seconds(self.config.keys.jwks_max_age),
+            stale_max: seconds(self.config.store.stale_max),
         }
     }
 
@@ -192,8 +213,24 @@ fn for_everybody() -> Routes {
         )
 }
 
+fn with_signing_keys(routes: Routes) -> Routes {
+    routes
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post(
+            "/keys/signing/rotate",
+            signing_keys::rotate,
+            &signing_keys::ROTATE,
+        )
+        .put(
+            "/keys/signing/{kid}/revoke",
+            signing_keys::revoke,
+            &signing_keys::REVOKE,
+        )
+}
+
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = with_signing_keys(Routes::new())
         .get(
             "/resource-servers",
             resource_servers::list,
@@ -318,6 +355,15 @@ fn management() -> Routes {
             client_grants::delete,
             &client_grants::DELETE,
         )
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get(
+            "/stats/active-users",
+            stats::active_users,
+            &stats::ACTIVE_USERS,
+        )
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
         .get("/openapi.json", openapi::get, &openapi::GET);
     // A panic is told in this API's shape.
     routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
@@ -355,6 +401,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,

@@ -1,12 +1,16 @@
 //! The first start: schema, master key, digest key, signing keys, system APIs and the first
-//! application, in one transaction under the migration lock. Every later start finds them.
+//! application, in one transaction under the migration lock. Every later start finds them, and mends
+//! what is missing of the keys.
 
 pub mod administrator;
 pub mod master;
 mod store_keys;
 
+use std::sync::Arc;
+
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::keys::Keys;
 use crate::lifetime::ApiLifetimes;
 use crate::model::api::{Api, ClientPolicy, SigningAlgorithm, SystemApi, system_scopes};
 use crate::model::described::Described;
@@ -14,7 +18,6 @@ use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::secret::{self, Digester, SecretChecker};
 use crate::store::{self, Store, Write};
-use crate::tokens::keys::KeyRing;
 
 use administrator::FirstApplication;
 use store_keys::StoreKeys;
@@ -22,7 +25,7 @@ use store_keys::StoreKeys;
 /// What a start needs of the store.
 pub struct Prepared {
     /// The signing keys, parsed.
-    pub keys: KeyRing,
+    pub keys: Arc<Keys>,
     /// Digests secrets and stored tokens.
     pub digester: Digester,
     /// Checks secrets.
@@ -44,7 +47,7 @@ pub async fn prepare(
     let lock = store.migration_lock().await?;
     store.migrate(&lock).await?;
     let now = clock.now();
-    let store_keys = StoreKeys::find_or_make(store, config, now).await?;
+    let store_keys = StoreKeys::find_or_make(store, config, issuer, now).await?;
     let bounds = &config.secrets;
     let secrets = SecretChecker::new(
         store_keys.digester.clone(),
@@ -52,28 +55,36 @@ pub async fn prepare(
         bounds.slow_hash_queue_max,
     );
     let mut tx = store.write().await?;
-    if store_keys.are_new() {
-        insert_system_apis(&mut tx, issuer, now).await?;
+    if store_keys.are_new {
+        let signing_alg = config.tokens.default_signing_alg;
+        insert_system_apis(&mut tx, issuer, signing_alg, now).await?;
     }
     store_keys.store(&mut tx, now).await?;
     let first = administrator::first(&mut tx, config, &secrets, now).await?;
+    // Everybody takes the audit's counter before the feed's.
+    tx.write_records().await?;
     // At each start: a store that was restored while no node ran must give no number twice.
     store::feed::raise(&mut tx, clock.now_millis()).await?;
     tx.commit(now).await?;
     drop(lock);
     let StoreKeys {
-        digester, masters, ..
+        digester, maker, ..
     } = store_keys;
-    let rows = store::keys::all(&mut *store.read().await?).await?;
+    let keys = Keys::start(maker, &mut *store.read().await?).await?;
     Ok(Prepared {
-        keys: KeyRing::load(&rows, &masters)?,
+        keys: Arc::new(keys),
         digester,
         secrets,
         first,
     })
 }
 
-async fn insert_system_apis(tx: &mut Write, issuer: &Issuer, now: i64) -> Result<(), Fault> {
+async fn insert_system_apis(
+    tx: &mut Write,
+    issuer: &Issuer,
+    signing_alg: SigningAlgorithm,
+    now: i64,
+) -> Result<(), Fault> {
     // The Management API's exact name is how Auth0's tools tell it apart (compatibility.md §1.2).
     for (system, name) in [
         (SystemApi::Management, "Auth0 Management API"),
@@ -85,7 +96,8 @@ async fn insert_system_apis(tx: &mut Write, issuer: &Issuer, now: i64) -> Result
             system: Some(system),
             name: Some(name.to_owned()),
             scopes: system_scopes(system),
-            signing_alg: SigningAlgorithm::Rs256,
+            signing_alg,
+            signing_secret: None,
             token_dialect: None,
             allow_offline_access: false,
             skip_consent_for_verifiable_first_party_clients: false,

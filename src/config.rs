@@ -50,6 +50,8 @@ pub struct Config {
     pub client_assertion: ClientAssertion,
     /// Removal of what has expired.
     pub sweep: Sweep,
+    /// The audit.
+    pub audit: AuditConfig,
     /// The first application.
     pub bootstrap: Bootstrap,
     /// What is logged, and how.
@@ -71,6 +73,7 @@ impl Config {
             secrets: Secrets::read(reader),
             client_assertion: ClientAssertion::read(reader),
             sweep: Sweep::read(reader),
+            audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
             log: Log::read(reader),
         }
@@ -336,6 +339,32 @@ impl Sweep {
         Self {
             interval: reader.seconds("sweep.interval_seconds", 1..=86_400),
             batch_rows_max: reader.integer("sweep.batch_rows_max", 1..=100_000),
+        }
+    }
+}
+
+/// `[audit]`
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// Whether issuances are recorded; they are counted in either case.
+    pub keeps_issuances: bool,
+    /// Records of issuances that wait to be written.
+    pub queue_max: usize,
+    /// How long records are kept.
+    pub retention_days: i64,
+    /// How long counts of tokens are kept.
+    pub stats_retention_days: i64,
+}
+
+impl AuditConfig {
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            keeps_issuances: reader
+                .text("audit.issuances", rules::every_or_off)
+                .unwrap_or_default(),
+            queue_max: reader.integer("audit.queue_max", 100..=1_000_000),
+            retention_days: reader.integer("audit.retention_days", 1..=3650),
+            stats_retention_days: reader.integer("audit.stats_retention_days", 1..=3650),
         }
     }
 }

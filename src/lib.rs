@@ -1,11 +1,12 @@
 //! Grantor: an OAuth 2.0 authorization server that decides how long a token lives, and why.
 //!
 //! Code map, from the inside out (ARCHITECTURE.md tells the story):
-//! [`model`] the nouns, [`lifetime`] the policy, [`store`] the only SQL, [`directory`] what a node
-//! knows, [`tokens`] issuing and recognising, [`grants`] what a request may have, and the edges:
+//! [`model`] the nouns, [`lifetime`] the policy, [`store`] the only SQL, [`keys`] what signs,
+//! [`directory`] what a node knows, [`tokens`] issuing and recognising, [`grants`] what a request may have, and the edges:
 //! [`oauth`] and [`management`].
 
 pub mod app;
+pub mod audit;
 pub mod background;
 pub mod bootstrap;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod directory;
 pub mod grants;
+pub mod keys;
 pub mod lifetime;
 pub mod management;
 pub mod model;

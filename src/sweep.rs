@@ -4,20 +4,33 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::Sweep;
+use crate::config::{AuditConfig, Sweep};
+use crate::model::change::Change;
 use crate::model::fault::Fault;
+use crate::model::instant;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{Store, assertions, feed, tokens};
+use crate::store::{self, Store, apis, assertions, feed, keys, tokens};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
-pub async fn run(store: Store, clock: Clock, config: Sweep, stop: CancellationToken) {
+pub async fn run(
+    store: Store,
+    clock: Clock,
+    (config, kept): (Sweep, AuditConfig),
+    stop: CancellationToken,
+) {
     let sweeping = async {
         loop {
             sleep(config.interval).await;
-            match once(&store, clock.now(), config.batch_rows_max).await {
+            let (now, rows_max) = (clock.now(), config.batch_rows_max);
+            let swept =
+                async {
+                    Ok(once(&store, now, rows_max).await?
+                        + audit(&store, now, &kept, rows_max).await?)
+                };
+            match swept.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept"),
-                Err(fault) => tracing::warn!(%fault, "the sweep did not finish"),
+                Err::<_, Fault>(fault) => tracing::warn!(%fault, "the sweep did not finish"),
             }
         }
     };
@@ -35,14 +48,46 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
         let rows = tokens::sweep(&mut tx, now, rows_max).await?
             + revocations::sweep(&mut tx, now, rows_max).await?
             + assertions::sweep(&mut tx, now, rows_max).await?
+            + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
+        let keys = keys::sweep(&mut tx, now, rows_max).await?;
+        for algorithm in &keys {
+            tx.note(Change::SigningKeys(algorithm.clone()));
+        }
         tx.commit(now).await?;
+        let rows = rows + u64::try_from(keys.len()).unwrap_or(u64::MAX);
         swept += rows;
         if rows == 0 {
             break;
         }
     }
     Ok(swept + sweep_covered(store, now, rows_max).await?)
+}
+
+/// Removes records and counts that are older than they are kept; answers how many rows went.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn audit(
+    store: &Store,
+    now: i64,
+    kept: &AuditConfig,
+    rows_max: i64,
+) -> Result<u64, Fault> {
+    const DAY_SECONDS: i64 = 86_400;
+    let before_ms = (now - kept.retention_days * DAY_SECONDS).saturating_mul(1000);
+    let before_day = instant::to_day(now - kept.stats_retention_days * DAY_SECONDS);
+    let mut swept = 0;
+    loop {
+        let mut tx = store.write().await?;
+        let rows = store::audit::sweep(&mut tx, before_ms, now, rows_max).await?
+            + store::issuances::sweep(&mut tx, before_day, rows_max).await?;
+        tx.commit(now).await?;
+        if rows == 0 {
+            return Ok(swept);
+        }
+        swept += rows;
+    }
 }
 
 /// Stored tokens that a wholesale revocation covers are removed first; the revocation itself goes

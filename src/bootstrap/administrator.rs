@@ -10,6 +10,7 @@ use crate::model::change::Change;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
+use crate::model::record::{Kind, Record, Whence};
 use crate::secret::{self, Secret, SecretChecker};
 use crate::store::{self, Store, Write};
 
@@ -39,21 +40,41 @@ pub(super) async fn first(
         }
         return Ok(None);
     }
-    match given {
-        Some(given) => {
-            let BootstrapCredentials {
-                client_id,
-                client_secret,
-            } = given.clone();
-            let first = FirstApplication {
-                client_id,
-                client_secret,
-            };
-            insert_administrator(tx, &first, secrets, now).await?;
-            Ok(None)
-        }
-        None => new_administrator(tx, secrets, now).await.map(Some),
-    }
+    let (made, shown) = if let Some(given) = given {
+        let BootstrapCredentials {
+            client_id,
+            client_secret,
+        } = given.clone();
+        let first = FirstApplication {
+            client_id,
+            client_secret,
+        };
+        insert_administrator(tx, &first, secrets, now).await?;
+        (first.client_id, None)
+    } else {
+        let first = new_administrator(tx, secrets, now).await?;
+        (first.client_id.clone(), Some(first))
+    };
+    tx.record(record(
+        "Create the first application",
+        "the start",
+        &made,
+        now,
+    ));
+    Ok(shown)
+}
+
+/// What the machine's own operator did: no application, and no address.
+fn record(what: &str, by: &str, client_id: &str, now: i64) -> Record {
+    Record::new(
+        Kind::Changed,
+        now.saturating_mul(1000),
+        &Whence::default(),
+        None,
+    )
+    .says(what)
+    .with("by", by.into())
+    .with("object", client_id.into())
 }
 
 async fn warn_of_difference(
@@ -175,6 +196,12 @@ pub async fn recover(
         None => new_administrator(&mut tx, secrets, now).await?,
         Some(client_id) => another_secret(&mut tx, secrets, client_id, now).await?,
     };
+    let what = if new {
+        "Create an administrator"
+    } else {
+        "Add a secret"
+    };
+    tx.record(record(what, "grantor admin-secret", &first.client_id, now));
     tx.commit(now).await?;
     Ok(first)
 }

@@ -257,14 +257,11 @@ fn hide_password_parameter(url: &mut Url) {
     }
 }
 
-/// One of the algorithms that exist; compatibility.md §6 lists those to come.
+/// One of the algorithms with key pairs: HS256 is an API's own affair, because it has a secret.
 pub(super) fn signing_alg(text: &str) -> Result<SigningAlgorithm, String> {
-    let names = || {
-        SigningAlgorithm::ALL
-            .map(SigningAlgorithm::as_str)
-            .join("\", \"")
-    };
-    SigningAlgorithm::parse(text).ok_or_else(|| format!("this must be \"{}\"", names()))
+    let names = SigningAlgorithm::WITH_KEYS.map(SigningAlgorithm::as_str);
+    SigningAlgorithm::parse_with_keys(text)
+        .ok_or_else(|| format!("this must be one of \"{}\"", names.join("\", \"")))
 }
 
 /// One or several keys of 32 bytes in base64, separated by commas or line breaks.
@@ -329,5 +326,14 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("this must be \"auto\", \"text\" or \"json\"".to_owned()),
+    }
+}
+
+/// `audit.issuances`
+pub(super) fn every_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "every" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("this must be \"every\" or \"off\"".to_owned()),
     }
 }

@@ -94,6 +94,18 @@ impl Feed {
             _ => false,
         }
     }
+
+    /// Waits for a reading that begins after this call; true where it succeeded.
+    pub(super) async fn read_again(&self) -> bool {
+        let asked_at = Instant::now();
+        let mut progress = self.progress.subscribe();
+        self.wake.notify_one();
+        let has_read = progress.wait_for(|progress| progress.has_tried_since(asked_at));
+        match timeout(WAIT_MAX, has_read).await {
+            Ok(Ok(progress)) => progress.read_at.is_some_and(|at| at >= asked_at),
+            _ => false,
+        }
+    }
 }
 
 /// Loads what is revoked and starts to follow.
@@ -231,14 +243,24 @@ impl Follower {
     /// Applies the changes above the position in order, and then publishes the last one's number.
     async fn apply(&mut self, reading: Reading, began: Instant) -> Result<(), Fault> {
         let position = self.directory.feed.position();
+        let (mut keys_changed, mut last_mark) = (false, None);
         for Entry { n, mark, change } in reading.entries {
             if n > position {
                 if change == Change::Everything {
                     return self.load(began).await;
                 }
+                keys_changed |= matches!(change, Change::SigningKeys(_));
                 self.take_effect(&change, n);
-                self.mark = mark;
+                last_mark = Some(mark);
             }
+        }
+        if keys_changed {
+            let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
+            load_keys(&self.directory, conn).await?;
+        }
+        // Together with the position, whose row it is.
+        if let Some(mark) = last_mark {
+            self.mark = mark;
         }
         self.publish(reading.counter, began);
         if self.directory.revoked.is_full() {
@@ -259,13 +281,15 @@ impl Follower {
             }
             Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
             Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
-            Change::RevokedToken(jti) => directory.revoked.add_token(jti),
+            Change::RevokedToken(name) => directory.revoked.add_token(name),
+            // The ring is read anew when all are applied.
+            Change::SigningKeys(_) => {}
             Change::Settings => directory.settings.forget(super::SETTINGS),
             Change::Everything => directory.forget_everything(),
         }
     }
 
-    /// Notes where the feed stands, reads what is revoked, and forgets the rest. What is known
+    /// Notes where the feed stands, reads what is revoked and the keys, and forgets the rest. What is known
     /// stays in force meanwhile, for as long as it counts as fresh.
     async fn load(&mut self, began: Instant) -> Result<(), Fault> {
         let now = self.clock.now();
@@ -274,6 +298,7 @@ impl Follower {
         let (n, mark) =
             newest.map_err(|_| Fault::unavailable("reading the feed took too long"))??;
         load_revocations(&self.directory, conn, now).await?;
+        load_keys(&self.directory, conn).await?;
         self.directory.forget_everything();
         self.mark = mark;
         self.publish(n, began);
@@ -293,6 +318,11 @@ impl Follower {
 async fn load_revocations(directory: &Directory, conn: &mut Conn, now: i64) -> Result<(), Fault> {
     let loaded = timeout(LOAD_MAX, directory.revoked.load(conn, now)).await;
     loaded.map_err(|_| Fault::unavailable("loading revocations took too long"))?
+}
+
+async fn load_keys(directory: &Directory, conn: &mut Conn) -> Result<(), Fault> {
+    let loaded = timeout(READING_MAX, directory.keys.load(conn)).await;
+    loaded.map_err(|_| Fault::unavailable("loading the signing keys took too long"))?
 }
 
 /// How a reading joins what this node has read before.

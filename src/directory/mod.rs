@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::config;
+use crate::keys::Keys;
 use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
@@ -53,6 +54,7 @@ pub enum Stance {
 pub struct Directory {
     store: Store,
     issuer: Issuer,
+    keys: Arc<Keys>,
     feed: Feed,
     revoked: Revoked,
     apis: Shelf<Api>,
@@ -66,20 +68,21 @@ pub struct Directory {
 
 impl Directory {
     /// Reads where the feed stands and what is revoked, and follows the feed from there until
-    /// its end.
+    /// its end; the key ring follows with it.
     ///
     /// # Errors
     /// A fault where the store cannot be read.
     pub async fn start(
         store: &Store,
-        issuer: &Issuer,
+        keys: &Arc<Keys>,
         config: &config::Config,
         clock: &Clock,
         background: &Background,
     ) -> Result<Arc<Self>, Fault> {
         let directory = Arc::new(Self {
             store: store.clone(),
-            issuer: issuer.clone(),
+            issuer: keys.issuer().clone(),
+            keys: Arc::clone(keys),
             feed: Feed::default(),
             revoked: Revoked::new(config.cache.revoked_tokens_recent_max),
             apis: Shelf::new(config.cache.apis_bytes_max),
@@ -240,12 +243,36 @@ impl Directory {
         ))
     }
 
-    /// True where a token is revoked, by itself or wholesale; a token from the future of this node
+    /// Makes sure that what is known is fresh, by reading the feed where it is not.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where it cannot be read.
+    pub async fn be_fresh(&self) -> Result<(), Fault> {
+        if self.feed.age() <= FRESH_MAX {
+            return Ok(());
+        }
+        self.read_anew().await
+    }
+
+    /// Reads the feed once more: whatever was committed before this call is known afterwards.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where it cannot be read.
+    pub async fn read_anew(&self) -> Result<(), Fault> {
+        if self.feed.read_again().await {
+            return Ok(());
+        }
+        Err(Fault::unavailable(
+            "the feed cannot be read, so nobody knows what has changed",
+        ))
+    }
+
+    /// True where a token is revoked, by itself (a signed one under its `name`) or wholesale; a token from the future of this node
     /// counts as revoked once the feed has been read and it still is one.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where nobody can tell.
-    pub async fn is_revoked(&self, token: &Token, is_signed: bool) -> Result<bool, Fault> {
+    pub async fn is_revoked(&self, token: &Token, name: Option<&str>) -> Result<bool, Fault> {
         if (token.position > self.position() || self.feed.age() > FRESH_MAX)
             && !self.feed.read_up_to(token.position).await
         {
@@ -262,14 +289,23 @@ impl Directory {
         if self.revoked.is_covered(token) {
             return Ok(true);
         }
-        if !is_signed || self.revoked.excludes(&token.jti) {
+        let Some(name) = name else {
+            return Ok(false);
+        };
+        // Whoever revokes by the bare `jti` means every token that bears it.
+        Ok(self.is_revoked_by_name(name).await?
+            || name != token.jti && self.is_revoked_by_name(&token.jti).await?)
+    }
+
+    async fn is_revoked_by_name(&self, name: &str) -> Result<bool, Fault> {
+        if self.revoked.excludes(name) {
             return Ok(false);
         }
-        if self.revoked.is_recent(&token.jti) {
+        if self.revoked.is_recent(name) {
             return Ok(true);
         }
         let mut conn = self.store.read().await?;
-        store::revocations::is_token_revoked(&mut conn, &token.jti).await
+        store::revocations::is_token_revoked(&mut conn, name).await
     }
 
     fn forget_everything(&self) {

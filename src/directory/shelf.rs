@@ -93,6 +93,10 @@ impl Weigh for Api {
             + self.id.len()
             + self.identifier.len()
             + self.name.as_ref().map_or(0, String::len)
+            + self
+                .signing_secret
+                .as_ref()
+                .map_or(0, |own| own.sealed.len())
             + self.scopes.iter().map(scope).sum::<usize>()
             + self.described.bytes()
     }

@@ -113,7 +113,7 @@ impl Asked<'_> {
             .collect();
         if !share_a_form(&apis) {
             let text = format!(
-                "'{}' and the other resources differ in signing_alg or token_dialect, so one token cannot serve them; ask for one token each.",
+                "'{}' and the other resources differ in signing_alg or token_dialect, or have HS256, so one token cannot serve them; ask for one token each.",
                 echo(&first.api.identifier)
             );
             return Err(Refusal::new(Code::InvalidTarget, text).into());

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::refusals::Refused;
 use crate::lifetime::LifetimeProblem;
 use crate::model::described::Described;
 use crate::model::fault::Fault;
@@ -68,6 +69,8 @@ pub(crate) enum Missing {
     Client,
     ClientGrant,
     Credential,
+    SigningKey,
+    Log,
 }
 
 /// Why a request to the Management API was not carried out.
@@ -216,6 +219,8 @@ impl Problem {
                 "The resource server does not exist",
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
+            Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
+            Missing::Log => ("inexistent_log", "The log does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
             Missing::Credential => ("inexistent_credential", "The credential does not exist"),
         };
@@ -258,14 +263,17 @@ impl From<LifetimeProblem> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after, code, message) = match self {
+        match self {
             Self::Refused {
                 status,
                 code,
                 message,
             } => {
                 tracing::info!(status = status.as_u16(), message, "refused");
-                (status, None, code, message)
+                let mut response = render(status, None, code, &message);
+                let code = code.unwrap_or_default();
+                response.extensions_mut().insert(Refused { code, message });
+                response
             }
             Self::Fault(fault) => {
                 let Apology {
@@ -274,10 +282,9 @@ impl IntoResponse for Problem {
                     code,
                     text,
                 } = apologise(&fault);
-                (status, retry_after, Some(code), text.to_owned())
+                render(status, retry_after, Some(code), text)
             }
-        };
-        render(status, retry_after, code, &message)
+        }
     }
 }
 

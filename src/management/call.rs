@@ -8,14 +8,16 @@ use axum::extract::FromRequestParts;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::answer::{Problem, etag};
+use super::refusals::Asker;
 use crate::app::App;
 use crate::model::instant;
 use crate::model::json::Unique;
+use crate::model::record::{Kind, Record};
 use crate::model::refusal::echo;
-use crate::store::Write;
+use crate::store::{self, Write};
 use crate::wire;
 use crate::wire::bearer::{self, Bad, Caller};
 use crate::wire::operation::Operation;
@@ -27,6 +29,7 @@ pub(crate) struct Call {
     uri: Uri,
     headers: HeaderMap,
     origin: Origin,
+    asker: Asker,
 }
 
 impl FromRequestParts<Arc<App>> for Call {
@@ -39,6 +42,7 @@ impl FromRequestParts<Arc<App>> for Call {
         Ok(Self {
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
+            asker: parts.extensions.get().cloned().unwrap_or_default(),
             origin: Origin::from_request_parts(parts, app).await?,
         })
     }
@@ -82,6 +86,7 @@ impl Call {
             Bad::Invalid => Problem::invalid_token(),
             Bad::Fault(fault) => Problem::Fault(fault),
         })?;
+        self.asker.is(&caller.client_id);
         super::access::require(&caller, operation.access.scopes())?;
         Ok(caller)
     }
@@ -172,16 +177,20 @@ impl Admin {
         }
     }
 
-    /// Commits a change with its record; it is in force on this node when this returns.
-    pub(crate) async fn commit(&self, app: &App, tx: Write, act: Act) -> Result<(), Problem> {
+    /// Commits a change together with its record; it is in force on this node when this returns.
+    pub(crate) async fn commit(&self, app: &App, mut tx: Write, act: Act) -> Result<(), Problem> {
+        let caller = store::applications::get(&mut tx, &self.caller.client_id).await?;
+        let name = caller.map(|application| application.name);
+        let whence = self.origin.clone().into();
+        let record = Record::new(Kind::Changed, app.clock.now_millis(), &whence, None)
+            .by(Some(&self.caller.client_id), name.as_deref());
+        let what = act.what;
+        tx.record(act.told_in(record));
         app.directory.commit(tx, self.now).await?;
         tracing::info!(
             by = self.caller.client_id,
-            client_id = act.client_id,
-            audience = act.audience,
             correlation_id = self.origin.correlation_id,
-            "{}",
-            act.what
+            "{what}"
         );
         Ok(())
     }
@@ -208,6 +217,19 @@ impl Act {
         Self {
             what,
             ..Self::default()
+        }
+    }
+
+    /// Who is known to the record; what, to whom and what differs comes from here.
+    fn told_in(self, record: Record) -> Record {
+        let audiences: Vec<String> = self.audience.into_iter().collect();
+        let record = record
+            .says(self.what)
+            .of_token(&audiences, "")
+            .with_change(self.before.as_ref(), self.after.as_ref());
+        match self.client_id {
+            Some(client_id) => record.with("object", json!({ "client_id": client_id })),
+            None => record,
         }
     }
 

@@ -9,12 +9,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::json;
 
 use super::access::Path;
-use super::answer::{Problem, json as answer};
+use super::answer::{Problem, json as answer, shown};
 use super::call::{Act, Admin, Call};
 use super::clients;
 use crate::app::App;
+use crate::audit::Issuance;
 use crate::directory::Stance;
 use crate::grants::client_credentials::Request;
 use crate::grants::targets::Named;
@@ -23,6 +25,7 @@ use crate::lifetime::{Lifetime, NotALifetime};
 use crate::model::api::SystemApi;
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
+use crate::model::record::Kind;
 use crate::model::scope::Scopes;
 use crate::model::text::{IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
 use crate::tokens::issue::{Approval, Issued};
@@ -84,19 +87,42 @@ pub(crate) async fn create(
     }
     let issued = app.mint.issue(&approval, admin.now).await?;
     let lifetime = ShownLifetime::of(&request, &approval);
-    // The record of an issuance belongs here, with `by`: who got it.
-    tracing::info!(
-        by = admin.caller.client_id,
-        client_id = approval.client_id,
-        jti = issued.token.jti,
-        audiences = ?issued.token.audiences,
-        requested = lifetime.requested,
-        granted = lifetime.granted,
-        rule = lifetime.rule,
-        revokes_previous,
-        "token issued for an application"
-    );
+    record(&app, &admin, (approval, &issued), lifetime).await?;
     Ok(answer(StatusCode::CREATED, &Shown::of(&issued, lifetime)))
+}
+
+/// Who had it issued is never lost; the token itself counts as any other.
+async fn record(
+    app: &App,
+    admin: &Admin,
+    (approval, issued): (Approval, &Issued),
+    lifetime: ShownLifetime,
+) -> Result<(), Problem> {
+    let made = json!({
+        "id": issued.token.jti,
+        "audiences": issued.token.audiences,
+        "scope": issued.token.scope,
+        "lifetime": shown(&lifetime),
+    });
+    let mut act = Act::new("Issue a token for a client").client(&approval.client_id);
+    act.audience = issued.token.audiences.first().cloned();
+    let tx = app.store.write().await?;
+    admin.commit(app, tx, act.after(made)).await?;
+    app.audit.issued(Issuance {
+        kind: Kind::IssuedForClientCredentials,
+        whence: admin.origin.clone().into(),
+        client_id: approval.client_id,
+        client_name: None,
+        by: Some(admin.caller.client_id.clone()),
+        apis: approval.apis,
+        scope: approval.scope,
+        jti: issued.token.jti.clone(),
+        issued_at: issued.token.issued_at,
+        requested: lifetime.requested,
+        granted: lifetime.granted,
+        rule: lifetime.rule,
+    });
+    Ok(())
 }
 
 fn read(mut fields: Fields) -> Result<Request, Problem> {
@@ -214,7 +240,7 @@ struct Shown<'a> {
     lifetime: ShownLifetime,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct ShownLifetime {
     #[serde(skip_serializing_if = "Option::is_none")]
     requested: Option<i64>,

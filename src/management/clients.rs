@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::access::{Path, require};
+use super::access::{Path, may_become, require};
 use super::answer::{Missing, Problem, gone, json as answer, selected};
 use super::call::{Act, Call};
 use super::query::{CHECKPOINTS, OFFSETS, Paging, SELECTION, Selection};
@@ -221,11 +221,15 @@ pub(crate) async fn update(
         .ok_or_else(not_found)?;
     let was = show(&app, &application);
     admin.check_match(&was)?;
+    let before = application.clone();
     let was_for = fields::resource_server_of(&application);
     fields::overlay(&app, &mut application, fields, admin.now)?;
     methods
         .change(&app, &mut tx, &admin, &mut application)
         .await?;
+    if application.opens_more_than(&before) {
+        may_become(&app, &mut tx, &admin.caller, &id).await?;
+    }
     fields::check_secret(&application, chosen.as_ref())?;
     if fields::resource_server_of(&application) != was_for {
         fields::check_resource_server(&mut tx, &app, &application).await?;

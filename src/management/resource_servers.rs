@@ -1,6 +1,7 @@
 //! `/api/v2/resource-servers`: APIs, the home of the lifetime policy.
 
 mod fields;
+mod signing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, check_id};
-use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, selected, shown};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
@@ -24,7 +25,7 @@ use crate::model::change::{Change, Covered};
 use crate::model::described::Described;
 use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
-use crate::secret;
+use crate::secret::{self, Secret};
 use crate::store::{self, Conn};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Field, Fields, Form, Tables, boolean, text, texts};
@@ -130,6 +131,7 @@ pub(crate) async fn create(
         name: None,
         scopes: Vec::new(),
         signing_alg: app.config.tokens.default_signing_alg,
+        signing_secret: None,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
@@ -138,8 +140,14 @@ pub(crate) async fn create(
         described: Described::default(),
         created_at: admin.now,
     };
+    // Taken first: what nobody has taken is kept as it is.
+    let named = fields::signing(&mut fields);
     fields::overlay(&mut api, fields)?;
+    let otherwise = Some(api.signing_alg);
+    let made = named.make_keys(&app, otherwise, admin.now).await?;
+    let secret = named.overlay(&app, &mut api, None, admin.now)?;
     let mut tx = app.store.write().await?;
+    signing::store_keys(&mut tx, &made).await?;
     if !store::apis::insert(&mut tx, &api).await? {
         return Err(fields::taken());
     }
@@ -148,7 +156,7 @@ pub(crate) async fn create(
     let shown = show(&api, &app.config.lifetimes, &Links::default());
     let act = Act::new("Create a resource server").audience(&api.identifier);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::CREATED, &shown))
+    Ok(with_secret(StatusCode::CREATED, &shown, secret.as_ref()))
 }
 
 pub(crate) const GET: Operation = Operation {
@@ -190,7 +198,9 @@ pub(crate) async fn update(
     call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (admin, fields) = call.authorize_body(&app, &UPDATE, body).await?;
+    let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
+    let named = fields::signing(&mut fields);
+    let made = named.make_keys(&app, None, admin.now).await?;
     let mut tx = app.store.write().await?;
     let found = find(&mut tx, &id).await?.ok_or_else(not_found)?;
     if !store::apis::lock(&mut tx, &found.id).await? {
@@ -202,15 +212,24 @@ pub(crate) async fn update(
     let linked = links(&mut tx, std::slice::from_ref(&before)).await?;
     let was = show(&before, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
-    let api = changed(&app, &before, fields)?;
+    let (had, system) = (Some(before.signing_alg), before.system);
+    let mut api = changed(&app, &before, fields)?;
+    let secret = named.overlay(&app, &mut api, had, admin.now)?;
+    signing::check_system(system, had, &api)?;
+    signing::store_keys(&mut tx, &made).await?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
     let shown = show(&api, &app.config.lifetimes, &linked);
-    let act = Act::new("Update a resource server").audience(&api.identifier);
+    // The images are without secrets, so the words have to tell.
+    let what = match &secret {
+        None => "Update a resource server",
+        Some(_) => "Update a resource server and its signing secret",
+    };
+    let act = Act::new(what).audience(&api.identifier);
     admin
         .commit(&app, tx, act.before(was).after(shown.clone()))
         .await?;
-    Ok(resource(StatusCode::OK, &shown))
+    Ok(with_secret(StatusCode::OK, &shown, secret.as_ref()))
 }
 
 /// The API with what the body names laid over it.
@@ -338,6 +357,16 @@ struct Policies {
 #[derive(Serialize)]
 struct Policy {
     policy: &'static str,
+}
+
+/// The answer that generates or sets a signing secret shows it; no other does.
+fn with_secret(status: StatusCode, shown: &Value, secret: Option<&Secret<String>>) -> Response {
+    let mut once = shown.clone();
+    if let (Some(members), Some(secret)) = (once.as_object_mut(), secret) {
+        let value = Value::from(secret.expose().as_str());
+        members.insert("signing_secret".to_owned(), value);
+    }
+    selected(status, shown, &once)
 }
 
 fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {

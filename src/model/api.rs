@@ -6,22 +6,53 @@ use super::described::Described;
 pub use super::issuer::SystemApi;
 use super::scope::Scope;
 
-/// Signature algorithms for access tokens (RFC 7518 §3.1). A key is used with one algorithm only.
+/// Signature algorithms for access tokens (RFC 7518 §3.1, RFC 8037 §3.1). A key is used with one
+/// algorithm only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// HMAC with SHA-256, under a secret of the API's own.
+    Hs256,
 }
 
 impl SigningAlgorithm {
-    /// Those that exist; what is advertised and what the Management API accepts.
-    pub const ALL: [Self; 1] = [Self::Rs256];
+    /// All of them: what the Management API accepts for an API.
+    pub const ALL: [Self; 6] = [
+        Self::Rs256,
+        Self::Ps256,
+        Self::Es256,
+        Self::EdDsa,
+        Self::Rs512,
+        Self::Hs256,
+    ];
+    /// Those with key pairs, whose public keys are published.
+    pub const WITH_KEYS: [Self; 5] = [
+        Self::Rs256,
+        Self::Ps256,
+        Self::Es256,
+        Self::EdDsa,
+        Self::Rs512,
+    ];
 
     /// The `alg` value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs512 => "RS512",
+            Self::Hs256 => "HS256",
         }
     }
 
@@ -31,6 +62,44 @@ impl SigningAlgorithm {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.as_str() == text)
+    }
+
+    /// Reads the `alg` value of an algorithm with key pairs.
+    #[must_use]
+    pub fn parse_with_keys(text: &str) -> Option<Self> {
+        Self::WITH_KEYS
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text)
+    }
+
+    /// True where key pairs of the server sign, and not a secret of the API.
+    #[must_use]
+    pub fn has_keys(self) -> bool {
+        self != Self::Hs256
+    }
+}
+
+/// An API's secret for HS256. Whoever knows it can make tokens for this API, and for no other.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret {
+    /// Under the master key.
+    pub sealed: String,
+    /// Where the API has gone over to another algorithm: until when the secret still verifies, unix
+    /// seconds.
+    pub ends_at: Option<i64>,
+}
+
+impl SigningSecret {
+    /// True as long as it verifies.
+    #[must_use]
+    pub fn is_live(&self, now: i64) -> bool {
+        self.ends_at.is_none_or(|end| now < end)
+    }
+}
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[sealed], ends at {:?}", self.ends_at)
     }
 }
 
@@ -123,6 +192,8 @@ pub struct Api {
     pub scopes: Vec<Scope>,
     /// Who signs, where the token is signed.
     pub signing_alg: SigningAlgorithm,
+    /// What signs HS256 tokens; never a system API's.
+    pub signing_secret: Option<SigningSecret>,
     /// `None`: Auth0's, and not shown in answers.
     pub token_dialect: Option<Dialect>,
     /// Refresh tokens may be issued.
@@ -154,12 +225,13 @@ impl Api {
 }
 
 /// The scopes of the Management API: those of the operations that exist, plus ours.
-pub const MANAGEMENT_SCOPES: [(&str, &str); 26] = [
+pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("create:client_credentials", "Give applications public keys"),
     ("create:client_grants", "Create client grants"),
     ("create:client_tokens", "Issue tokens for applications"),
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
+    ("create:signing_keys", "Rotate signing keys"),
     (
         "delete:client_credentials",
         "Delete applications' public keys",
@@ -181,7 +253,11 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 26] = [
     ),
     ("read:clients", "Read applications"),
     ("read:connections", "Read which connections there are"),
+    ("read:logs", "Read and search the audit"),
+    ("read:logs_users", "Read and search the audit"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),
+    ("read:signing_keys", "Read signing keys"),
+    ("read:stats", "Read how many tokens are issued"),
     ("read:tenant_settings", "Read the tenant's settings"),
     ("read:tokens", "List stored tokens"),
     (
@@ -192,6 +268,7 @@ pub const MANAGEMENT_SCOPES: [(&str, &str); 26] = [
     ("update:client_keys", "Set and rotate applications' secrets"),
     ("update:clients", "Change applications"),
     ("update:resource_servers", "Change APIs"),
+    ("update:signing_keys", "Rotate and revoke signing keys"),
     ("update:tenant_settings", "Change the tenant's settings"),
 ];
 

@@ -180,6 +180,18 @@ impl Application {
             .collect()
     }
 
+    /// True where it gets tokens in a way in which `before` got none: longer, by a further grant
+    /// type, or by secrets that slept while it was public. Whoever does that hands out what it is
+    /// granted.
+    #[must_use]
+    pub fn opens_more_than(&self, before: &Self) -> bool {
+        let end = |own: &Self| own.expires_at.unwrap_or(i64::MAX);
+        let is_further = |own: &String| !before.grant_types.contains(own);
+        end(self) > end(before)
+            || self.grant_types.iter().any(is_further)
+            || before.is_public() && !self.is_public()
+    }
+
     /// How many of its secrets live.
     #[must_use]
     pub fn live_secrets(&self, now: i64) -> usize {

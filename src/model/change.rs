@@ -11,8 +11,10 @@ pub enum Change {
     ClientGrants(String),
     /// Every token of an object up to this change's number.
     Revocation(Covered),
-    /// One signed token, by `jti`.
+    /// One signed token, by the name of [`super::token::Token::revocation_name`].
     RevokedToken(String),
+    /// The signing keys of an algorithm.
+    SigningKeys(String),
     /// The tenant's settings.
     Settings,
     /// Anything else: history was lost, or a newer version wrote it. Drop what is known.
@@ -28,7 +30,8 @@ impl Change {
             Self::Application(client_id) => ("application", client_id.clone()),
             Self::ClientGrants(client_id) => ("client_grants", client_id.clone()),
             Self::Revocation(covered) => ("revocation", covered.to_key()),
-            Self::RevokedToken(jti) => ("revoked_token", jti.clone()),
+            Self::RevokedToken(name) => ("revoked_token", name.clone()),
+            Self::SigningKeys(algorithm) => ("signing_keys", algorithm.clone()),
             Self::Settings => ("settings", String::new()),
             Self::Everything => ("everything", String::new()),
         }
@@ -43,6 +46,7 @@ impl Change {
             "client_grants" => Self::ClientGrants(key),
             "revocation" => Covered::from_key(&key).map_or(Self::Everything, Self::Revocation),
             "revoked_token" => Self::RevokedToken(key),
+            "signing_keys" => Self::SigningKeys(key),
             "settings" => Self::Settings,
             _ => Self::Everything,
         }
@@ -128,6 +132,7 @@ mod tests {
             Change::Revocation(Covered::User("auth0|a name with spaces".into())),
             Change::Revocation(Covered::All),
             Change::RevokedToken("jti".into()),
+            Change::SigningKeys("ES256".into()),
             Change::Settings,
             Change::Everything,
         ] {

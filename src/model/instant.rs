@@ -14,6 +14,42 @@ pub fn to_rfc3339(unix_seconds: i64) -> String {
     }
 }
 
+/// The same of unix milliseconds: `2026-11-20T15:55:38.123Z`.
+#[must_use]
+pub fn to_rfc3339_millis(unix_millis: i64) -> String {
+    let (seconds, millis) = (unix_millis.div_euclid(1000), unix_millis.rem_euclid(1000));
+    match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
+        Ok(instant) => format!("{instant}.{millis:03}Z"),
+        Err(_) => unix_millis.to_string(),
+    }
+}
+
+/// The day of unix seconds in UTC as a number: 20261120.
+#[must_use]
+pub fn to_day(unix_seconds: i64) -> i64 {
+    match EPOCH.checked_add(SignedDuration::from_secs(unix_seconds)) {
+        Ok(instant) => {
+            let (year, month, day) = (instant.year(), instant.month(), instant.day());
+            i64::from(year) * 10_000 + i64::from(month) * 100 + i64::from(day)
+        }
+        Err(_) => 0,
+    }
+}
+
+/// The first second of a day that [`to_day`] writes; `None` where it is none.
+#[must_use]
+pub fn from_day(day: i64) -> Option<i64> {
+    let year = i16::try_from(day / 10_000).ok()?;
+    let month = i8::try_from(day / 100 % 100).ok()?;
+    let civil = jiff::civil::Date::new(year, month, i8::try_from(day % 100).ok()?).ok()?;
+    Some(
+        civil
+            .to_datetime(jiff::civil::Time::midnight())
+            .duration_since(EPOCH)
+            .as_secs(),
+    )
+}
+
 /// Reads RFC 3339 §5.6 with any offset, rounded down to unix seconds; `None` where it is not one.
 #[must_use]
 pub fn from_rfc3339(text: &str) -> Option<i64> {
@@ -65,6 +101,19 @@ fn offset_seconds(zone: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_survives_the_round_trip() {
+        assert_eq!(to_day(1_795_190_138), 20_261_120);
+        assert_eq!(from_day(20_261_120), Some(1_795_132_800));
+        assert_eq!(
+            to_rfc3339_millis(1_795_190_138_007),
+            "2026-11-20T15:55:38.007Z"
+        );
+        for wrong in [20_260_230, 20_261_301, 0, -1, 99_999_999_999] {
+            assert_eq!(from_day(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn an_instant_survives_the_round_trip_and_any_offset() {

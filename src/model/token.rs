@@ -46,6 +46,17 @@ impl Token {
         self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// Under which name a signed token is revoked: its `jti`, or for one under an API's own secret
+    /// the API's id and the `jti`, so that who knows that secret revokes no other API's tokens. The
+    /// two never meet, because a `jti` of ours holds no space.
+    #[must_use]
+    pub fn revocation_name(&self, secret_of: Option<&str>) -> String {
+        match secret_of {
+            None => self.jti.clone(),
+            Some(api_id) => format!("{api_id} {}", self.jti),
+        }
+    }
+
     /// Every object whose wholesale revocation covers this token; any of them is enough.
     pub fn covered_by(&self) -> impl Iterator<Item = Covered> {
         let of_anybody = [

@@ -59,6 +59,11 @@ impl Credential {
 }
 
 impl Presented {
+    /// Who the request says that it is.
+    pub(crate) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
     /// Reads header and body. One way only (RFC 6749 §2.3); `client_id` in the body beside Basic is
     /// fine where it is the same.
     ///

@@ -66,10 +66,8 @@ pub(crate) const KEY_SET: Operation = Operation {
 
 /// RFC 7517 §5.
 pub(crate) async fn get_key_set(State(app): State<Arc<App>>) -> Response {
-    document(
-        app.mint.keys.key_set().to_owned(),
-        app.config.keys.jwks_max_age,
-    )
+    let key_set = app.mint.keys.ring().key_set(app.clock.now());
+    document(key_set, app.config.keys.jwks_max_age)
 }
 
 fn document(json: String, max_age: Duration) -> Response {

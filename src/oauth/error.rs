@@ -11,7 +11,7 @@ use crate::wire::bearer::{INSUFFICIENT_SCOPE, INVALID_TOKEN};
 use crate::wire::{Apology, apologise, no_store};
 
 /// RFC 6749 §5.2; `access_denied` of a token request is 403 (compatibility.md §6).
-fn status(code: Code) -> StatusCode {
+pub(super) fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidClient | Code::InvalidToken => StatusCode::UNAUTHORIZED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
+use super::entry::Entry;
 use super::params::Params;
 use super::revoke::{TOKEN, token_of};
 use crate::app::App;
@@ -17,12 +18,14 @@ use crate::directory::Stance;
 use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::fault::Fault;
+use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::model::scope::Scopes;
 use crate::model::token::Token;
 use crate::wire::bearer::{self, Bad};
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
+use crate::wire::origin::Origin;
 use crate::wire::schema::{Field, boolean, integer, text};
 
 pub(crate) const POST: Operation = Operation {
@@ -45,20 +48,33 @@ const SHOWN: &[Field] = &[
     integer("exp", 0, i64::MAX),
 ];
 
-/// Tells an active token to those who may see it; everything else is `{"active":false}`.
+/// `POST /oauth/introspect`, and its entry in the audit where it is refused.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    origin: Origin,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+    let mut entry = Entry::open(&app, origin, Kind::RefusedIntrospection);
+    let answered = answer(&app, &mut entry, (&uri, &headers), body).await;
+    entry.close(answered)
+}
+
+/// Tells an active token to those who may see it; everything else is `{"active":false}`.
+async fn answer(
+    app: &App,
+    entry: &mut Entry<'_>,
+    (uri, headers): (&Uri, &HeaderMap),
+    body: Body,
+) -> Result<Response, Stop> {
+    let params = Params::read(uri, headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let text = token_of(&params)?;
-    let viewer = Viewer::authenticate(&app, &headers, &params, now).await?;
+    let viewer = Viewer::authenticate(app, entry, (headers, &params), now).await?;
     let recogniser = app.recogniser();
     if let Some(found) = recogniser.recognise(&text, now).await?
-        && let Some(seen) = viewer.sees(&app, &found.token).await?
+        && let Some(seen) = viewer.sees(app, &found.token).await?
     {
         recogniser.record_use(&found, now);
         return Ok(no_store(
@@ -80,8 +96,8 @@ enum Viewer {
 impl Viewer {
     async fn authenticate(
         app: &App,
-        headers: &HeaderMap,
-        params: &Params,
+        entry: &mut Entry<'_>,
+        (headers, params): (&HeaderMap, &Params),
         now: i64,
     ) -> Result<Self, Stop> {
         if bearer::is_bearer(headers) {
@@ -89,6 +105,7 @@ impl Viewer {
             return Self::administrator(app, headers, now).await;
         }
         let presented = Presented::read(headers, params)?;
+        entry.is_asked_by(&presented);
         let client = client_auth::authenticate(app, &presented, Stance::Strict, now).await?;
         if client.application.is_public() {
             let client_id = &client.application.client_id;

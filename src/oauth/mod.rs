@@ -2,6 +2,7 @@
 
 pub mod client_auth;
 pub mod discovery;
+mod entry;
 pub mod error;
 pub mod introspect;
 pub mod params;

@@ -9,12 +9,15 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::client_auth::{self, CREDENTIALS, Presented};
+use super::entry::Entry;
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
+use crate::model::record::Kind;
 use crate::model::refusal::{Refusal, Stop};
 use crate::secret::Secret;
 use crate::wire::operation::{Access, Body as Takes, Operation};
+use crate::wire::origin::Origin;
 use crate::wire::schema::{Field, text};
 
 pub(crate) const POST: Operation = Operation {
@@ -29,30 +32,42 @@ pub(super) const TOKEN: &[Field] = &[
     text("token_type_hint", 0, 200),
 ];
 
-/// An application revokes a token of its own. An unknown, ended or foreign one is 200 without
-/// effect: the client is told nothing of tokens that are not its own (RFC 7009 §2.2).
+/// `POST /oauth/revoke`, and its entry in the audit.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    origin: Origin,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+    let mut entry = Entry::open(&app, origin, Kind::RefusedRevocation);
+    let answered = answer(&app, &mut entry, (&uri, &headers), body).await;
+    entry.close(answered)
+}
+
+/// An application revokes a token of its own. An unknown, ended or foreign one is 200 without
+/// effect: the client is told nothing of tokens that are not its own (RFC 7009 §2.2).
+async fn answer(
+    app: &App,
+    entry: &mut Entry<'_>,
+    (uri, headers): (&Uri, &HeaderMap),
+    body: Body,
+) -> Result<Response, Stop> {
+    let params = Params::read(uri, headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let text = token_of(&params)?;
-    let presented = Presented::read(&headers, &params)?;
-    let client = client_auth::authenticate(&app, &presented, Stance::Strict, now).await?;
+    let presented = Presented::read(headers, &params)?;
+    entry.is_asked_by(&presented);
+    let client = client_auth::authenticate(app, &presented, Stance::Strict, now).await?;
+    entry.is_of(&client.application);
     let recogniser = app.recogniser();
     if let Some(found) = recogniser.recognise(&text, now).await?
         && found.token.client_id == client.application.client_id
     {
-        let jti = found.token.jti.clone();
-        recogniser.revoke(found).await?;
-        tracing::info!(
-            client_id = client.application.client_id,
-            jti,
-            "token revoked"
-        );
+        let record = entry.revoked(&found.token);
+        let (jti, client_id) = (found.token.jti.clone(), found.token.client_id.clone());
+        recogniser.revoke(found, record).await?;
+        tracing::info!(client_id, jti, "token revoked");
     }
     Ok((StatusCode::OK, [(CACHE_CONTROL, "no-store")]).into_response())
 }

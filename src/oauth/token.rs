@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
+use super::entry::Entry;
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
@@ -16,11 +17,13 @@ use crate::grants::client_credentials;
 use crate::grants::targets::Named;
 use crate::grants::{self, GrantRequest, Outcome};
 use crate::model::application::CLIENT_CREDENTIALS;
+use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
-use crate::tokens::issue::{Approval, Issued};
+use crate::tokens::issue::Issued;
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
+use crate::wire::origin::Origin;
 use crate::wire::schema::{Field, Form, integer, text, texts};
 
 pub(crate) const POST: Operation = Operation {
@@ -45,23 +48,39 @@ const SHOWN: &[Field] = &[
     text("scope", 1, 16_384),
 ];
 
-/// The order of a token request, whole.
+/// `POST /oauth/token`, and its entry in the audit.
 pub(crate) async fn post(
     State(app): State<Arc<App>>,
+    origin: Origin,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Stop> {
-    let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+    let mut entry = Entry::open(&app, origin, Kind::RefusedTokenRequest);
+    let answered = answer(&app, &mut entry, (&uri, &headers), body).await;
+    entry.close(answered)
+}
+
+/// The order of a token request, whole.
+async fn answer(
+    app: &App,
+    entry: &mut Entry<'_>,
+    (uri, headers): (&Uri, &HeaderMap),
+    body: Body,
+) -> Result<Response, Stop> {
+    let params = Params::read(uri, headers, body, &app.config.server).await?;
     let now = app.clock.now();
     let position = app.directory.position();
-    let request = TokenRequest::parse(&headers, &params)?;
+    let request = TokenRequest::parse(headers, &params);
+    let request = request.inspect_err(|_| entry.claims(headers, &params))?;
+    entry.asks(&request.presented, &request.grant);
     let client =
-        client_auth::authenticate(&app, &request.presented, Stance::MayBeStale, now).await?;
+        client_auth::authenticate(app, &request.presented, Stance::MayBeStale, now).await?;
+    entry.is_of(&client.application);
     match grants::decide(&request.grant, &client, app.ground(position, now)).await? {
         Outcome::Approved(approval) => {
             let issued = app.mint.issue(&approval, now).await?;
-            record(&request.grant, &approval, &issued);
+            entry.issued(&request.grant, &client, (approval, &issued.token));
             Ok(no_store(StatusCode::OK, &Answer::of(&issued)))
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
@@ -137,18 +156,4 @@ impl<'a> Answer<'a> {
             scope: &issued.token.scope,
         }
     }
-}
-
-/// The log's word on an issuance: requested, granted and the rule.
-fn record(request: &GrantRequest, approval: &Approval, issued: &Issued) {
-    let GrantRequest::ClientCredentials(request) = request;
-    tracing::debug!(
-        client_id = approval.client_id,
-        jti = issued.token.jti,
-        audiences = ?issued.token.audiences,
-        requested = request.validity_period.map(crate::lifetime::Lifetime::as_integer),
-        granted = approval.decision.lifetime.as_integer(),
-        rule = approval.decision.rule.as_str(),
-        "token issued"
-    );
 }

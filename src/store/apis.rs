@@ -4,7 +4,9 @@ use sqlx::FromRow;
 
 use super::{Conn, Write, execute, run};
 use crate::lifetime::{ApiLifetimes, Lifetime, Maximum};
-use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm, SystemApi, system_scopes};
+use crate::model::api::{
+    Api, ClientPolicy, Dialect, SigningAlgorithm, SigningSecret, SystemApi, system_scopes,
+};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -17,7 +19,8 @@ macro_rules! select {
             "select id, system, identifier, name, scopes, signing_alg, token_dialect,
                  allow_offline_access, skip_consent_for_verifiable_first_party_clients,
                  client_policy, token_lifetime, token_lifetime_for_web, max_token_lifetime,
-                 max_is_implied, described, created_at
+                 max_is_implied, described, created_at, sealed_signing_secret,
+                 signing_secret_ends_at
                from apis ",
             $rest
         )
@@ -42,6 +45,8 @@ struct ApiRow {
     max_is_implied: bool,
     described: String,
     created_at: i64,
+    sealed_signing_secret: Option<String>,
+    signing_secret_ends_at: Option<i64>,
 }
 
 impl ApiRow {
@@ -66,6 +71,10 @@ impl ApiRow {
             None => Maximum::Unset,
             Some(seconds) => Maximum::Set(lifetime(seconds)?),
         };
+        let ends_at = self.signing_secret_ends_at;
+        let signing_secret = self
+            .sealed_signing_secret
+            .map(|sealed| SigningSecret { sealed, ends_at });
         Ok(Api {
             identifier,
             system,
@@ -75,6 +84,7 @@ impl ApiRow {
                 SigningAlgorithm::parse(&self.signing_alg),
                 &self.signing_alg,
             )?,
+            signing_secret,
             token_dialect: match self.token_dialect {
                 Some(text) => Some(known(Dialect::parse(&text), &text)?),
                 None => None,
@@ -136,6 +146,15 @@ fn maximum_columns(maximum: Maximum) -> (Option<i64>, bool) {
     }
 }
 
+/// The signing secret as its two columns.
+fn secret_columns(api: &Api) -> (Option<&str>, Option<i64>) {
+    let secret = api.signing_secret.as_ref();
+    (
+        secret.map(|secret| secret.sealed.as_str()),
+        secret.and_then(|secret| secret.ends_at),
+    )
+}
+
 /// Stores a new API; false where its identifier (or system place) is taken.
 ///
 /// # Errors
@@ -147,13 +166,14 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
     } else {
         super::to_json(&api.scopes)?
     };
+    let (secret, secret_ends_at) = secret_columns(api);
     let inserted = execute!(
         tx,
         "insert into apis (id, system, identifier, name, scopes, signing_alg, token_dialect,
              allow_offline_access, skip_consent_for_verifiable_first_party_clients, client_policy,
-             token_lifetime, token_lifetime_for_web, max_token_lifetime, max_is_implied,
-             described, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+             token_lifetime, token_lifetime_for_web, max_token_lifetime, max_is_implied, described,
+             created_at, sealed_signing_secret, signing_secret_ends_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          on conflict do nothing",
         &api.id,
         api.system.map(system_text),
@@ -170,7 +190,9 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         maximum,
         is_implied,
         super::to_json(&api.described.0)?,
-        api.created_at
+        api.created_at,
+        secret,
+        secret_ends_at
     )?;
     Ok(inserted == 1)
 }
@@ -186,12 +208,14 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
     } else {
         super::to_json(&api.scopes)?
     };
+    let (secret, secret_ends_at) = secret_columns(api);
     let updated = execute!(
         tx,
         "update apis set name = $2, scopes = $3, signing_alg = $4, token_dialect = $5,
              allow_offline_access = $6, skip_consent_for_verifiable_first_party_clients = $7,
              client_policy = $8, token_lifetime = $9, token_lifetime_for_web = $10,
-             max_token_lifetime = $11, max_is_implied = $12, described = $13
+             max_token_lifetime = $11, max_is_implied = $12, described = $13,
+             sealed_signing_secret = $14, signing_secret_ends_at = $15
          where id = $1",
         &api.id,
         &api.name,
@@ -205,7 +229,9 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         api.lifetimes.token_lifetime_for_web,
         maximum,
         is_implied,
-        super::to_json(&api.described.0)?
+        super::to_json(&api.described.0)?,
+        secret,
+        secret_ends_at
     )?;
     Ok(updated == 1)
 }
@@ -287,4 +313,69 @@ pub async fn list(conn: &mut Conn, offset: i64, rows_max: i64) -> Result<(Vec<Ap
         .map(|row| row.into_api(conn.issuer()))
         .collect::<Result<_, _>>()?;
     Ok((apis, total))
+}
+
+/// The algorithms that APIs have.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn signing_algs(conn: &mut Conn) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select distinct signing_alg from apis order by signing_alg"
+    )?;
+    Ok(rows.into_iter().map(|(alg,)| alg).collect())
+}
+
+/// The sealed signing secrets of APIs with ids above `after`, in order; at most `rows_max`.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn page_of_secrets(
+    conn: &mut Conn,
+    after: &str,
+    rows_max: i64,
+) -> Result<Vec<(String, String)>, Fault> {
+    run!(
+        fetch_all,
+        conn,
+        (String, String),
+        "select id, sealed_signing_secret from apis
+          where sealed_signing_secret is not null and id > $1 order by id limit $2",
+        after,
+        rows_max
+    )
+}
+
+/// Puts a signing secret's new seal in the place of the old one, unless that has changed meanwhile.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn reseal_secret(tx: &mut Write, id: &str, old: &str, new: &str) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "update apis set sealed_signing_secret = $3
+          where id = $1 and sealed_signing_secret = $2",
+        id,
+        old,
+        new
+    )?;
+    Ok(())
+}
+
+/// Removes up to `rows_max` signing secrets whose tokens have all ended.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn sweep_secrets(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault> {
+    execute!(
+        tx,
+        "update apis set sealed_signing_secret = null, signing_secret_ends_at = null where id in (
+            select id from apis where signing_secret_ends_at <= $1
+             order by signing_secret_ends_at limit $2)",
+        now,
+        rows_max
+    )
 }

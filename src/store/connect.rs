@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 
 use super::{Conn, Handle, Pools, Store, fault};
 use crate::config::{StoreConfig, StoreUrl};
@@ -93,6 +93,15 @@ impl Listener {
     pub async fn heard(&mut self) -> Result<(), Fault> {
         self.0.recv().await.map(drop).map_err(fault)
     }
+}
+
+/// A pool of one connection to the same Postgres, under a name of its own.
+pub(super) fn one_connection(pool: &PgPool, name: &str) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(BUSY_MAX)
+        .connect_lazy_with(options.application_name(name))
 }
 
 fn sqlite_pools(path: &Path, config: &StoreConfig) -> Result<Pools, Fault> {

@@ -16,6 +16,7 @@ use super::{Store, Write, assertions, revocations, tokens};
 use crate::clock::Clock;
 use crate::model::change::Change;
 use crate::model::fault::Fault;
+use crate::model::record::Record;
 use crate::model::token::Token;
 
 /// What a transaction may take: a connection that has gone silent must not hold up everybody.
@@ -35,8 +36,8 @@ pub enum Operation {
     },
     /// Revokes a signed token.
     RevokeSigned {
-        /// Its name.
-        jti: String,
+        /// What it is revoked under ([`Token::revocation_name`]).
+        name: String,
         /// Its end, unix seconds.
         expires_at: i64,
     },
@@ -52,6 +53,9 @@ pub enum Operation {
     },
     /// Takes an assertion, which counts once.
     RedeemAssertion(Redemption),
+    /// Another operation, with a record in the audit where it changed something: run again after an
+    /// unknown outcome, it finds nothing to change and records nothing twice.
+    Recorded(Box<Operation>, Box<Record>),
 }
 
 /// The use of a client assertion by a request.
@@ -65,44 +69,76 @@ pub struct Redemption {
     pub ends_at: i64,
 }
 
+/// What an operation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// What it is for.
+    Changed,
+    /// Nothing: it was so already.
+    Nothing,
+    /// Nothing: it counts once, and another request has it.
+    TakenByAnother,
+}
+
 /// What came of an operation.
 #[derive(Clone, Copy, Debug)]
 struct Done {
     /// The number of the last change of its batch, 0 where there was none.
     last: i64,
-    /// True where the request has what it asked for; false where another has what counts once.
-    is_taken: bool,
+    effect: Effect,
 }
 
 impl Operation {
     /// The row that it locks: batches sort by it, so that two nodes' batches cannot deadlock.
     fn key(&self) -> &str {
         match self {
-            Self::RevokeSigned { jti, .. } => jti,
+            Self::RevokeSigned { name, .. } => name,
             Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RecordUse { digest } => digest,
+            Self::Recorded(operation, _) => operation.key(),
         }
     }
 
-    /// True where the request has what it asked for; false only for what counts once.
-    async fn run(&self, tx: &mut Write, now: i64) -> Result<bool, Fault> {
-        match self {
+    async fn run(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+        let Self::Recorded(operation, record) = self else {
+            return self.run_alone(tx, now).await;
+        };
+        let effect = operation.run_alone(tx, now).await?;
+        if effect == Effect::Changed {
+            tx.record(record.as_ref().clone());
+        }
+        Ok(effect)
+    }
+
+    async fn run_alone(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+        let is_changed = match self {
             Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await?,
             Self::RevokeStored { digest } => tokens::delete(tx, digest).await?,
             Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await?,
-            Self::RevokeSigned { jti, expires_at } => {
-                revocations::insert_token(tx, jti, *expires_at).await?;
-                tx.note(Change::RevokedToken(jti.clone()));
+            Self::RevokeSigned { name, expires_at } => {
+                let is_new = revocations::insert_token(tx, name, *expires_at).await?;
+                tx.note(Change::RevokedToken(name.clone()));
+                is_new
             }
             Self::RedeemAssertion(Redemption {
                 digest,
                 mark,
                 ends_at,
-            }) => return assertions::redeem(tx, digest, mark, *ends_at).await,
-        }
-        Ok(true)
+            }) => {
+                if !assertions::redeem(tx, digest, mark, *ends_at).await? {
+                    return Ok(Effect::TakenByAnother);
+                }
+                true
+            }
+            Self::Recorded(..) => return Err(Fault::internal("a record of a record")),
+        };
+        Ok(if is_changed {
+            Effect::Changed
+        } else {
+            Effect::Nothing
+        })
     }
 }
 
@@ -142,7 +178,7 @@ impl GroupDoor {
     /// As [`GroupDoor::commit`].
     pub async fn redeem(&self, redemption: Redemption) -> Result<bool, Fault> {
         let done = self.run(Operation::RedeemAssertion(redemption)).await?;
-        Ok(done.is_taken)
+        Ok(done.effect != Effect::TakenByAnother)
     }
 
     async fn run(&self, operation: Operation) -> Result<Done, Fault> {
@@ -222,13 +258,13 @@ enum Failed {
 async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<Vec<Done>, Failed> {
     let mut tx = store.write().await.map_err(Failed::AtTheDoor)?;
     let running = async {
-        let mut taken = Vec::with_capacity(operations.len());
+        let mut effects = Vec::with_capacity(operations.len());
         for operation in operations {
-            taken.push(operation.run(&mut tx, now).await?);
+            effects.push(operation.run(&mut tx, now).await?);
         }
         let last = tx.commit(now).await?;
-        let done = |is_taken| Done { last, is_taken };
-        Ok(taken.into_iter().map(done).collect())
+        let done = |effect| Done { last, effect };
+        Ok(effects.into_iter().map(done).collect())
     };
     match timeout(COMMIT_MAX, running).await {
         Ok(result) => result.map_err(Failed::Within),

@@ -6,10 +6,12 @@
 pub mod apis;
 pub mod applications;
 pub mod assertions;
+pub mod audit;
 pub mod client_credentials;
 pub mod client_grants;
 pub mod feed;
 pub mod group;
+pub mod issuances;
 pub mod keys;
 pub mod migrate;
 pub mod revocations;
@@ -29,6 +31,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool,
 use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::record::Record;
 
 pub use connect::{location, make_private_folder};
 
@@ -61,7 +64,42 @@ macro_rules! execute {
         .map_err(crate::store::fault)
     };
 }
-pub(crate) use {execute, run};
+
+/// Runs a statement of [`rows_text`] with the values of each row.
+macro_rules! execute_rows {
+    ($conn:expr, $sql:expr, $rows:expr, |$row:pat_param| $($value:expr),* $(,)?) => {
+        match $conn.raw() {
+            crate::store::Raw::Sqlite(c) => {
+                let mut query = sqlx::query::<sqlx::Sqlite>(sqlx::AssertSqlSafe($sql));
+                for $row in $rows {
+                    query = query$(.bind($value))*;
+                }
+                query.execute(c).await.map(|done| done.rows_affected())
+            }
+            crate::store::Raw::Postgres(c) => {
+                let mut query = sqlx::query::<sqlx::Postgres>(sqlx::AssertSqlSafe($sql));
+                for $row in $rows {
+                    query = query$(.bind($value))*;
+                }
+                query.execute(c).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(crate::store::fault)
+    };
+}
+pub(crate) use {execute, execute_rows, run};
+
+/// The text of a statement with placeholders for so many rows between its head and its tail.
+fn rows_text(head: &str, columns: usize, rows: usize, tail: &str) -> String {
+    let row = |row: usize| {
+        let places: Vec<String> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
+        format!("({})", places.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    format!("{head}{}{tail}", rows.join(", "))
+}
 
 /// The store: pools of connections to one database.
 #[derive(Clone)]
@@ -110,7 +148,23 @@ impl Store {
         Ok(Write {
             conn: self.conn(handle),
             changes: Vec::new(),
+            records: Vec::new(),
         })
+    }
+
+    /// The same database for what is written beside the requests: statements are counted apart, and
+    /// on Postgres it has one connection of its own, so that requests never wait for it.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let pools = match &self.pools {
+            Pools::Postgres(pool) => Pools::Postgres(connect::one_connection(pool, BESIDE)),
+            sqlite @ Pools::Sqlite { .. } => sqlite.clone(),
+        };
+        Self {
+            pools,
+            issuer: Arc::clone(&self.issuer),
+            statements: Arc::default(),
+        }
     }
 
     /// How many statements this store has sent since the start; those of the feed's own connection
@@ -202,6 +256,7 @@ impl DerefMut for Read {
 pub struct Write {
     conn: Conn,
     changes: Vec<Change>,
+    records: Vec<Record>,
 }
 
 impl Deref for Write {
@@ -225,12 +280,28 @@ impl Write {
         self.changes.push(change);
     }
 
-    /// Appends the noted changes to the feed and commits. Answers the last change's number, 0 where
-    /// nothing was noted.
+    /// Keeps a record in the audit, committed with what this transaction does. It gets its number at
+    /// the commit, before the changes get theirs: everybody takes the two counters in this order.
+    pub fn record(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    /// Writes what was recorded so far: where this transaction takes the feed's counter itself.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn write_records(&mut self) -> Result<(), Fault> {
+        let records = std::mem::take(&mut self.records);
+        audit::append(self, &records).await
+    }
+
+    /// Appends the records to the audit and the noted changes to the feed, and commits. Answers the
+    /// last change's number, 0 where nothing was noted.
     ///
     /// # Errors
     /// A fault; where the connection was lost at the commit, whether it happened is unknown.
     pub async fn commit(mut self, now: i64) -> Result<i64, Fault> {
+        self.write_records().await?;
         let changes = std::mem::take(&mut self.changes);
         let last = feed::append(&mut self, &changes, now).await?;
         match self.conn.handle {
@@ -250,6 +321,9 @@ impl Write {
         Ok(last)
     }
 }
+
+/// How Postgres names the session that writes beside the requests.
+pub const BESIDE: &str = "grantor audit";
 
 /// What the log says of the databases' own messages: their notices are no news.
 pub const LOG_FILTER: &str = "sqlx=warn";

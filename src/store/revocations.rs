@@ -161,15 +161,19 @@ pub async fn revoke_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<
     Ok(())
 }
 
-/// Records that a signed token is revoked; doing it twice is doing it once.
-pub(super) async fn insert_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<(), Fault> {
-    execute!(
+/// Records that a signed token is revoked; doing it twice is doing it once, and false.
+pub(super) async fn insert_token(
+    tx: &mut Write,
+    jti: &str,
+    expires_at: i64,
+) -> Result<bool, Fault> {
+    let inserted = execute!(
         tx,
         "insert into revoked_tokens (jti, expires_at) values ($1, $2) on conflict (jti) do nothing",
         jti,
         expires_at
     )?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// Removes up to `rows_max` records of tokens that have ended anyway.

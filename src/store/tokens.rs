@@ -33,7 +33,7 @@ pub struct StoredToken {
 
 /// Stores a token. Its digest is of 256 random bits, so a second row of the same digest is this
 /// same request's, run again after an unknown outcome.
-pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Result<(), Fault> {
+pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Result<bool, Fault> {
     let inserted = execute!(
         tx,
         "insert into tokens (digest, id, client_id, subject, scope, position, issued_at, expires_at)
@@ -49,7 +49,7 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
         token.expires_at
     )?;
     if inserted == 0 {
-        return Ok(());
+        return Ok(false);
     }
     for (ordinal, audience) in (0_i64..).zip(&token.audiences) {
         execute!(
@@ -60,7 +60,7 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
             audience
         )?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The token of a digest.
@@ -243,15 +243,14 @@ pub async fn delete_by_id(tx: &mut Write, id: &str) -> Result<bool, Fault> {
     Ok(execute!(tx, "delete from tokens where id = $1", id)? == 1)
 }
 
-/// Removes the token of a digest.
-pub(super) async fn delete(tx: &mut Write, digest: &str) -> Result<(), Fault> {
-    execute!(tx, "delete from tokens where digest = $1", digest)?;
-    Ok(())
+/// Removes the token of a digest; false where it is gone already.
+pub(super) async fn delete(tx: &mut Write, digest: &str) -> Result<bool, Fault> {
+    Ok(execute!(tx, "delete from tokens where digest = $1", digest)? == 1)
 }
 
-/// Records a use, where the last one recorded is an hour old.
-pub(super) async fn record_use(tx: &mut Write, digest: &str, now: i64) -> Result<(), Fault> {
-    execute!(
+/// Records a use, where the last one recorded is an hour old; false otherwise.
+pub(super) async fn record_use(tx: &mut Write, digest: &str, now: i64) -> Result<bool, Fault> {
+    let updated = execute!(
         tx,
         "update tokens set last_used_at = $2
           where digest = $1 and (last_used_at is null or last_used_at <= $3)",
@@ -259,7 +258,7 @@ pub(super) async fn record_use(tx: &mut Write, digest: &str, now: i64) -> Result
         now,
         now - USE_RECORDED_EVERY_SECONDS
     )?;
-    Ok(())
+    Ok(updated == 1)
 }
 
 /// How many tokens are out that never expire.

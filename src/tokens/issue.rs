@@ -2,26 +2,30 @@
 
 use std::sync::Arc;
 
-use super::keys::KeyRing;
+use super::jwt::Signer;
 use super::{jti, jwt, opaque};
+use crate::keys::Keys;
 use crate::lifetime::Decision;
-use crate::model::api::{Api, Dialect};
+use crate::model::api::{Api, Dialect, SigningAlgorithm};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::Token;
 use crate::secret::{Digester, Secret};
+use crate::store::Store;
 use crate::store::group::{GroupDoor, Operation};
 
 /// What issuing needs of the server.
 pub struct Mint {
     /// In `iss`.
     pub issuer: Issuer,
-    /// Signs.
-    pub keys: KeyRing,
+    /// Sign.
+    pub keys: Arc<Keys>,
     /// Digests stored tokens.
     pub digester: Digester,
     /// Stores.
     pub door: GroupDoor,
+    /// Where keys are looked for that the ring does not have yet.
+    pub store: Store,
 }
 
 /// What a grant has approved.
@@ -71,10 +75,7 @@ impl Mint {
             expires_at: Token::end(now, approval.decision.lifetime),
         };
         let signed = match signed_form(&approval.apis, &approval.decision) {
-            Some((api, dialect)) => {
-                let key = self.keys.current(api.signing_alg)?;
-                Some(jwt::sign(&token, dialect, approval.gty, &self.issuer, key)?)
-            }
+            Some((api, dialect)) => Some(self.sign(&token, (api, dialect), approval.gty).await?),
             None => None,
         };
         // One with so many scopes that nobody would recognise it again is stored as well.
@@ -86,6 +87,32 @@ impl Mint {
             text: Secret::new(text),
             token,
         })
+    }
+
+    async fn sign(
+        &self,
+        token: &Token,
+        (api, dialect): (&Api, Dialect),
+        gty: &str,
+    ) -> Result<String, Fault> {
+        let now = token.issued_at;
+        let algorithm = api.signing_alg;
+        if !algorithm.has_keys() {
+            let secret = self.keys.secret_of(api, now)?.ok_or_else(|| {
+                Fault::internal(format_args!("API {} has no signing secret", api.id))
+            })?;
+            return jwt::sign(token, dialect, gty, &self.issuer, &Signer::Secret(&secret));
+        }
+        let mut ring = self.keys.ring();
+        if !ring.has(algorithm) {
+            // An API's first token by this algorithm may come before the news of its keys.
+            self.keys.load(&mut *self.store.read().await?).await?;
+            ring = self.keys.ring();
+        }
+        let key = ring.signer(algorithm, now).ok_or_else(|| {
+            Fault::internal(format_args!("there is no {} key", algorithm.as_str()))
+        })?;
+        jwt::sign(token, dialect, gty, &self.issuer, &Signer::Pair(key))
     }
 
     async fn store(&self, token: &Token) -> Result<String, Fault> {
@@ -112,12 +139,18 @@ fn signed_form<'a>(apis: &'a [Arc<Api>], decision: &Decision) -> Option<(&'a Api
     is_signed.then_some((api.as_ref(), dialect))
 }
 
-/// True where one signed token can serve all of the APIs (compatibility.md §6).
+/// True where one token can serve all of the APIs: they agree, and the secret of one of them does not
+/// speak for another (compatibility.md §6).
 #[must_use]
 pub fn share_a_form(apis: &[Arc<Api>]) -> bool {
     let Some(first) = apis.first() else {
         return true;
     };
-    apis.iter()
-        .all(|api| api.signing_alg == first.signing_alg && api.dialect() == first.dialect())
+    let needs_secrets = first.signing_alg == SigningAlgorithm::Hs256
+        && first.dialect() != Dialect::Opaque
+        && apis.len() > 1;
+    !needs_secrets
+        && apis
+            .iter()
+            .all(|api| api.signing_alg == first.signing_alg && api.dialect() == first.dialect())
 }

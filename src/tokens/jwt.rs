@@ -3,17 +3,20 @@
 //! The compact form is put together here around a key pair that was parsed once: the library's
 //! signer interface takes a key's bytes and parses them at every call.
 
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::dangerous::insecure_decode_claims;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::jti;
-use super::keys::{KeyRing, SigningKey};
+use crate::keys::pair::SigningKey;
 use crate::model::api::{Dialect, SigningAlgorithm};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::Token;
+use crate::secret::Secret;
 
 /// Longest text that is looked at as a signed token, in bytes.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -26,7 +29,42 @@ const TYP_AUTH0: &str = "JWT";
 struct Header<'a> {
     alg: &'a str,
     typ: &'a str,
-    kid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+}
+
+/// What signs a token.
+pub enum Signer<'a> {
+    /// A key pair of the server's.
+    Pair(&'a SigningKey),
+    /// The API's own secret, by HS256: it has no `kid`, the audience says whose it is.
+    Secret(&'a Secret<Vec<u8>>),
+}
+
+impl Signer<'_> {
+    fn algorithm(&self) -> SigningAlgorithm {
+        match self {
+            Self::Pair(key) => key.algorithm(),
+            Self::Secret(_) => SigningAlgorithm::Hs256,
+        }
+    }
+
+    fn kid(&self) -> Option<&str> {
+        match self {
+            Self::Pair(key) => Some(key.kid()),
+            Self::Secret(_) => None,
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Fault> {
+        match self {
+            Self::Pair(key) => key.sign(message),
+            Self::Secret(secret) => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+                Ok(hmac::sign(&key, message).as_ref().to_vec())
+            }
+        }
+    }
 }
 
 /// RFC 7519 §4.1.3: one audience as a string, several as an array.
@@ -64,7 +102,7 @@ pub fn sign(
     dialect: Dialect,
     gty: &str,
     issuer: &Issuer,
-    key: &SigningKey,
+    signer: &Signer<'_>,
 ) -> Result<String, Fault> {
     let exp = token
         .expires_at
@@ -88,14 +126,14 @@ pub fn sign(
     };
     let typ = if is_rfc9068 { TYP_RFC9068 } else { TYP_AUTH0 };
     let header = Header {
-        alg: key.algorithm().as_str(),
+        alg: signer.algorithm().as_str(),
         typ,
-        kid: key.kid(),
+        kid: signer.kid(),
     };
     let mut compact = encode(&header)?;
     compact.push('.');
     compact.push_str(&encode(&claims)?);
-    let signature = key.sign(compact.as_bytes())?;
+    let signature = signer.sign(compact.as_bytes())?;
     compact.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
     Ok(compact)
@@ -119,15 +157,22 @@ struct ReadClaims {
     jti: String,
 }
 
-/// Reads a token that this server has signed: issuer, type, and exactly the algorithm of the key
-/// that `kid` names are checked. Whether it still lives is for the caller, by its own clock.
+/// Who has signed a presented token, by its own word: nothing of it is checked.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// The key of a `kid`.
+    Key(String),
+    /// The secret of the API that is its only audience, by HS256.
+    SecretOf(String),
+}
+
+/// Reads who has signed a token, by its own word; `None` where it can be none of ours.
 #[must_use]
-pub fn verify(text: &str, issuer: &Issuer, ring: &KeyRing) -> Option<Token> {
+pub fn claimed(text: &str) -> Option<Claimed> {
     if text.len() > TOKEN_BYTES_MAX {
         return None;
     }
     let header = jsonwebtoken::decode_header(text).ok()?;
-    let key = ring.get(header.kid.as_deref()?)?;
     let is_access_token = header
         .typ
         .as_deref()
@@ -136,10 +181,49 @@ pub fn verify(text: &str, issuer: &Issuer, ring: &KeyRing) -> Option<Token> {
     if !is_access_token || header.crit.is_some() {
         return None;
     }
-    let claims =
-        jsonwebtoken::decode::<ReadClaims>(text, key.verifier(), &validation(key.algorithm()))
-            .ok()?
-            .claims;
+    match (header.alg, header.kid) {
+        (Algorithm::HS256, None) => match insecure_decode_claims::<OnlyAudience>(text).ok()?.aud {
+            Audience::One(audience) => Some(Claimed::SecretOf(audience)),
+            Audience::Several(_) => None,
+        },
+        (Algorithm::HS256, Some(_)) | (_, None) => None,
+        (_, Some(kid)) => Some(Claimed::Key(kid)),
+    }
+}
+
+#[derive(Deserialize)]
+struct OnlyAudience {
+    aud: Audience,
+}
+
+/// Reads a token that a key of this server has signed: issuer, type, and exactly the key's own
+/// algorithm are checked. Whether it still lives is for the caller, by its own clock.
+#[must_use]
+pub fn verify(text: &str, issuer: &Issuer, key: &SigningKey) -> Option<Token> {
+    read(text, issuer, (key.algorithm(), key.verifier()))
+}
+
+/// Reads a token under an API's own secret: the same, and that the API is its only audience.
+#[must_use]
+pub fn verify_by_secret(
+    text: &str,
+    issuer: &Issuer,
+    secret: &Secret<Vec<u8>>,
+    audience: &str,
+) -> Option<Token> {
+    let verifier = DecodingKey::from_secret(secret.expose());
+    let token = read(text, issuer, (SigningAlgorithm::Hs256, &verifier))?;
+    (token.audiences == [audience]).then_some(token)
+}
+
+fn read(
+    text: &str,
+    issuer: &Issuer,
+    (algorithm, verifier): (SigningAlgorithm, &DecodingKey),
+) -> Option<Token> {
+    let claims = jsonwebtoken::decode::<ReadClaims>(text, verifier, &validation(algorithm))
+        .ok()?
+        .claims;
     if claims.iss != issuer.as_str() {
         return None;
     }
@@ -162,6 +246,11 @@ pub fn verify(text: &str, issuer: &Issuer, ring: &KeyRing) -> Option<Token> {
 fn validation(algorithm: SigningAlgorithm) -> Validation {
     let mut validation = Validation::new(match algorithm {
         SigningAlgorithm::Rs256 => Algorithm::RS256,
+        SigningAlgorithm::Ps256 => Algorithm::PS256,
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+        SigningAlgorithm::Rs512 => Algorithm::RS512,
+        SigningAlgorithm::Hs256 => Algorithm::HS256,
     });
     validation.required_spec_claims.clear();
     validation.validate_exp = false;

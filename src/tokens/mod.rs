@@ -4,6 +4,5 @@ pub mod assertion;
 pub mod issue;
 pub mod jti;
 pub mod jwt;
-pub mod keys;
 pub mod opaque;
 pub mod recognise;

@@ -8,7 +8,7 @@ use crate::model::api::SystemApi;
 use crate::model::fault::Fault;
 use crate::model::scope::Scopes;
 use crate::secret::Secret;
-use crate::tokens::jwt::TOKEN_BYTES_MAX;
+use crate::tokens::jwt::{self, Claimed, TOKEN_BYTES_MAX};
 
 /// The challenge to a token that is not good (RFC 6750 §3.1).
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="grantor", error="invalid_token""#;
@@ -54,6 +54,10 @@ pub(crate) async fn management_caller(
 ) -> Result<Caller, Bad> {
     let text = read(headers).ok_or(Bad::Missing)?;
     if text.len() > TOKEN_BYTES_MAX {
+        return Err(Bad::Invalid);
+    }
+    // No API's own secret opens this one, so nobody looks for it either.
+    if matches!(jwt::claimed(text), Some(Claimed::SecretOf(_))) {
         return Err(Bad::Invalid);
     }
     let (recogniser, text) = (app.recogniser(), Secret::new(text.to_owned()));

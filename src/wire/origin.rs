@@ -8,6 +8,8 @@ use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 
+use crate::model::record::Whence;
+
 /// Auth0's header with which a caller ties its requests together in the log.
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// Characters of it that are kept, as in Auth0.
@@ -49,6 +51,19 @@ impl Origin {
             method: request.method().clone(),
             // The path only: a query string may hold what nobody should log.
             path: request.uri().path().to_owned(),
+        }
+    }
+}
+
+impl From<Origin> for Whence {
+    fn from(origin: Origin) -> Self {
+        Self {
+            ip: origin.ip.map(|ip| ip.to_string()),
+            user_agent: origin.user_agent,
+            correlation_id: origin.correlation_id,
+            request_id: Some(origin.request_id).filter(|id| !id.is_empty()),
+            method: Some(origin.method.to_string()),
+            path: Some(origin.path),
         }
     }
 }

@@ -187,6 +187,23 @@ killed_on_both_stores! {
         }
     }
 
+    async fn a_change_and_a_revocation_stay_together_with_their_records(ground: Ground) {
+        for round in 0..ROUNDS {
+            let identifier = format!("https://{round}.recorded.example/");
+            let server = ground.start().await;
+            let token = server.wire.token(&ground.shop, ORDERS).await;
+            server.wire.revoke(&ground.shop, &token).await;
+            server.wire.create_api(&identifier, json!({})).await;
+            server.kill();
+            let mut sql = ground.database.sql().await;
+            let count = "select count(*) from audit where";
+            let created = format!("{count} type = 'sapi' and audience = '{identifier}'");
+            assert_eq!(sql.number(&created).await, 1);
+            let revoked = format!("{count} type = 'srat' and client_id = '{}'", ground.shop.id);
+            assert_eq!(sql.number(&revoked).await, i64::try_from(round).unwrap() + 1);
+        }
+    }
+
     async fn a_created_api_and_a_changed_lifetime_stay(ground: Ground) {
         for round in 0..ROUNDS {
             let identifier = format!("https://{round}.example/");

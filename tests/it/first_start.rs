@@ -326,7 +326,7 @@ async fn the_log_holds_no_secret(backend: Backend) {
 async fn everything_once(running: &Running) -> Vec<String> {
     let admin = Credentials::admin();
     let token = expect_management_token(running, &admin).await;
-    let (shop, first_secret) = make_shop(running, &token).await;
+    let (shop, shown_once) = make_shop(running, &token).await;
     let form = async |path: &str, params: &[(&str, &str)]| {
         let answer = running.form(path, &shop, params).await;
         answer.expect(StatusCode::OK)
@@ -344,14 +344,16 @@ async fn everything_once(running: &Running) -> Vec<String> {
     let signature = token.rsplit('.').next().unwrap().to_owned();
     let basics = [basic(&shop), basic(&admin)];
     let mut secrets = make_mistakes(running, &shop.id, &token).await;
-    secrets.extend(["an unknown token".to_owned(), first_secret, signature]);
+    secrets.extend(["an unknown token".to_owned(), signature]);
+    secrets.extend(shown_once);
     secrets.extend(basics);
     secrets.extend([shop.secret, token, opaque]);
     secrets
 }
 
-/// An application that is granted an API of stored tokens, and the secret that it had first.
-async fn make_shop(running: &Running, token: &str) -> (Credentials, String) {
+/// An application that is granted an API of stored tokens; and the secret that it had first, and
+/// those of an API under HS256.
+async fn make_shop(running: &Running, token: &str) -> (Credentials, Vec<String>) {
     let client = reqwest::Client::new();
     let manage = async |path: &str, body: Value| -> Value {
         let url = format!("{}/api/v2/{path}", running.base);
@@ -369,7 +371,21 @@ async fn make_shop(running: &Running, token: &str) -> (Credentials, String) {
     let rotated = manage(&format!("clients/{id}/rotate-secret"), json!({})).await;
     let secret_of = |shown: &Value| shown["client_secret"].as_str().unwrap().to_owned();
     let secret = secret_of(&rotated);
-    (Credentials { id, secret }, secret_of(&made))
+    let mut shown_once = vec![secret_of(&made)];
+    for chosen in [
+        json!(null),
+        json!("a secret of an API's own, 32 bytes and more"),
+    ] {
+        let identifier = format!("urn:{}", shown_once.len());
+        let mut fields = json!({ "identifier": identifier, "signing_alg": "HS256" });
+        if chosen.is_string() {
+            fields["signing_secret"] = chosen;
+        }
+        let shown = manage("resource-servers", fields).await;
+        shown_once.push(shown["signing_secret"].as_str().unwrap().to_owned());
+    }
+    manage("keys/signing/rotate", json!({ "alg": "ES256" })).await;
+    (Credentials { id, secret }, shown_once)
 }
 
 /// Mistakes are where logs usually tell too much; answers the secrets in them.

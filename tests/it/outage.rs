@@ -4,6 +4,8 @@ mod sqlite;
 
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use grantor::directory::FRESH_MAX;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, StatusCode};
@@ -197,6 +199,17 @@ async fn signed_tokens_are_still_issued_and_nobody_guesses_about_anything_else()
             &outage
                 .node()
                 .ask(&outage.shop, &[("audience", "https://unknown.example/")])
+                .await,
+        );
+        // A key that it does not know may be another node's newest.
+        let (_, rest) = outage.management.split_once('.').unwrap();
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": "A".repeat(43) });
+        let header = URL_SAFE_NO_PAD.encode(header.to_string());
+        let of_another_key = format!("{header}.{rest}");
+        let node = outage.node();
+        assert_unavailable(
+            &node
+                .manage_as(&of_another_key, Method::GET, "/clients", None)
                 .await,
         );
         // What it does know it says: a wrong secret stays wrong.

@@ -1,5 +1,6 @@
 //! What rarely changes asks the database nothing: statements are counted, not timed.
 
+use grantor::store::BESIDE;
 use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -31,7 +32,8 @@ impl<'w> Meter<'w> {
     }
 
     /// Equal readings: no statement came between. The feed's own two sessions do not count: the one
-    /// that reads, and the one that listens, which may come up late.
+    /// that reads, and the one that listens, which may come up late. Nor does the one of the audit,
+    /// which has a name of its own; what it sends is counted apart.
     async fn read(&mut self) -> (u64, Vec<(i32, String)>) {
         let counted = self.world.node.app.store.statements_sent();
         let Some((connection, name)) = &mut self.postgres else {
@@ -40,11 +42,12 @@ impl<'w> Meter<'w> {
         let sessions = sqlx::query_as(
             "select pid, query_start::text from pg_stat_activity
               where datname = $1 and backend_type = 'client backend' and query not like $2
-                and query not ilike 'listen %'
+                and query not ilike 'listen %' and application_name <> $3
               order by pid",
         )
         .bind(&*name)
         .bind(FEED_READING)
+        .bind(BESIDE)
         .fetch_all(connection)
         .await
         .unwrap();
@@ -68,6 +71,29 @@ async fn furnish(world: &World) -> Credentials {
 }
 
 both_stores! {
+    async fn a_hundred_tokens_are_written_to_the_audit_in_a_few_statements_beside_the_requests(world: World) {
+        let node = &world.node;
+        let shop = furnish(world).await;
+        node.token(&shop, ORDERS).await;
+        node.app.audit.settle().await;
+        let recorded = async || {
+            let records = "select count(*) from audit where type = 'seccft'";
+            world.database.sql().await.number(records).await
+        };
+        let (before, sent) = (recorded().await, node.app.audit.statements_sent());
+        let mut meter = Meter::of(world).await;
+        let reading = meter.read().await;
+        for _ in 0..100 {
+            node.token(&shop, ORDERS).await;
+        }
+        node.app.audit.settle().await;
+        assert_eq!(meter.read().await, reading, "the requests sent nothing");
+        assert_eq!(recorded().await - before, 100);
+        // One record each would be a hundred; a batch may go in halves, and each second has one.
+        let sent = node.app.audit.statements_sent() - sent;
+        assert!((1..60).contains(&sent), "{sent}");
+    }
+
     async fn a_client_credentials_token_for_a_signed_api_is_issued_with_no_statement_sent_to_the_database(world: World) {
         let node = &world.node;
         let shop = furnish(world).await;

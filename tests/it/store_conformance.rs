@@ -4,10 +4,12 @@
 mod apis;
 mod applications;
 mod assertions;
+mod audit;
 mod client_credentials;
 mod client_grants;
 mod feed;
 mod group;
+mod issuances;
 mod keys;
 mod migrate;
 mod revocations;
@@ -126,6 +128,7 @@ fn api(id: &str, identifier: &str) -> Api {
         name: None,
         scopes: Vec::new(),
         signing_alg: SigningAlgorithm::Rs256,
+        signing_secret: None,
         token_dialect: None,
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,

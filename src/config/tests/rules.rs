@@ -286,13 +286,15 @@ fn other_stores_stop_the_start() {
 }
 
 #[test]
-fn only_one_signing_algorithm_is_built() {
+fn the_default_algorithm_has_key_pairs_because_a_secret_is_an_apis_own() {
+    for alg in ["RS256", "PS256", "ES256", "EdDSA", "RS512"] {
+        let config = config(&format!("tokens.default_signing_alg = \"{alg}\"\n"));
+        assert_eq!(config.tokens.default_signing_alg.as_str(), alg);
+    }
     for alg in ["HS256", "rs256", "none", ""] {
         let problem = problem(&format!("tokens.default_signing_alg = \"{alg}\"\n"));
-        assert_says(
-            &problem,
-            &["tokens.default_signing_alg", "must be \"RS256\""],
-        );
+        let rule = "must be one of \"RS256\", \"PS256\", \"ES256\", \"EdDSA\", \"RS512\"";
+        assert_says(&problem, &["tokens.default_signing_alg", rule]);
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::super::answer::Problem;
+use super::signing::Named;
 use crate::app::App;
+use crate::keys::SIGNING_SECRET_CHARS_MAX;
 use crate::lifetime::NamedLifetimes;
 use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm};
 use crate::model::refusal::echo;
@@ -26,8 +28,8 @@ pub(super) const TABLE: &[Field] = &[
     choice(
         "signing_alg",
         &["RS256", "PS256", "ES256", "EdDSA", "RS512", "HS256"],
-    )
-    .unbuilt(is_rs256, "RS256 is what is built so far."),
+    ),
+    text("signing_secret", 0, SIGNING_SECRET_CHARS_MAX).or_null(),
     choice(
         "token_dialect",
         &[
@@ -72,9 +74,6 @@ pub(super) const TABLE: &[Field] = &[
     )
     .or_null()
     .unbuilt(is_null, "anonymous sessions are not built."),
-    text("signing_secret", 0, 1000)
-        .or_null()
-        .unbuilt(is_null, "it belongs to HS256, which is not built yet."),
 ];
 const PROOF_OF_POSSESSION: &[Field] = &[
     choice("mechanism", &["mtls", "dpop"]).required(),
@@ -117,10 +116,6 @@ const POLICIES: &[Field] = &[
 
 fn is_false(value: &Value) -> bool {
     value == false
-}
-
-fn is_rs256(value: &Value) -> bool {
-    value == "RS256"
 }
 
 fn is_allow_all(value: &Value) -> bool {
@@ -170,9 +165,6 @@ pub(super) fn overlay(api: &mut Api, mut fields: Fields) -> Result<(), Problem> 
     if let Some(scopes) = fields.objects("scopes") {
         api.scopes = read_scopes(scopes)?;
     }
-    if let Some(alg) = fields.choice("signing_alg", SigningAlgorithm::parse) {
-        api.signing_alg = alg;
-    }
     if let Some(dialect) = fields.choice("token_dialect", Dialect::parse) {
         api.token_dialect = Some(dialect);
     }
@@ -189,6 +181,14 @@ pub(super) fn overlay(api: &mut Api, mut fields: Fields) -> Result<(), Problem> 
     forget_nulls_below(&[TABLE], &mut described);
     api.described.overlay(described);
     Ok(())
+}
+
+/// `signing_alg` and `signing_secret`.
+pub(super) fn signing(fields: &mut Fields) -> Named {
+    Named {
+        algorithm: fields.choice("signing_alg", SigningAlgorithm::parse),
+        secret: fields.text_or_null("signing_secret"),
+    }
 }
 
 fn read_scopes(items: Vec<Fields>) -> Result<Vec<Scope>, Problem> {
@@ -223,7 +223,6 @@ pub(super) fn check_system(before: &Api, after: &Api) -> Result<(), Problem> {
     let unchanged = [
         ("name", before.name == after.name),
         ("scopes", before.scopes == after.scopes),
-        ("signing_alg", before.signing_alg == after.signing_alg),
         ("token_dialect", before.token_dialect == after.token_dialect),
         (
             "allow_offline_access",

@@ -1,12 +1,21 @@
 //! `store::apis`
 
 use grantor::lifetime::{ApiLifetimes, Lifetime, Maximum};
-use grantor::model::api::{Api, ClientPolicy, Dialect, SystemApi, system_scopes};
+use grantor::model::api::{
+    Api, ClientPolicy, Dialect, SigningAlgorithm, SigningSecret, SystemApi, system_scopes,
+};
 use grantor::model::scope::Scope;
 use grantor::store::apis;
 
 use super::{NOW, ODD, api, application, both_databases, expect_defect, grant, odd};
 use crate::harness::{MANAGEMENT, MFA};
+
+fn secret(sealed: &str, ends_at: Option<i64>) -> SigningSecret {
+    SigningSecret {
+        sealed: sealed.into(),
+        ends_at,
+    }
+}
 
 /// Values at the edge of every column.
 fn extreme() -> Vec<Api> {
@@ -57,6 +66,16 @@ fn extreme() -> Vec<Api> {
             ..plain(3)
         },
     ];
+    all.extend(
+        SigningAlgorithm::ALL
+            .into_iter()
+            .zip(100..)
+            .map(|(signing_alg, n)| Api {
+                signing_alg,
+                signing_secret: Some(secret(ODD, (n % 2 == 0).then_some(i64::MAX))),
+                ..plain(n)
+            }),
+    );
     all.extend(Dialect::ALL.into_iter().zip(4..).map(|(dialect, n)| Api {
         token_dialect: Some(dialect),
         ..plain(n)
@@ -168,6 +187,40 @@ both_databases! {
         assert_eq!(left, [grant("g2", "app", &other)]);
     }
 
+    async fn the_algorithms_in_use_are_named_once_each(bench: Bench) {
+        for (n, signing_alg) in (0..).zip([SigningAlgorithm::Es256, SigningAlgorithm::Hs256, SigningAlgorithm::Es256]) {
+            bench.insert_api(&Api { signing_alg, ..api(&format!("id{n}"), &format!("https://api/{n}")) }).await;
+        }
+        let mut conn = bench.store.read().await.unwrap();
+        assert_eq!(apis::signing_algs(&mut conn).await.unwrap(), ["ES256", "HS256"]);
+    }
+
+    async fn secrets_are_read_in_pages_sealed_anew_and_gone_after_their_end(bench: Bench) {
+        for (id, own) in [("a", Some(secret("of a", None))), ("b", None), ("c", Some(secret("of c", Some(NOW)))),
+            ("d", Some(secret("of d", Some(NOW + 1)))), ("e", Some(secret("of e", Some(NOW - 1))))] {
+            bench.insert_api(&Api { signing_secret: own, ..api(id, &format!("https://{id}/")) }).await;
+        }
+        let page = async |after: &str, rows_max| {
+            let mut conn = bench.store.read().await.unwrap();
+            let page = apis::page_of_secrets(&mut conn, after, rows_max).await.unwrap();
+            page.into_iter().map(|(id, sealed)| format!("{id}: {sealed}")).collect::<Vec<_>>()
+        };
+        assert_eq!(page("", 2).await, ["a: of a", "c: of c"]);
+        assert_eq!(page("c", 2).await, ["d: of d", "e: of e"]);
+        assert!(page("e", 2).await.is_empty());
+        bench.write(async |tx| {
+            apis::reseal_secret(tx, "a", "of a", "anew").await?;
+            // One that has been replaced meanwhile stays.
+            apis::reseal_secret(tx, "d", "an older one", "anew").await
+        }).await.unwrap();
+        assert_eq!(page("", 9).await, ["a: anew", "c: of c", "d: of d", "e: of e"]);
+        let sweep = async |rows_max| bench.write(async |tx| apis::sweep_secrets(tx, NOW, rows_max).await).await.unwrap();
+        assert_eq!((sweep(1).await, sweep(9).await, sweep(9).await), (1, 1, 0));
+        assert_eq!(page("", 9).await, ["a: anew", "d: of d"]);
+        let found = apis::by_id(&mut bench.store.read().await.unwrap(), "e").await.unwrap().unwrap();
+        assert_eq!(found, api("e", "https://e/"));
+    }
+
     async fn the_schema_refuses_an_api_that_no_program_may_store(bench: Bench) {
         let lifetimes = api("id", "https://api/").lifetimes;
         for wrong in [ApiLifetimes { token_lifetime: Lifetime::Finite(0), ..lifetimes },
@@ -179,10 +232,13 @@ both_databases! {
         bench.insert_api(&api("id", "https://api/")).await;
         let mut sql = bench.database.sql().await;
         for wrong in ["system = 'third'", "system = 'mfa'", "identifier = null", "signing_alg = null", "client_policy = 'none'",
-            "max_is_implied = true, max_token_lifetime = -1", "token_lifetime = null"] {
+            "max_is_implied = true, max_token_lifetime = -1", "token_lifetime = null", "signing_secret_ends_at = 1"] {
             assert!(sql.run(&format!("update apis set {wrong} where id = 'id'")).await.is_err(), "{wrong}");
         }
         let (all, _) = apis::list(&mut bench.store.read().await.unwrap(), 0, 10).await.unwrap();
         assert_eq!(all, [api("id", "https://api/")]);
+        // Whoever knew it could make tokens for the system API.
+        let management = Api { system: Some(SystemApi::Management), signing_secret: Some(secret("s", None)), ..api("m", MANAGEMENT) };
+        expect_defect(bench.write(async |tx| apis::insert(tx, &management).await).await);
     }
 }

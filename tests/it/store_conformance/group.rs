@@ -27,7 +27,7 @@ fn store(jti: &str) -> Operation {
 
 fn revoke_signed(jti: &str) -> Operation {
     Operation::RevokeSigned {
-        jti: jti.into(),
+        name: jti.into(),
         expires_at: NOW + 600,
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use grantor::store::{Store, feed};
+use grantor::model::key::KeyState;
+use grantor::store::{Store, feed, keys};
+use sqlx::migrate::Migrator;
 
 use super::{api, both_databases, expect_defect};
-use crate::harness::{Backend, Database};
+use crate::harness::{Backend, Database, Sql};
 
 async fn migrate(store: &Store) {
     let lock = store.migration_lock().await.unwrap();
@@ -38,6 +40,59 @@ async fn four_migrations_at_the_same_time_agree_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_migrations_at_the_same_time_agree_on_postgres() {
     four_at_once_on_a_new_database(Backend::Postgres).await;
+}
+
+/// A database as the first version left it: its schema, two keys.
+async fn database_of_the_first_version(backend: Backend) -> Database {
+    let database = Database::create(backend).await;
+    let folder = tempfile::tempdir().unwrap();
+    let first = "0001_first.sql";
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/");
+    std::fs::copy(format!("{own}{first}"), folder.path().join(first)).unwrap();
+    let migrator = Migrator::new(folder.path()).await.unwrap();
+    // Makes the file of SQLite, too.
+    drop(database.store(&[]).migration_lock().await.unwrap());
+    match database.sql().await {
+        Sql::Sqlite(mut conn) => migrator.run(&mut conn).await.unwrap(),
+        Sql::Postgres(mut conn) => migrator.run(&mut conn).await.unwrap(),
+    }
+    let mut sql = database.sql().await;
+    for (kid, state) in [("c", "current"), ("n", "next")] {
+        let row = format!(
+            "insert into signing_keys (kid, algorithm, state, sealed_private_key, created_at) values ('{kid}', 'RS256', '{state}', 'sealed', 7)"
+        );
+        sql.run(&row).await.unwrap();
+    }
+    drop(sql);
+    database
+}
+
+async fn keys_of_the_first_version_go_on_signing(backend: Backend) {
+    let database = database_of_the_first_version(backend).await;
+    let store = database.store(&[]);
+    migrate(&store).await;
+    let keys = keys::all(&mut store.read().await.unwrap()).await.unwrap();
+    let shown: Vec<_> = keys
+        .iter()
+        .map(|key| (key.kid.as_str(), key.generation, key.state, key.signs_from))
+        .collect();
+    let expected = [
+        ("n", 2, KeyState::Next, None),
+        ("c", 1, KeyState::Current, Some(7)),
+    ];
+    assert_eq!(shown, expected);
+    store.close().await;
+    database.drop_it().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_the_first_version_go_on_signing_on_sqlite() {
+    keys_of_the_first_version_go_on_signing(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_the_first_version_go_on_signing_on_postgres() {
+    keys_of_the_first_version_go_on_signing(Backend::Postgres).await;
 }
 
 both_databases! {

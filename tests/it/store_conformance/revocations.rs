@@ -103,7 +103,7 @@ both_databases! {
         let later = NOW + revocations::CLOCKS_APART_SECONDS_MAX;
         let ends = [("a", NOW + 1), ("b", NOW), ("c", i64::MAX), (ODD, NOW + 100), ("e", NOW - 1), ("f", NOW - 2)];
         for (jti, expires_at) in ends {
-            door.commit(Operation::RevokeSigned { jti: jti.into(), expires_at }).await.unwrap();
+            door.commit(Operation::RevokeSigned { name: jti.into(), expires_at }).await.unwrap();
         }
         let mut conn = bench.store.read().await.unwrap();
         for (jti, _) in ends {

@@ -1,0 +1,123 @@
+//! The audit's entry of a protocol request: who asked from where, filled in as it becomes known, and
+//! at the end what became of it.
+
+use axum::http::HeaderMap;
+
+use super::client_auth::Presented;
+use super::error::status;
+use super::params::Params;
+use crate::app::App;
+use crate::audit::{Failure, Issuance};
+use crate::grants::{Authenticated, GrantRequest};
+use crate::lifetime::Lifetime;
+use crate::model::application::{Application, CLIENT_CREDENTIALS};
+use crate::model::record::{Kind, Record, Whence};
+use crate::model::refusal::Stop;
+use crate::model::token::Token;
+use crate::tokens::issue::Approval;
+use crate::wire::origin::Origin;
+
+/// An entry that is being written.
+pub(super) struct Entry<'a> {
+    app: &'a App,
+    whence: Whence,
+    /// What it is if it is refused now.
+    refused: Kind,
+    client_id: Option<String>,
+    client_name: Option<String>,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn open(app: &'a App, origin: Origin, refused: Kind) -> Self {
+        Self {
+            app,
+            whence: origin.into(),
+            refused,
+            client_id: None,
+            client_name: None,
+        }
+    }
+
+    /// What a token request that cannot be read says of itself all the same.
+    pub(super) fn claims(&mut self, headers: &HeaderMap, params: &Params) {
+        if let Ok(Some(CLIENT_CREDENTIALS)) = params.text("grant_type", CLIENT_CREDENTIALS.len()) {
+            self.refused = Kind::RefusedClientCredentials;
+        }
+        if let Ok(presented) = Presented::read(headers, params) {
+            self.is_asked_by(&presented);
+        }
+    }
+
+    /// A token request that was read.
+    pub(super) fn asks(&mut self, presented: &Presented, grant: &GrantRequest) {
+        self.refused = match grant {
+            GrantRequest::ClientCredentials(_) => Kind::RefusedClientCredentials,
+        };
+        self.is_asked_by(presented);
+    }
+
+    /// Somebody says who it is.
+    pub(super) fn is_asked_by(&mut self, presented: &Presented) {
+        self.client_id = Some(presented.client_id().to_owned());
+    }
+
+    /// Somebody has proven who it is.
+    pub(super) fn is_of(&mut self, application: &Application) {
+        self.client_name = Some(application.name.clone());
+    }
+
+    /// A token was issued: requested, granted and the rule go along.
+    pub(super) fn issued(
+        &self,
+        grant: &GrantRequest,
+        client: &Authenticated,
+        (approval, token): (Approval, &Token),
+    ) {
+        let (kind, requested) = match grant {
+            GrantRequest::ClientCredentials(request) => {
+                (Kind::IssuedForClientCredentials, request.validity_period)
+            }
+        };
+        self.app.audit.issued(Issuance {
+            kind,
+            whence: self.whence.clone(),
+            client_id: client.application.client_id.clone(),
+            client_name: Some(client.application.name.clone()),
+            by: None,
+            apis: approval.apis,
+            scope: approval.scope,
+            jti: token.jti.clone(),
+            issued_at: token.issued_at,
+            requested: requested.map(Lifetime::as_integer),
+            granted: approval.decision.lifetime.as_integer(),
+            rule: approval.decision.rule.as_str(),
+        });
+    }
+
+    /// The record of a token's revocation, for its own transaction.
+    pub(super) fn revoked(&self, token: &Token) -> Record {
+        let date_ms = self.app.clock.now_millis();
+        Record::new(Kind::RevokedAccessToken, date_ms, &self.whence, Some(200))
+            .by(self.client_id.as_deref(), self.client_name.as_deref())
+            .of_token(&token.audiences, &token.scope)
+            .says("Access token revoked")
+            .with("jti", token.jti.as_str().into())
+    }
+
+    /// Hands the answer on; where it is a refusal, that is recorded.
+    pub(super) fn close<T>(self, answered: Result<T, Stop>) -> Result<T, Stop> {
+        if let Err(Stop::Refused(refusal)) = &answered {
+            self.app.audit.refused(&Failure {
+                kind: self.refused,
+                whence: &self.whence,
+                client_id: self.client_id.as_deref(),
+                client_name: self.client_name.as_deref(),
+                code: refusal.code.as_str(),
+                description: &refusal.description,
+                log: &refusal.log,
+                status: status(refusal.code).as_u16(),
+            });
+        }
+        answered
+    }
+}
