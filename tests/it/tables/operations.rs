@@ -7,11 +7,10 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 6] = [
+const NOT_OFFERED: [(&str, &str); 5] = [
     ("GET /client-grants/{id}/organizations", "organizations"),
     ("POST /clients/cimd/preview", "documents as client ids"),
     ("POST /clients/cimd/register", "documents as client ids"),
-    ("GET /clients/{id}/connections", "connections"),
     ("GET /stats/active-users", "users"),
     ("GET /stats/daily", "users"),
 ];
