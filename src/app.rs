@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
 use crate::audit::Audit;
 use crate::background::Background;
@@ -37,7 +38,7 @@ use crate::tokens::recognise::Recogniser;
 use crate::uses::{self, SecretUses};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
-use crate::wire::{is_management, no_store};
+use crate::wire::{cors, is_management, no_store};
 use crate::{openapi, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
@@ -175,13 +176,31 @@ fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
+    for_servers().merge(for_pages()).merge(for_everybody())
+}
+
+/// Routes that no page in a browser reads.
+fn for_servers() -> Routes {
+    Routes::new()
+        .post("/oauth/introspect", introspect::post, &introspect::POST)
+        .post("/introspect", introspect::post, &introspect::POST)
+        .get("/healthz", healthz, &HEALTHZ)
+        .get("/readyz", readyz, &READYZ)
+        .nest("/api/v2", management())
+}
+
+/// Routes for pages of origins that applications list.
+fn for_pages() -> Routes {
     Routes::new()
         .post("/oauth/token", token::post, &token::POST)
         .post("/token", token::post, &token::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
-        .post("/oauth/introspect", introspect::post, &introspect::POST)
-        .post("/introspect", introspect::post, &introspect::POST)
+}
+
+/// Documents for everybody.
+fn for_everybody() -> Routes {
+    Routes::new()
         .get(
             "/.well-known/oauth-authorization-server",
             discovery::get_metadata,
@@ -192,9 +211,6 @@ pub(crate) fn routes() -> Routes {
             discovery::get_key_set,
             &discovery::KEY_SET,
         )
-        .get("/healthz", healthz, &HEALTHZ)
-        .get("/readyz", readyz, &READYZ)
-        .nest("/api/v2", management())
 }
 
 fn with_signing_keys(routes: Routes) -> Routes {
@@ -250,6 +266,11 @@ fn management() -> Routes {
         .get("/clients/{id}", clients::get, &clients::GET)
         .patch("/clients/{id}", clients::update, &clients::UPDATE)
         .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .get(
+            "/clients/{id}/connections",
+            clients::connections,
+            &clients::CONNECTIONS,
+        )
         .post(
             "/clients/{id}/rotate-secret",
             secrets::rotate,
@@ -353,17 +374,27 @@ fn management() -> Routes {
 
 /// The router. An issuer with a path is served below it and at the root, for proxies that strip it.
 pub fn router(app: &Arc<App>) -> Router {
-    let routes = routes().router;
+    // Preflights reach a layer only through a fallback that is there before it.
+    let with = |routes: Routes, layer: CorsLayer| {
+        let answering = routes
+            .router
+            .method_not_allowed_fallback(method_not_allowed);
+        answering.layer(layer)
+    };
+    let routes = for_servers()
+        .router
+        .merge(with(for_pages(), cors::of_applications(&app.directory)))
+        .merge(with(for_everybody(), cors::of_everybody()));
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes
     } else {
         // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
         let inserted = format!("/.well-known/oauth-authorization-server{path}");
-        routes
-            .clone()
-            .nest(path, routes)
-            .route(&inserted, get(discovery::get_metadata))
+        routes.clone().nest(path, routes).route(
+            &inserted,
+            get(discovery::get_metadata).layer(cors::of_everybody()),
+        )
     };
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

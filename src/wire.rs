@@ -2,6 +2,7 @@
 //! and the Bearer token of an administrator.
 
 pub mod bearer;
+pub(crate) mod cors;
 pub(crate) mod operation;
 pub mod origin;
 pub(crate) mod schema;

@@ -47,7 +47,7 @@ impl Scene {
         let admin = Desk::open(&world.node).await;
         let everything = json!({ "allow_all_scopes": true });
         let mut kept = Vec::new();
-        let mut mighty = async |fields: Value| {
+        let mighty = async |fields: Value| {
             let application = admin.application(fields).await;
             let grant = admin
                 .grant(&application, MANAGEMENT, everything.clone())
