@@ -132,7 +132,7 @@ both_stores! {
         let document = document();
         let paths: BTreeSet<_> = operations(&document).iter().map(|line| line.0.to_owned()).collect();
         for path in paths {
-            let asked = path.replace('{', "").replace('}', "");
+            let asked = path.replace(['{', '}'], "");
             let brew = Method::from_bytes(b"BREW").unwrap();
             let answer = node.send(node.request(brew, &asked)).await;
             let answer = answer.expect(StatusCode::METHOD_NOT_ALLOWED);
