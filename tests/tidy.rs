@@ -19,12 +19,14 @@ const LAYERS: &str = "
     lifetime:
     model:      lifetime
     secret:     model
-    config:     lifetime model secret
+    tls:        model
+    config:     lifetime model secret tls
     store:      clock config lifetime model secret
     keys:       lifetime model secret store
     directory:  background clock config keys model store
     sweep:      clock config model store
     uses:       clock model store
+    renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     grants:     directory lifetime model store tokens
     audit:      clock config model secret store
@@ -34,14 +36,16 @@ const LAYERS: &str = "
     management: app audit config directory grants keys lifetime model secret store tokens wire
     telemetry:  config model secret wire
     openapi:    app wire
-    app:        audit background bootstrap clock config directory grants keys management model oauth
-                openapi secret store sweep telemetry tokens uses wire
-    serve:      app background config wire
-    cli:        app background bootstrap clock config grants lifetime model openapi serve store telemetry
+    router:     app management model oauth openapi telemetry wire
+    app:        audit background bootstrap clock config directory grants keys model oauth openapi
+                renewal router secret store sweep tls tokens uses
+    serve:      app background config router tls wire
+    cli:        app background bootstrap clock config grants lifetime model openapi router serve store
+                telemetry
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "app management oauth openapi serve telemetry wire";
+const EDGES: &str = "management oauth openapi router serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

@@ -195,8 +195,8 @@ fn describe(application: &mut Application, mut fields: Fields) -> Result<(), Pro
     let kept = &mut application.described;
     if let Some(Value::Object(metadata)) = named.remove(METADATA) {
         kept.overlay_within(METADATA, metadata);
-        let names = kept.0.get(METADATA).and_then(Value::as_object);
-        if names.is_some_and(|names| names.len() > described::METADATA_MAX) {
+        let whole = kept.0.get(METADATA).and_then(Value::as_object);
+        if whole.is_some_and(|whole| whole.len() > described::METADATA_MAX) {
             let why = format_args!("It would hold more than {} names", described::METADATA_MAX);
             return Err(Problem::property(METADATA, why));
         }

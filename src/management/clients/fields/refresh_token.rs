@@ -1,7 +1,7 @@
 //! `refresh_token`: how the refresh tokens of an application are to live. Kept whole: what the
 //! object does not name has its default, and null goes back to the default of all.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::super::answer::Problem;
 use crate::model::text::{IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
@@ -80,17 +80,22 @@ pub(super) fn read(fields: &mut Fields) -> Result<Option<Value>, Problem> {
         None if is_infinite => USUAL_IDLE_SECONDS,
         None => USUAL_IDLE_SECONDS.min(lifetime - 1).max(1),
     };
-    let mut whole = json!({
-        "rotation_type": rotation_type,
-        "expiration_type": expiration_type,
-        "leeway": own.integer("leeway").unwrap_or(0),
-        "token_lifetime": lifetime,
-        "infinite_token_lifetime": is_infinite,
-        "idle_token_lifetime": idle,
-        "infinite_idle_token_lifetime": is_idle_infinite,
-    });
-    if let Some(policies) = own.rest().remove("policies").filter(|own| !own.is_null()) {
-        whole["policies"] = policies;
-    }
-    Ok(Some(whole))
+    let mut whole = Map::from_iter([
+        ("rotation_type".to_owned(), rotation_type.into()),
+        ("expiration_type".to_owned(), expiration_type.into()),
+        (
+            "leeway".to_owned(),
+            own.integer("leeway").unwrap_or(0).into(),
+        ),
+        ("token_lifetime".to_owned(), lifetime.into()),
+        ("infinite_token_lifetime".to_owned(), is_infinite.into()),
+        ("idle_token_lifetime".to_owned(), idle.into()),
+        (
+            "infinite_idle_token_lifetime".to_owned(),
+            is_idle_infinite.into(),
+        ),
+    ]);
+    // Only the policies are left.
+    whole.extend(own.rest().into_iter().filter(|(_, value)| !value.is_null()));
+    Ok(Some(whole.into()))
 }
