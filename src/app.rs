@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request, State};
-use axum::http::header::STRICT_TRANSPORT_SECURITY;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
 use crate::audit::Audit;
 use crate::background::Background;
@@ -37,17 +37,14 @@ use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
 use crate::uses::{self, SecretUses};
+use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
-use crate::wire::proxy::{Scheme, Sender};
 use crate::wire::schema::text;
-use crate::wire::{is_management, no_store};
+use crate::wire::{cors, is_management, no_store};
 use crate::{openapi, renewal, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
-
-/// For a year, as long as browsers are told so again and again.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What every request may use.
 pub struct App {
@@ -116,13 +113,13 @@ impl App {
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
-        let tls = open_door(&config, background)?;
+        let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
         let app = Self {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
-            openapi: openapi::document(&routes().listed, issuer.as_str()).to_string(),
+            openapi: openapi::written(&routes().listed, issuer.as_str()),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
@@ -185,13 +182,31 @@ fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
+    for_servers().merge(for_pages()).merge(for_everybody())
+}
+
+/// Routes that no page in a browser reads.
+fn for_servers() -> Routes {
+    Routes::new()
+        .post("/oauth/introspect", introspect::post, &introspect::POST)
+        .post("/introspect", introspect::post, &introspect::POST)
+        .get("/healthz", healthz, &HEALTHZ)
+        .get("/readyz", readyz, &READYZ)
+        .nest("/api/v2", management())
+}
+
+/// Routes for pages of origins that applications list.
+fn for_pages() -> Routes {
     Routes::new()
         .post("/oauth/token", token::post, &token::POST)
         .post("/token", token::post, &token::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
-        .post("/oauth/introspect", introspect::post, &introspect::POST)
-        .post("/introspect", introspect::post, &introspect::POST)
+}
+
+/// Documents for everybody.
+fn for_everybody() -> Routes {
+    Routes::new()
         .get(
             "/.well-known/oauth-authorization-server",
             discovery::get_metadata,
@@ -202,9 +217,6 @@ pub(crate) fn routes() -> Routes {
             discovery::get_key_set,
             &discovery::KEY_SET,
         )
-        .get("/healthz", healthz, &HEALTHZ)
-        .get("/readyz", readyz, &READYZ)
-        .nest("/api/v2", management())
 }
 
 fn with_signing_keys(routes: Routes) -> Routes {
@@ -260,6 +272,11 @@ fn management() -> Routes {
         .get("/clients/{id}", clients::get, &clients::GET)
         .patch("/clients/{id}", clients::update, &clients::UPDATE)
         .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .get(
+            "/clients/{id}/connections",
+            clients::connections,
+            &clients::CONNECTIONS,
+        )
         .post(
             "/clients/{id}/rotate-secret",
             secrets::rotate,
@@ -363,24 +380,37 @@ fn management() -> Routes {
 
 /// The router. An issuer with a path is served below it and at the root, for proxies that strip it.
 pub fn router(app: &Arc<App>) -> Router {
-    let routes = routes().router;
+    // Preflights reach a layer only through a fallback that is there before it.
+    let with = |routes: Routes, layer: CorsLayer| {
+        let answering = routes
+            .router
+            .method_not_allowed_fallback(method_not_allowed);
+        answering.layer(layer)
+    };
+    let routes = for_servers()
+        .router
+        .merge(with(for_pages(), cors::of_applications(&app.directory)))
+        .merge(with(for_everybody(), cors::of_everybody()));
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes
     } else {
         // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
         let inserted = format!("/.well-known/oauth-authorization-server{path}");
-        routes
-            .clone()
-            .nest(path, routes)
-            .route(&inserted, get(discovery::get_metadata))
+        routes.clone().nest(path, routes).route(
+            &inserted,
+            get(discovery::get_metadata).layer(cors::of_everybody()),
+        )
     };
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
+        .layer(middleware::from_fn_with_state(
+            Https::of(&app.issuer, came_by_http),
+            https::require,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),
             refusals::record,
@@ -396,15 +426,6 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
 }
 
-fn open_door(config: &Config, background: &Background) -> Result<Option<Door>, Fault> {
-    let Some(tls) = &config.server.tls else {
-        return Ok(None);
-    };
-    let door = Door::open(&tls.identity, tls.handshake_max)?;
-    renewal::start(tls, &door, background)?;
-    Ok(Some(door))
-}
-
 const HEALTHZ: Operation = Operation {
     summary: "The process answers",
     answer: Answer::One(200, &[&[text("status", 1, 200)]]),
@@ -413,25 +434,6 @@ const HEALTHZ: Operation = Operation {
 
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
-}
-
-/// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
-/// a redirect would only hide that a secret has been sent in the clear. What came by https tells
-/// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
-async fn in_the_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let sender = request.extensions().get::<Sender>();
-    let scheme = sender.and_then(|sender| sender.scheme);
-    if scheme == Some(Scheme::Http) && app.issuer.is_https() {
-        let text = "This server is reached by https only; this request came to its proxy by http.";
-        let path = request.uri().path();
-        return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
-    }
-    let mut response = next.run(request).await;
-    if scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
-        let headers = response.headers_mut();
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
-    }
-    response
 }
 
 const READYZ: Operation = Operation {
@@ -466,6 +468,12 @@ async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
         "method_not_allowed",
         text,
     )
+}
+
+/// What a proxy received by http, in the shape of the endpoint.
+fn came_by_http(path: &str) -> Response {
+    let text = "This server is reached by https only; this request came to its proxy by http.";
+    no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text)
 }
 
 /// A fault in the shape of the endpoint.

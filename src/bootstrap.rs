@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::keys::Keys;
 use crate::lifetime::ApiLifetimes;
 use crate::model::api::{Api, ClientPolicy, SigningAlgorithm, SystemApi, system_scopes};
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::secret::{self, Digester, SecretChecker};
@@ -102,6 +103,7 @@ async fn insert_system_apis(
             skip_consent_for_verifiable_first_party_clients: false,
             client_policy: ClientPolicy::RequireClientGrant,
             lifetimes: ApiLifetimes::of_system_api(system),
+            described: Described::default(),
             created_at: now,
         };
         store::apis::insert(tx, &api).await?;

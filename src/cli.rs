@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::background::Background;
 use crate::bootstrap::{self, administrator};
 use crate::clock::Clock;
@@ -21,8 +21,10 @@ use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::serve::serve;
 use crate::store::Store;
-use crate::{store, telemetry};
+use crate::{openapi, store, telemetry};
 
+/// The server that the printed OpenAPI document names; a running one names its own issuer.
+const EXAMPLE_SERVER: &str = "https://grantor.example/";
 /// The same as for arguments that cannot be parsed.
 const EXIT_ASKED: u8 = 2;
 /// sysexits.h: the store or an address cannot be had.
@@ -76,6 +78,9 @@ enum Command {
         #[arg(long)]
         new: bool,
     },
+    /// Print the OpenAPI 3.1 document of every endpoint; it needs no configuration
+    #[command(after_help = "Example:\n  grantor openapi > openapi.json")]
+    Openapi,
 }
 
 #[derive(Subcommand)]
@@ -135,6 +140,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Command::Openapi = arguments.command {
+        let document = openapi::written(&app::routes().listed, EXAMPLE_SERVER);
+        return Ok(std::io::stdout().write_all(document.as_bytes())?);
+    }
     let loaded =
         config::load(arguments.config.as_deref(), std::env::vars_os()).map_err(|problems| {
             Failure::Configuration(format!("the configuration is wrong\n{problems}"))
@@ -154,7 +163,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Command::Migrate => migrate(loaded).await,
             Command::Explain(asked) => explain::run(&asked, &loaded.config).await,
             Command::AdminSecret { new } => recover(loaded, new).await,
-            Command::Config(_) => Ok(()),
+            Command::Config(_) | Command::Openapi => Ok(()),
         }
     })
 }

@@ -27,8 +27,12 @@ pub(crate) async fn get(State(app): State<Arc<App>>) -> Response {
     response
 }
 
-/// The document for a server at `url`.
-pub(crate) fn document(listed: &[Listed], url: &str) -> Value {
+/// The document for a server at `url`, as it is served and as it is checked in.
+pub(crate) fn written(listed: &[Listed], url: &str) -> String {
+    format!("{:#}\n", document(listed, url))
+}
+
+fn document(listed: &[Listed], url: &str) -> Value {
     let mut paths = Map::new();
     for line in listed {
         let path = paths.entry(line.path.clone()).or_insert_with(|| json!({}));

@@ -2,6 +2,8 @@
 //! and the Bearer token of an administrator.
 
 pub mod bearer;
+pub(crate) mod cors;
+pub(crate) mod https;
 pub(crate) mod operation;
 pub mod origin;
 pub(crate) mod proxy;

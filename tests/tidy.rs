@@ -39,7 +39,7 @@ const LAYERS: &str = "
     app:        audit background bootstrap clock config directory grants keys management model oauth
                 openapi renewal secret store sweep telemetry tls tokens uses wire
     serve:      app background config tls wire
-    cli:        app background bootstrap clock config grants lifetime model serve store telemetry
+    cli:        app background bootstrap clock config grants lifetime model openapi serve store telemetry
 ";
 
 /// The files and folders that speak HTTP.

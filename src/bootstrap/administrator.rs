@@ -8,6 +8,7 @@ use crate::model::application::{
 };
 use crate::model::change::Change;
 use crate::model::client_grant::{ClientGrant, SubjectType};
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
 use crate::secret::{self, Secret, SecretChecker};
@@ -39,23 +40,20 @@ pub(super) async fn first(
         }
         return Ok(None);
     }
-    let (made, shown) = match given {
-        Some(given) => {
-            let BootstrapCredentials {
-                client_id,
-                client_secret,
-            } = given.clone();
-            let first = FirstApplication {
-                client_id,
-                client_secret,
-            };
-            insert_administrator(tx, &first, secrets, now).await?;
-            (first.client_id, None)
-        }
-        None => {
-            let first = new_administrator(tx, secrets, now).await?;
-            (first.client_id.clone(), Some(first))
-        }
+    let (made, shown) = if let Some(given) = given {
+        let BootstrapCredentials {
+            client_id,
+            client_secret,
+        } = given.clone();
+        let first = FirstApplication {
+            client_id,
+            client_secret,
+        };
+        insert_administrator(tx, &first, secrets, now).await?;
+        (first.client_id, None)
+    } else {
+        let first = new_administrator(tx, secrets, now).await?;
+        (first.client_id.clone(), Some(first))
     };
     tx.record(record(
         "Create the first application",
@@ -135,6 +133,8 @@ async fn insert_administrator(
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: now,
+        is_first_party: true,
+        described: Described::default(),
         secrets: vec![secrets.keep(&first.client_secret, now).await?],
         credentials: Vec::new(),
     };
@@ -155,6 +155,7 @@ async fn insert_administrator(
         scopes: Vec::new(),
         allow_all_scopes: true,
         expires_at: None,
+        described: Described::default(),
         created_at: now,
     };
     store::client_grants::insert(tx, &grant).await?;

@@ -275,7 +275,10 @@ impl Follower {
         let directory = &self.directory;
         match change {
             Change::Api(identifier) => directory.apis.forget(identifier),
-            Change::Application(client_id) => directory.applications.forget(client_id),
+            Change::Application(client_id) => {
+                directory.applications.forget(client_id);
+                directory.origins.forget();
+            }
             Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
             Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
             Change::RevokedToken(name) => directory.revoked.add_token(name),

@@ -5,6 +5,7 @@
 //! within [`FRESH_MAX`].
 
 mod feed;
+mod origins;
 mod revoked;
 mod shelf;
 mod stale;
@@ -19,6 +20,7 @@ use crate::keys::Keys;
 use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::client_grant::ClientGrant;
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::settings::InForce;
@@ -26,6 +28,7 @@ use crate::model::token::Token;
 use crate::store::{self, Store, Write};
 
 use feed::Feed;
+use origins::Origins;
 use revoked::Revoked;
 use shelf::Shelf;
 use stale::StaleDoor;
@@ -57,6 +60,7 @@ pub struct Directory {
     apis: Shelf<Api>,
     applications: Shelf<Application>,
     client_grants: Shelf<Vec<Arc<ClientGrant>>>,
+    origins: Origins,
     settings: Shelf<InForce>,
     stale: StaleDoor,
     stale_max: Duration,
@@ -84,6 +88,7 @@ impl Directory {
             apis: Shelf::new(config.cache.apis_bytes_max),
             applications: Shelf::new(config.cache.applications_bytes_max),
             client_grants: Shelf::new(config.cache.client_grants_bytes_max),
+            origins: Origins::new(),
             settings: Shelf::new(SETTINGS_BYTES_MAX),
             stale: StaleDoor::default(),
             stale_max: config.store.stale_max,
@@ -128,8 +133,14 @@ impl Directory {
         client_id: &str,
         stance: Stance,
     ) -> Result<Option<Arc<Application>>, Fault> {
-        let read =
-            async |mut conn: store::Read| store::applications::get(&mut conn, client_id).await;
+        let read = async |mut conn: store::Read| {
+            let mut found = store::applications::get(&mut conn, client_id).await?;
+            // Nothing follows from what is only described, so it takes no memory here.
+            if let Some(application) = &mut found {
+                application.described = Described::default();
+            }
+            Ok(found)
+        };
         self.look_up(&self.applications, ("application", client_id), stance, read)
             .await
     }
@@ -156,6 +167,13 @@ impl Directory {
             )
             .await?;
         Ok(grants.unwrap_or_default())
+    }
+
+    /// True where an application lists the origin, as browsers write it, for CORS.
+    pub async fn allows_origin(&self, origin: &str) -> bool {
+        let read =
+            async || store::applications::all_web_origins(&mut *self.store.read().await?).await;
+        self.origins.allows(origin, read).await
     }
 
     /// The tenant's settings, as far as token requests need them.
@@ -294,6 +312,7 @@ impl Directory {
         self.apis.forget_all();
         self.applications.forget_all();
         self.client_grants.forget_all();
+        self.origins.forget();
         self.settings.forget_all();
     }
 }

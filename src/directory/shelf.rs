@@ -98,6 +98,7 @@ impl Weigh for Api {
                 .as_ref()
                 .map_or(0, |own| own.sealed.len())
             + self.scopes.iter().map(scope).sum::<usize>()
+            + self.described.bytes()
     }
 }
 
@@ -130,6 +131,7 @@ impl Weigh for Vec<Arc<ClientGrant>> {
             size_of::<ClientGrant>()
                 + 128
                 + grant.audience.len()
+                + grant.described.bytes()
                 + grant
                     .scopes
                     .iter()

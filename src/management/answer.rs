@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::refusals::Refused;
 use crate::lifetime::LifetimeProblem;
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::refusal::Refusal;
 use crate::secret;
@@ -26,6 +27,15 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// A resource in the form in which it is shown; the shapes are plain structs, which always are JSON.
 pub(crate) fn shown(resource: &impl Serialize) -> Value {
     serde_json::to_value(resource).unwrap_or_default()
+}
+
+/// Adds what is kept of a resource to its form; the resource's own members win.
+pub(crate) fn lay_under(shown: &mut Value, described: &Described) {
+    if let Value::Object(members) = shown {
+        for (name, value) in &described.0 {
+            members.entry(name).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 /// A single resource, with the tag that `If-Match` may name.

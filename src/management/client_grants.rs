@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, may_hand_out};
-use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, shown};
 use super::call::{Act, Call, future_instant};
 use super::query::{CHECKPOINTS, OFFSETS, Paging};
 use super::{clients, resource_servers};
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::model::api::{Api, SystemApi};
 use crate::model::change::{Change, Covered};
 use crate::model::client_grant::{ClientGrant, SubjectType};
+use crate::model::described::Described;
 use crate::model::instant;
 use crate::model::refusal::echo;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
@@ -155,9 +156,10 @@ pub(crate) async fn create(
         scopes: Vec::new(),
         allow_all_scopes: false,
         expires_at: None,
+        described: Described::default(),
         created_at: admin.now,
     };
-    overlay(&mut grant, &api, &mut fields, admin.now)?;
+    overlay(&mut grant, &api, fields, admin.now)?;
     check_rights(&admin.caller, &api, &grant)?;
     if !store::client_grants::insert(&mut tx, &grant).await? {
         return Err(Problem::conflict(
@@ -209,7 +211,7 @@ pub(crate) async fn update(
     call: Call,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
+    let (admin, fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let mut tx = app.store.write().await?;
     store::client_grants::lock(&mut tx, &id).await?;
     let mut grant = store::client_grants::get(&mut tx, &id)
@@ -220,7 +222,7 @@ pub(crate) async fn update(
         .ok_or_else(not_found)?;
     let was = show(&grant);
     admin.check_match(&was)?;
-    overlay(&mut grant, &api, &mut fields, admin.now)?;
+    overlay(&mut grant, &api, fields, admin.now)?;
     check_rights(&admin.caller, &api, &grant)?;
     store::client_grants::update(&mut tx, &grant).await?;
     tx.note(Change::ClientGrants(grant.client_id.clone()));
@@ -285,10 +287,10 @@ fn not_found() -> Problem {
 fn overlay(
     grant: &mut ClientGrant,
     api: &Api,
-    fields: &mut Fields,
+    mut fields: Fields,
     now: i64,
 ) -> Result<(), Problem> {
-    if let Some(expires_at) = future_instant(fields, "expires_at", now)? {
+    if let Some(expires_at) = future_instant(&mut fields, "expires_at", now)? {
         grant.expires_at = expires_at;
     }
     let named = fields.texts("scope");
@@ -301,6 +303,7 @@ fn overlay(
             "It cannot go with allow_all_scopes",
         ));
     }
+    grant.described.overlay(fields.rest());
     let Some(scopes) = named else {
         return Ok(());
     };
@@ -338,7 +341,7 @@ struct Shown<'a> {
 }
 
 fn show(grant: &ClientGrant) -> Value {
-    shown(&Shown {
+    let mut whole = shown(&Shown {
         id: &grant.id,
         client_id: &grant.client_id,
         audience: &grant.audience,
@@ -346,5 +349,7 @@ fn show(grant: &ClientGrant) -> Value {
         allow_all_scopes: Some(true).filter(|_| grant.allow_all_scopes),
         subject_type: grant.subject_type.as_str(),
         expires_at: grant.expires_at.map(instant::to_rfc3339),
-    })
+    });
+    lay_under(&mut whole, &grant.described);
+    whole
 }

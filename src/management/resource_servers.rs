@@ -3,6 +3,7 @@
 mod fields;
 mod signing;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -14,13 +15,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, check_id};
-use super::answer::{Missing, Problem, gone, json as answer, resource, selected, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, selected, shown};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
 use crate::model::api::{Api, ClientPolicy, Dialect};
 use crate::model::change::{Change, Covered};
+use crate::model::described::Described;
 use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::{self, Secret};
@@ -36,6 +38,7 @@ const READ_ONLY: &[Field] = &[
     text("id", 1, 24),
     text("identifier", 1, IDENTIFIER_CHARS_MAX),
     boolean("is_system"),
+    text("client_id", 1, 255),
 ];
 const SHOWN: Tables = &[READ_ONLY, fields::TABLE];
 const INCLUDE_FIELDS: &[Field] = &[boolean("include_fields")];
@@ -71,12 +74,13 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Resp
     } else {
         named(&mut conn, &identifiers, (offset, paging.rows())).await?
     };
+    let linked = links(&mut conn, &apis).await?;
     let key = |api: &Api| (api.created_at, api.id.clone());
     let page = paging.page(
         "resource_servers",
         apis,
         total,
-        (|api: &Api| show(api, &app.config.lifetimes), key),
+        (|api: &Api| show(api, &app.config.lifetimes, &linked), key),
     );
     Ok(answer(StatusCode::OK, &page))
 }
@@ -133,10 +137,12 @@ pub(crate) async fn create(
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
         lifetimes: ApiLifetimes::create(&lifetimes, &app.config.lifetimes)?,
+        described: Described::default(),
         created_at: admin.now,
     };
-    fields::overlay(&mut api, &mut fields)?;
+    // Taken first: what nobody has taken is kept as it is.
     let named = fields::signing(&mut fields);
+    fields::overlay(&mut api, fields)?;
     let otherwise = Some(api.signing_alg);
     let made = named.make_keys(&app, otherwise, admin.now).await?;
     let secret = named.overlay(&app, &mut api, None, admin.now)?;
@@ -146,7 +152,8 @@ pub(crate) async fn create(
         return Err(fields::taken());
     }
     tx.note(Change::Api(api.identifier.clone()));
-    let shown = show(&api, &app.config.lifetimes);
+    // An application is linked to an API that is there already.
+    let shown = show(&api, &app.config.lifetimes, &Links::default());
     let act = Act::new("Create a resource server").audience(&api.identifier);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
     Ok(with_secret(StatusCode::CREATED, &shown, secret.as_ref()))
@@ -168,10 +175,11 @@ pub(crate) async fn get(
     call: Call,
 ) -> Result<Response, Problem> {
     call.authorize(&app, &GET).await?;
-    let api = find(&mut *app.store.read().await?, &id)
-        .await?
-        .ok_or_else(not_found)?;
-    Ok(resource(StatusCode::OK, &show(&api, &app.config.lifetimes)))
+    let mut conn = app.store.read().await?;
+    let api = find(&mut conn, &id).await?.ok_or_else(not_found)?;
+    let linked = links(&mut conn, std::slice::from_ref(&api)).await?;
+    let shown = show(&api, &app.config.lifetimes, &linked);
+    Ok(resource(StatusCode::OK, &shown))
 }
 
 pub(crate) const UPDATE: Operation = Operation {
@@ -201,7 +209,8 @@ pub(crate) async fn update(
     let before = store::apis::by_id(&mut tx, &found.id)
         .await?
         .ok_or_else(not_found)?;
-    let was = show(&before, &app.config.lifetimes);
+    let linked = links(&mut tx, std::slice::from_ref(&before)).await?;
+    let was = show(&before, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
     let (had, system) = (Some(before.signing_alg), before.system);
     let mut api = changed(&app, &before, fields)?;
@@ -210,7 +219,7 @@ pub(crate) async fn update(
     signing::store_keys(&mut tx, &made).await?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
-    let shown = show(&api, &app.config.lifetimes);
+    let shown = show(&api, &app.config.lifetimes, &linked);
     // The images are without secrets, so the words have to tell.
     let what = match &secret {
         None => "Update a resource server",
@@ -226,8 +235,8 @@ pub(crate) async fn update(
 /// The API with what the body names laid over it.
 fn changed(app: &App, before: &Api, mut fields: Fields) -> Result<Api, Problem> {
     let mut api = before.clone();
-    fields::overlay(&mut api, &mut fields)?;
     let named = fields::lifetimes(&mut fields);
+    fields::overlay(&mut api, fields)?;
     api.lifetimes = before
         .lifetimes
         .change(&named, &app.config.lifetimes, before.system)?;
@@ -260,7 +269,8 @@ pub(crate) async fn delete(
             "a system API cannot be deleted.",
         ));
     }
-    let was = show(&api, &app.config.lifetimes);
+    let linked = links(&mut tx, std::slice::from_ref(&api)).await?;
+    let was = show(&api, &app.config.lifetimes, &linked);
     admin.check_match(&was)?;
     store::apis::lock(&mut tx, &api.id).await?;
     let was_default = store::settings::clear_default(&mut tx, &api.id).await?;
@@ -303,6 +313,17 @@ pub(super) async fn find(conn: &mut Conn, id: &str) -> Result<Option<Api>, Probl
     Ok(store::apis::by_identifier(conn, &decoded).await?)
 }
 
+/// The `client_id` of the application that is an API's resource server, by identifier.
+type Links = HashMap<String, String>;
+
+/// The oldest application that is the resource server, of each of the APIs that have one.
+async fn links(conn: &mut Conn, apis: &[Api]) -> Result<Links, Problem> {
+    let identifiers: Vec<_> = apis.iter().map(|api| api.identifier.as_str()).collect();
+    let all = store::applications::resource_servers(conn, &identifiers).await?;
+    // Of two pairs of one key, the last stays.
+    Ok(all.into_iter().rev().collect())
+}
+
 /// An API as Auth0 shows it; what is unset is omitted.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -323,6 +344,8 @@ struct Shown<'a> {
     token_lifetime: i64,
     token_lifetime_for_web: i64,
     max_token_lifetime: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -346,9 +369,9 @@ fn with_secret(status: StatusCode, shown: &Value, secret: Option<&Secret<String>
     selected(status, shown, &once)
 }
 
-fn show(api: &Api, server: &ServerLifetimes) -> Value {
+fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {
     let lifetimes = &api.lifetimes;
-    shown(&Shown {
+    let mut whole = shown(&Shown {
         id: &api.id,
         name: api.name.as_deref(),
         identifier: &api.identifier,
@@ -370,5 +393,8 @@ fn show(api: &Api, server: &ServerLifetimes) -> Value {
         token_lifetime: lifetimes.token_lifetime.as_integer(),
         token_lifetime_for_web: lifetimes.token_lifetime_for_web,
         max_token_lifetime: lifetimes.maximum_in_force(server, api.system).as_integer(),
-    })
+        client_id: linked.get(&api.identifier).map(String::as_str),
+    });
+    lay_under(&mut whole, &api.described);
+    whole
 }

@@ -67,8 +67,8 @@ pub(crate) async fn rotate(
     admin.commit(&app, tx, act).await?;
     Ok(selected(
         StatusCode::OK,
-        &show(&application),
-        &show_with_secret(&application, Some(&secret)),
+        &show(&app, &application),
+        &show_with_secret(&app, &application, Some(&secret)),
     ))
 }
 

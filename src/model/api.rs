@@ -2,6 +2,7 @@
 
 use crate::lifetime::ApiLifetimes;
 
+use super::described::Described;
 pub use super::issuer::SystemApi;
 use super::scope::Scope;
 
@@ -203,6 +204,8 @@ pub struct Api {
     pub client_policy: ClientPolicy,
     /// How long its tokens live.
     pub lifetimes: ApiLifetimes,
+    /// What is kept and shown.
+    pub described: Described,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -244,7 +247,12 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ),
     ("read:client_grants", "Read client grants"),
     ("read:client_keys", "Read about applications' secrets"),
+    (
+        "read:client_summary",
+        "Read the names and kinds of applications",
+    ),
     ("read:clients", "Read applications"),
+    ("read:connections", "Read which connections there are"),
     ("read:logs", "Read and search the audit"),
     ("read:logs_users", "Read and search the audit"),
     ("read:resource_servers", "Read APIs and explain lifetimes"),

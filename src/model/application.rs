@@ -1,9 +1,12 @@
 //! An application (Auth0: client): who gets tokens.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::client_credential::ClientCredential;
+use super::described::Described;
+use super::web_origin;
 use crate::lifetime::ApplicationLifetimes;
 
 /// Most secrets of an application that live at one time.
@@ -132,6 +135,10 @@ pub struct Application {
     pub expires_at: Option<i64>,
     /// Unix seconds.
     pub created_at: i64,
+    /// The operator's own, rather than somebody else's.
+    pub is_first_party: bool,
+    /// What is kept and shown.
+    pub described: Described,
     /// Its secrets, oldest first.
     pub secrets: Vec<ApplicationSecret>,
     /// The attached credentials with their keys, oldest first.
@@ -173,6 +180,18 @@ impl Application {
             .collect()
     }
 
+    /// True where it gets tokens in a way in which `before` got none: longer, by a further grant
+    /// type, or by secrets that slept while it was public. Whoever does that hands out what it is
+    /// granted.
+    #[must_use]
+    pub fn opens_more_than(&self, before: &Self) -> bool {
+        let end = |own: &Self| own.expires_at.unwrap_or(i64::MAX);
+        let is_further = |own: &String| !before.grant_types.contains(own);
+        end(self) > end(before)
+            || self.grant_types.iter().any(is_further)
+            || before.is_public() && !self.is_public()
+    }
+
     /// How many of its secrets live.
     #[must_use]
     pub fn live_secrets(&self, now: i64) -> usize {
@@ -180,6 +199,16 @@ impl Application {
             .iter()
             .filter(|secret| secret.is_live(now))
             .count()
+    }
+
+    /// The origins whose pages may read answers (CORS), each once.
+    #[must_use]
+    pub fn web_origins(&self) -> BTreeSet<String> {
+        ["web_origins", "allowed_origins"]
+            .into_iter()
+            .flat_map(|name| self.described.texts(name))
+            .filter_map(web_origin::of_listed)
+            .collect()
     }
 
     /// The API whose resource server it is, if it is one.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::api::Api;
+use super::described::Described;
 use super::scope::Scopes;
 
 /// For whom the tokens under a grant are.
@@ -53,6 +54,8 @@ pub struct ClientGrant {
     pub allow_all_scopes: bool,
     /// Unix seconds; an expired grant counts as none.
     pub expires_at: Option<i64>,
+    /// What is kept and shown.
+    pub described: Described,
     /// Unix seconds.
     pub created_at: i64,
 }

@@ -27,6 +27,17 @@ impl Issuer {
         format!("{}{path}", self.0)
     }
 
+    /// The issuer's host, without its port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = after_scheme.split('/').next().unwrap_or("");
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// The issuer's path without its last slash: empty for `https://host/`, `/auth` for `https://host/auth/`.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -47,13 +58,6 @@ impl Issuer {
     #[must_use]
     pub fn is_on_loopback(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
-    }
-
-    /// The host, with its port where one is written.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
-        after_scheme.split('/').next().unwrap_or("")
     }
 
     /// The identifier of a system API.

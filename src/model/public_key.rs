@@ -59,7 +59,13 @@ impl AssertionAlgorithm {
         Self::EdDsa,
     ];
     /// The same as `alg` values: what is advertised and what the Management API accepts.
-    pub const NAMES: [&'static str; 5] = ["RS256", "RS384", "PS256", "ES256", "EdDSA"];
+    pub const NAMES: [&'static str; 5] = [
+        Self::Rs256.as_str(),
+        Self::Rs384.as_str(),
+        Self::Ps256.as_str(),
+        Self::Es256.as_str(),
+        Self::EdDsa.as_str(),
+    ];
 
     /// The `alg` value.
     #[must_use]

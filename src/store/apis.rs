@@ -7,6 +7,7 @@ use crate::lifetime::{ApiLifetimes, Lifetime, Maximum};
 use crate::model::api::{
     Api, ClientPolicy, Dialect, SigningAlgorithm, SigningSecret, SystemApi, system_scopes,
 };
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 
@@ -18,7 +19,8 @@ macro_rules! select {
             "select id, system, identifier, name, scopes, signing_alg, token_dialect,
                  allow_offline_access, skip_consent_for_verifiable_first_party_clients,
                  client_policy, token_lifetime, token_lifetime_for_web, max_token_lifetime,
-                 max_is_implied, created_at, sealed_signing_secret, signing_secret_ends_at
+                 max_is_implied, described, created_at, sealed_signing_secret,
+                 signing_secret_ends_at
                from apis ",
             $rest
         )
@@ -41,6 +43,7 @@ struct ApiRow {
     token_lifetime_for_web: i64,
     max_token_lifetime: Option<i64>,
     max_is_implied: bool,
+    described: String,
     created_at: i64,
     sealed_signing_secret: Option<String>,
     signing_secret_ends_at: Option<i64>,
@@ -98,6 +101,7 @@ impl ApiRow {
                 token_lifetime_for_web: self.token_lifetime_for_web,
                 max_token_lifetime,
             },
+            described: Described(super::parse_json(&self.described)?),
             created_at: self.created_at,
             id: self.id,
         })
@@ -167,9 +171,9 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         tx,
         "insert into apis (id, system, identifier, name, scopes, signing_alg, token_dialect,
              allow_offline_access, skip_consent_for_verifiable_first_party_clients, client_policy,
-             token_lifetime, token_lifetime_for_web, max_token_lifetime, max_is_implied, created_at,
-             sealed_signing_secret, signing_secret_ends_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             token_lifetime, token_lifetime_for_web, max_token_lifetime, max_is_implied, described,
+             created_at, sealed_signing_secret, signing_secret_ends_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          on conflict do nothing",
         &api.id,
         api.system.map(system_text),
@@ -185,6 +189,7 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         api.lifetimes.token_lifetime_for_web,
         maximum,
         is_implied,
+        super::to_json(&api.described.0)?,
         api.created_at,
         secret,
         secret_ends_at
@@ -209,8 +214,8 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         "update apis set name = $2, scopes = $3, signing_alg = $4, token_dialect = $5,
              allow_offline_access = $6, skip_consent_for_verifiable_first_party_clients = $7,
              client_policy = $8, token_lifetime = $9, token_lifetime_for_web = $10,
-             max_token_lifetime = $11, max_is_implied = $12, sealed_signing_secret = $13,
-             signing_secret_ends_at = $14
+             max_token_lifetime = $11, max_is_implied = $12, described = $13,
+             sealed_signing_secret = $14, signing_secret_ends_at = $15
          where id = $1",
         &api.id,
         &api.name,
@@ -224,6 +229,7 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         api.lifetimes.token_lifetime_for_web,
         maximum,
         is_implied,
+        super::to_json(&api.described.0)?,
         secret,
         secret_ends_at
     )?;

@@ -8,17 +8,18 @@ use super::apis::{known, lifetime};
 use super::{Conn, PageStart, Write, client_credentials, execute, run};
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, LastNoted, Verifier};
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 
 /// Columns are named, so that a newer version's further column changes nothing for a running node.
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "select client_id, name, app_type, grant_types, token_endpoint_auth_method, private_key_jwt,
                  resource_server_identifier, application_token_lifetime, user_token_lifetime,
-                 expires_at, created_at
+                 expires_at, is_first_party, described, created_at
                from applications ",
-            $rest
+            $($rest)*
         )
     };
 }
@@ -35,6 +36,8 @@ struct ApplicationRow {
     application_token_lifetime: Option<i64>,
     user_token_lifetime: Option<i64>,
     expires_at: Option<i64>,
+    is_first_party: bool,
+    described: String,
     created_at: i64,
 }
 
@@ -70,6 +73,8 @@ impl ApplicationRow {
             },
             expires_at: self.expires_at,
             created_at: self.created_at,
+            is_first_party: self.is_first_party,
+            described: Described(super::parse_json(&self.described)?),
             secrets,
             credentials: Vec::new(),
         })
@@ -96,6 +101,32 @@ impl SecretRow {
     }
 }
 
+/// The column, which is unset where there are none.
+fn web_origins(application: &Application) -> Result<Option<String>, Fault> {
+    let origins = application.web_origins();
+    (!origins.is_empty())
+        .then(|| super::to_json(&origins))
+        .transpose()
+}
+
+/// The origins that any application lists for CORS; some may come twice.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn all_web_origins(conn: &mut Conn) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select web_origins from applications where web_origins is not null"
+    )?;
+    let mut all = Vec::new();
+    for (own,) in rows {
+        all.extend(super::parse_json::<Vec<String>>(&own)?);
+    }
+    Ok(all)
+}
+
 /// Stores a new application with its secrets; false where its `client_id` is taken.
 ///
 /// # Errors
@@ -104,8 +135,9 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
     let inserted = execute!(
         tx,
         "insert into applications (client_id, name, app_type, grant_types, token_endpoint_auth_method,
-             resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at,
+             created_at, is_first_party, described, web_origins)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (client_id) do nothing",
         &application.client_id,
         &application.name,
@@ -116,7 +148,10 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         application.lifetimes.application.map(Lifetime::as_integer),
         application.lifetimes.user.map(Lifetime::as_integer),
         application.expires_at,
-        application.created_at
+        application.created_at,
+        application.is_first_party,
+        super::to_json(&application.described.0)?,
+        web_origins(application)?
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -136,7 +171,8 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         tx,
         "update applications set name = $2, app_type = $3, grant_types = $4,
              token_endpoint_auth_method = $5, resource_server_identifier = $6,
-             application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9
+             application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9,
+             is_first_party = $10, described = $11, web_origins = $12
          where client_id = $1",
         &application.client_id,
         &application.name,
@@ -148,7 +184,10 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         &application.resource_server_identifier,
         application.lifetimes.application.map(Lifetime::as_integer),
         application.lifetimes.user.map(Lifetime::as_integer),
-        application.expires_at
+        application.expires_at,
+        application.is_first_party,
+        super::to_json(&application.described.0)?,
+        web_origins(application)?
     )?;
     Ok(updated == 1)
 }
@@ -279,13 +318,36 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
     Ok(Some(application))
 }
 
-/// A page of applications without their secrets, oldest first; `app_types` is a list with commas.
+/// What a list of applications is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of one of these types, a list with commas.
+    pub app_types: Option<String>,
+    /// The operator's own, or the others.
+    pub is_first_party: Option<bool>,
+    /// Of this name.
+    pub name: Option<String>,
+    /// Of a name that begins so.
+    pub name_start: Option<String>,
+}
+
+/// The condition of a [`Filter`], whose values are the first four.
+macro_rules! fits {
+    () => {
+        "where (cast($1 as text) is null or replace(',' || $1 || ',', ',' || app_type || ',', '') <> ',' || $1 || ',')
+           and (cast($2 as boolean) is null or is_first_party = $2)
+           and (cast($3 as text) is null or name = $3)
+           and (cast($4 as text) is null or substr(name, 1, length($4)) = $4)"
+    };
+}
+
+/// A page of applications without their secrets, oldest first.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn list(
     conn: &mut Conn,
-    app_types: Option<&str>,
+    filter: &Filter,
     from: &PageStart,
     rows_max: i64,
 ) -> Result<Vec<Application>, Fault> {
@@ -295,11 +357,14 @@ pub async fn list(
         conn,
         ApplicationRow,
         select!(
-            "where (cast($1 as text) is null or replace(',' || $1 || ',', ',' || app_type || ',', '') <> ',' || $1 || ',')
-               and (created_at > $2 or (created_at = $2 and client_id > $3))
-             order by created_at, client_id limit $4 offset $5"
+            fits!(),
+            " and (created_at > $5 or (created_at = $5 and client_id > $6))
+             order by created_at, client_id limit $7 offset $8"
         ),
-        app_types,
+        &filter.app_types,
+        filter.is_first_party,
+        &filter.name,
+        &filter.name_start,
         behind_at,
         behind_id,
         rows_max,
@@ -310,20 +375,46 @@ pub async fn list(
         .collect()
 }
 
-/// How many applications there are; `app_types` is a list with commas.
+/// How many applications there are.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn count(conn: &mut Conn, app_types: Option<&str>) -> Result<i64, Fault> {
+pub async fn count(conn: &mut Conn, filter: &Filter) -> Result<i64, Fault> {
     let (count,) = run!(
         fetch_one,
         conn,
         (i64,),
-        "select count(*) from applications
-          where cast($1 as text) is null or replace(',' || $1 || ',', ',' || app_type || ',', '') <> ',' || $1 || ','",
-        app_types
+        concat!("select count(*) from applications ", fits!()),
+        &filter.app_types,
+        filter.is_first_party,
+        &filter.name,
+        &filter.name_start
     )?;
     Ok(count)
+}
+
+/// The applications that are the resource servers of these APIs, as pairs of identifier and
+/// `client_id`, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn resource_servers(
+    conn: &mut Conn,
+    identifiers: &[&str],
+) -> Result<Vec<(String, String)>, Fault> {
+    // No identifier holds a control character, so a line is an identifier.
+    let lines = format!("\n{}\n", identifiers.join("\n"));
+    run!(
+        fetch_all,
+        conn,
+        (String, String),
+        "select resource_server_identifier, client_id from applications
+          where app_type = 'resource_server' and resource_server_identifier is not null
+            and replace($1, $2 || resource_server_identifier || $2, '') <> $1
+          order by created_at, client_id",
+        &lines,
+        "\n"
+    )
 }
 
 /// The oldest application that can get a token with every scope of the Management API now, by a secret.

@@ -5,6 +5,7 @@ use sqlx::FromRow;
 use super::apis::{known, parse_system};
 use super::{Conn, PageStart, Write, execute, run};
 use crate::model::client_grant::{ClientGrant, SubjectType};
+use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 
@@ -13,7 +14,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "select g.id, g.client_id, g.api_id, a.system, a.identifier, g.subject_type, g.scopes,
-                 g.allow_all_scopes, g.expires_at, g.created_at
+                 g.allow_all_scopes, g.expires_at, g.described, g.created_at
                from client_grants g join apis a on a.id = g.api_id ",
             $rest
         )
@@ -31,6 +32,7 @@ struct GrantRow {
     scopes: String,
     allow_all_scopes: bool,
     expires_at: Option<i64>,
+    described: String,
     created_at: i64,
 }
 
@@ -56,6 +58,7 @@ impl GrantRow {
             scopes: super::parse_json(&self.scopes)?,
             allow_all_scopes: self.allow_all_scopes,
             expires_at: self.expires_at,
+            described: Described(super::parse_json(&self.described)?),
             created_at: self.created_at,
         })
     }
@@ -73,8 +76,8 @@ pub async fn insert(tx: &mut Write, grant: &ClientGrant) -> Result<bool, Fault> 
     let inserted = execute!(
         tx,
         "insert into client_grants
-             (id, client_id, api_id, subject_type, scopes, allow_all_scopes, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+             (id, client_id, api_id, subject_type, scopes, allow_all_scopes, expires_at, described, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (client_id, api_id, subject_type) do nothing",
         &grant.id,
         &grant.client_id,
@@ -83,6 +86,7 @@ pub async fn insert(tx: &mut Write, grant: &ClientGrant) -> Result<bool, Fault> 
         super::to_json(&grant.scopes)?,
         grant.allow_all_scopes,
         grant.expires_at,
+        super::to_json(&grant.described.0)?,
         grant.created_at
     )?;
     Ok(inserted == 1)
@@ -95,11 +99,13 @@ pub async fn insert(tx: &mut Write, grant: &ClientGrant) -> Result<bool, Fault> 
 pub async fn update(tx: &mut Write, grant: &ClientGrant) -> Result<bool, Fault> {
     let updated = execute!(
         tx,
-        "update client_grants set scopes = $2, allow_all_scopes = $3, expires_at = $4 where id = $1",
+        "update client_grants set scopes = $2, allow_all_scopes = $3, expires_at = $4, described = $5
+          where id = $1",
         &grant.id,
         super::to_json(&grant.scopes)?,
         grant.allow_all_scopes,
-        grant.expires_at
+        grant.expires_at,
+        super::to_json(&grant.described.0)?
     )?;
     Ok(updated == 1)
 }

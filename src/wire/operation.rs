@@ -201,6 +201,13 @@ impl Routes {
         self
     }
 
+    /// Adds other routes.
+    pub(crate) fn merge(mut self, other: Self) -> Self {
+        self.listed.extend(other.listed);
+        self.router = self.router.merge(other.router);
+        self
+    }
+
     fn route(
         mut self,
         method: Method,

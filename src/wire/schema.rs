@@ -4,6 +4,7 @@
 mod check;
 mod document;
 mod form;
+mod uri;
 
 use serde_json::{Map, Value};
 
@@ -19,6 +20,8 @@ pub(crate) struct Field {
     pub(crate) is_required: bool,
     /// True where null is a value.
     pub(crate) is_nullable: bool,
+    /// True where an array or object holds something.
+    pub(crate) is_filled: bool,
     /// Where its effect is not built: what is accepted all the same, and why nothing else.
     pub(crate) unbuilt: Option<Unbuilt>,
 }
@@ -101,6 +104,10 @@ pub(crate) enum Form {
     Uri,
     /// An absolute URI with https, or nothing; placeholders in braces are allowed.
     HttpsUri,
+    /// An absolute URI with placeholders in braces, and `*` in the first label of its host.
+    UriPattern,
+    /// The same without a fragment, as a redirection endpoint is (RFC 6749 §3.1.2).
+    Callback,
     /// `[0-9A-Za-z_-]`, as in key ids.
     Word,
     /// One of a table's own.
@@ -211,6 +218,7 @@ const fn of(name: &'static str, kind: Kind) -> Field {
         kind,
         is_required: false,
         is_nullable: false,
+        is_filled: false,
         unbuilt: None,
     }
 }
@@ -228,6 +236,14 @@ impl Field {
     pub(crate) const fn or_null(self) -> Self {
         Self {
             is_nullable: true,
+            ..self
+        }
+    }
+
+    /// An empty array or object is refused.
+    pub(crate) const fn filled(self) -> Self {
+        Self {
+            is_filled: true,
             ..self
         }
     }
@@ -405,6 +421,25 @@ impl Fields {
         Self {
             members,
             path: format!("{}{name}.", self.path),
+        }
+    }
+}
+
+/// Takes nulls out of the objects that the tables describe: there a member is there or not. Those
+/// beside the objects stay, because they clear something.
+pub(crate) fn forget_nulls_below(tables: &[&[Field]], members: &mut Map<String, Value>) {
+    for field in tables.iter().copied().flatten() {
+        let own = match (field.kind, members.get_mut(field.name)) {
+            (Kind::Object(fields), Some(Value::Object(own))) => vec![(fields, own)],
+            (Kind::Objects { fields, .. }, Some(Value::Array(items))) => {
+                let objects = items.iter_mut().filter_map(Value::as_object_mut);
+                objects.map(|own| (fields, own)).collect()
+            }
+            _ => continue,
+        };
+        for (fields, own) in own {
+            own.retain(|_, value| !value.is_null());
+            forget_nulls_below(&[fields], own);
         }
     }
 }

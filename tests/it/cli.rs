@@ -15,7 +15,7 @@ use crate::program::{Program, Running};
 fn every_command_has_help_with_an_example() {
     let folder = tempdir().unwrap();
     let program = Program::in_folder(folder.path());
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["serve"],
         &["migrate"],
@@ -24,6 +24,7 @@ fn every_command_has_help_with_an_example() {
         &["config", "print"],
         &["explain"],
         &["admin-secret"],
+        &["openapi"],
     ];
     for command in commands {
         let ended = program.run(&[command, &["--help"]].concat()).expect(0);

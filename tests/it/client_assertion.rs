@@ -233,6 +233,21 @@ both_stores! {
         restarted.stop().await;
     }
 
+    /// Keys are parsed and known like secrets; only that it counts once is the database's affair.
+    async fn an_assertion_costs_one_statement_and_a_bad_one_none(world: World) {
+        let node = &world.node;
+        let shop = shop(node, "ES256").await;
+        works(world, &shop, json!({}), "known from here on").await;
+        let before = node.app.store.statements_sent();
+        for n in 1..=5 {
+            works(world, &shop, json!({}), "a good one").await;
+            fails(world, &shop, json!({ "aud": "https://elsewhere.example/" }), "a bad one").await;
+            assert_eq!(node.app.store.statements_sent(), before + n);
+        }
+        let rows = world.database.sql().await.number("select count(*) from used_assertions").await;
+        assert_eq!(rows, 6);
+    }
+
     async fn of_sixteen_at_once_on_two_nodes_exactly_one_succeeds(world: World) {
         let shop = shop(&world.node, "ES256").await;
         let other_node = world.another_node().await;

@@ -294,6 +294,13 @@ both_stores! {
         desk.patch(&path, json!({ "client_secret": "TooShort-7xq" })).await.expect(StatusCode::BAD_REQUEST);
         secrets.extend([chosen.to_owned(), "TooShort-7xq".to_owned()]);
         shop.secret = chosen.into();
+        let further = desk.post(&format!("{path}/secrets"), json!({})).await;
+        secrets.push(further.expect(StatusCode::CREATED).text("client_secret"));
+        let signing = "A signing secret with more than 32 bytes";
+        let own = desk.api(STOCK, json!({ "signing_alg": "HS256" })).await;
+        secrets.push(own["signing_secret"].as_str().unwrap().to_owned());
+        desk.patch(&api_path(STOCK), json!({ "signing_secret": signing })).await.expect(StatusCode::OK);
+        secrets.push(signing.to_owned());
         let token = node.token(&shop, ORDERS).await;
         node.introspect(&shop, &token).await;
         node.revoke(&shop, &token).await;

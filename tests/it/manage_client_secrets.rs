@@ -85,6 +85,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let first = node.api_and_application(ORDERS).await;
+        world.clock.advance(1);
         let end = to_rfc3339(world.clock.now() + 300);
         let (ending, _) = another(&desk, &first, json!({ "expires_at": end })).await;
         let token = node.ask(&ending, &[("audience", ORDERS)]).await.expect(StatusCode::OK);
@@ -121,6 +122,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let first = node.api_and_application(ORDERS).await;
+        world.clock.advance(1);
         let (second, _) = another(&desk, &first, json!({})).await;
         assert_eq!(last_uses(&desk, &first).await, [None, None]);
         let at_first = to_rfc3339(world.clock.now());

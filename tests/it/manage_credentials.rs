@@ -287,6 +287,22 @@ both_stores! {
         assert_eq!(all.as_array().unwrap().len(), 2, "nothing of what was refused is there");
     }
 
+    async fn a_token_for_an_application_with_keys_ends_with_the_key_that_lives_longest(world: World) {
+        let desk = Desk::open(&world.node).await;
+        desk.api(ORDERS, json!({})).await;
+        let shop = Keyed::new(&desk, ORDERS, "ES256").await;
+        let (own, token) = (path(&shop.client()), format!("/clients/{}/tokens", shop.id));
+        let generate = async || desk.post(&token, json!({ "audience": ORDERS })).await;
+        assert_eq!(generate().await.expect(StatusCode::CREATED).json["expires_in"], 86_400);
+        let end = json!({ "expires_at": to_rfc3339(world.clock.now() + 300) });
+        desk.patch(&format!("{own}/{}", shop.credential), end).await.expect(StatusCode::OK);
+        assert_eq!(generate().await.expect(StatusCode::CREATED).json["expires_in"], 300);
+        // Its secret sleeps, so without a key it could get none by itself.
+        attach(&desk, &shop.client(), &[]).await.expect(StatusCode::OK);
+        let refused = generate().await;
+        assert!(refused.status.is_client_error() && refused.text("message").contains("no live secret or credential"), "{refused:?}");
+    }
+
     async fn a_change_is_in_force_on_the_other_node_within_a_second(world: World) {
         let desk = Desk::open(&world.node).await;
         desk.api(ORDERS, json!({})).await;

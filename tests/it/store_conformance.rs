@@ -21,6 +21,7 @@ use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
 use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
 use grantor::model::application::{Application, ApplicationSecret, LastNoted, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
+use grantor::model::described::Described;
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
 use grantor::store::{self, Store, Write};
@@ -113,6 +114,12 @@ macro_rules! both_databases {
 }
 use both_databases;
 
+/// A description that holds every kind of JSON.
+fn odd() -> Described {
+    let inner = serde_json::json!({ ODD: [ODD, 1.5, i64::MIN, null, true], "": {} });
+    Described([(ODD.to_owned(), inner)].into_iter().collect())
+}
+
 fn api(id: &str, identifier: &str) -> Api {
     Api {
         id: id.into(),
@@ -131,6 +138,7 @@ fn api(id: &str, identifier: &str) -> Api {
             token_lifetime_for_web: 7200,
             max_token_lifetime: Maximum::Unset,
         },
+        described: Described::default(),
         created_at: NOW,
     }
 }
@@ -147,6 +155,8 @@ fn application(client_id: &str) -> Application {
         lifetimes: ApplicationLifetimes::default(),
         expires_at: None,
         created_at: NOW,
+        is_first_party: true,
+        described: Described::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
     }
@@ -172,6 +182,7 @@ fn grant(id: &str, client_id: &str, api: &Api) -> ClientGrant {
         scopes: Vec::new(),
         allow_all_scopes: false,
         expires_at: None,
+        described: Described::default(),
         created_at: NOW,
     }
 }

@@ -1,10 +1,16 @@
 //! The fields of an application in a body: what they may hold, and what is laid over what is stored.
 
+pub(super) mod described;
+pub(super) mod refresh_token;
+mod sign_in;
+mod unbuilt;
+
 use serde_json::Value;
 
 use super::super::answer::Problem;
 use super::super::call::future_instant;
 use super::super::resource_servers;
+use super::authentication;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
 use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
@@ -12,16 +18,57 @@ use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::Secret;
 use crate::store::{self, Write};
 use crate::wire::schema::{
-    Field, Fields, Form, boolean, choice, formed, free, instant, integer, is_denied, is_null,
-    is_off, object, text, texts,
+    Field, Fields, Form, Tables, boolean, choice, forget_nulls_below, formed, instant, integer,
+    object, text, texts,
 };
 
-/// Longest object that describes something which is not built.
-const UNBUILT_BYTES_MAX: usize = 10_000;
+/// Longest description of an application, as JSON.
+const DESCRIBED_BYTES_MAX: usize = 200_000;
 
-/// What can be set of an application, at its creation and later; its secret excepted.
-pub(super) const TABLE: &[Field] = &[
-    formed("name", 1, 200, Form::NoAngles),
+/// What can be set of an application at its creation.
+pub(super) const CREATE: Tables = &[
+    &[SECRET, NAME.required()],
+    TABLE,
+    authentication::CREATE_TABLE,
+    described::NEW_PAGES,
+    described::TABLE,
+    sign_in::TABLE,
+    refresh_token::TABLE,
+    unbuilt::TABLE,
+];
+/// What can be set of it later.
+pub(super) const UPDATE: Tables = &[
+    &[SECRET, NAME],
+    TABLE,
+    authentication::UPDATE_TABLE,
+    described::PAGES,
+    described::TABLE,
+    sign_in::TABLE,
+    refresh_token::TABLE,
+    unbuilt::TABLE,
+];
+
+/// What is shown of it.
+pub(super) const SHOWN: Tables = &[
+    READ_ONLY,
+    &[SECRET, NAME],
+    TABLE,
+    authentication::UPDATE_TABLE,
+    described::PAGES,
+    described::TABLE,
+    sign_in::TABLE,
+    refresh_token::TABLE,
+    unbuilt::TABLE,
+];
+
+const READ_ONLY: &[Field] = &[
+    text("client_id", 1, 255),
+    text("tenant", 1, 255),
+    boolean("global"),
+];
+const NAME: Field = formed("name", 1, 200, Form::NoAngles);
+/// What is more than described.
+const TABLE: &[Field] = &[
     choice("app_type", &APP_TYPES),
     texts(
         "grant_types",
@@ -37,63 +84,45 @@ pub(super) const TABLE: &[Field] = &[
     text("resource_server_identifier", 1, IDENTIFIER_CHARS_MAX).or_null(),
     object("access_token_lifetimes", LIFETIMES).or_null(),
     instant("expires_at").or_null(),
-    boolean("require_pushed_authorization_requests")
-        .or_null()
-        .unbuilt(is_off, LATER),
-    boolean("require_proof_of_possession")
-        .or_null()
-        .unbuilt(is_off, LATER),
-    text("compliance_level", 0, 200)
-        .or_null()
-        .unbuilt(is_none, LATER),
-    free("signed_request_object", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_not_required, LATER),
-    free("token_quota", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_not_enforced, LATER),
-    choice("organization_usage", &["deny", "allow", "require"])
-        .or_null()
-        .unbuilt(is_denied, "organizations are not built."),
-    free("default_organization", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_null, "organizations are not built."),
-    free("token_exchange", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_null, LATER),
+    boolean("is_first_party"),
 ];
 /// The secret as the operator chooses it.
-pub(super) const SECRET: Field = formed("client_secret", 16, 256, Form::Printable);
+const SECRET: Field = formed("client_secret", 16, 256, Form::Printable);
 const LIFETIMES: &[Field] = &[
     integer("application", i64::MIN, i64::MAX).or_null(),
     integer("user", i64::MIN, i64::MAX).or_null(),
 ];
-const LATER: &str = "it is not built yet.";
 
-fn is_none(value: &Value) -> bool {
-    value.is_null() || value == "none"
-}
-
-fn is_not_required(value: &Value) -> bool {
-    value.get("required").is_none_or(is_off)
-}
-
-fn is_not_enforced(value: &Value) -> bool {
-    value
-        .pointer("/client_credentials/enforce")
-        .is_none_or(is_off)
-}
-
-/// Auth0's application types that mean something here.
-pub(super) const APP_TYPES: [&str; 5] = [
+/// Auth0's application types; those behind `resource_server` are kept and mean nothing here.
+pub(super) const APP_TYPES: [&str; 25] = [
     "native",
     "spa",
     "regular_web",
     "non_interactive",
     "resource_server",
+    "express_configuration",
+    "rms",
+    "box",
+    "cloudbees",
+    "concur",
+    "dropbox",
+    "mscrm",
+    "echosign",
+    "egnyte",
+    "newrelic",
+    "office365",
+    "salesforce",
+    "sentry",
+    "sharepoint",
+    "slack",
+    "springcm",
+    "zendesk",
+    "zoom",
+    "sso_integration",
+    "oag",
 ];
 /// Grant types that an application may be allowed; those that are not built yet are kept.
-const GRANT_TYPES: [&str; 13] = [
+const GRANT_TYPES: [&str; 20] = [
     "authorization_code",
     "implicit",
     "refresh_token",
@@ -104,9 +133,16 @@ const GRANT_TYPES: [&str; 13] = [
     "http://auth0.com/oauth/grant-type/mfa-otp",
     "http://auth0.com/oauth/grant-type/mfa-recovery-code",
     "http://auth0.com/oauth/grant-type/passwordless/otp",
+    "urn:auth0:params:oauth:grant-type:token-exchange:federated-connection-access-token",
     "urn:openid:params:grant-type:ciba",
     "urn:ietf:params:oauth:grant-type:device_code",
+    "urn:ietf:params:oauth:grant-type:jwt-bearer",
     "urn:ietf:params:oauth:grant-type:token-exchange",
+    "http://auth0.com/oauth/legacy/grant-type/ro",
+    "http://auth0.com/oauth/legacy/grant-type/ro/jwt-bearer",
+    "http://auth0.com/oauth/legacy/grant-type/delegation/refresh_token",
+    "http://auth0.com/oauth/legacy/grant-type/delegation/id_token",
+    "http://auth0.com/oauth/legacy/grant-type/access_token",
 ];
 
 /// Lays the fields that are named over the application, secrets excepted.
@@ -136,7 +172,41 @@ pub(super) fn overlay(
     if let Some(expires_at) = future_instant(&mut fields, "expires_at", now)? {
         application.expires_at = expires_at;
     }
+    if let Some(is_first_party) = fields.boolean("is_first_party") {
+        application.is_first_party = is_first_party;
+    }
     application.lifetimes = lifetimes(app, application.lifetimes, &mut fields)?;
+    describe(application, fields)
+}
+
+/// Lays what only describes the application over what is kept. A member is replaced whole, but of
+/// `client_metadata` only the names that are there; null takes away.
+fn describe(application: &mut Application, mut fields: Fields) -> Result<(), Problem> {
+    const METADATA: &str = "client_metadata";
+    let refresh_token = refresh_token::read(&mut fields)?;
+    let mut named = fields.rest();
+    forget_nulls_below(UPDATE, &mut named);
+    if let Some(Value::Object(own)) = named.get_mut("jwt_configuration") {
+        described::complete_id_token(own);
+    }
+    if let Some(refresh_token) = refresh_token {
+        named.insert("refresh_token".to_owned(), refresh_token);
+    }
+    let kept = &mut application.described;
+    if let Some(Value::Object(metadata)) = named.remove(METADATA) {
+        kept.overlay_within(METADATA, metadata);
+        let whole = kept.0.get(METADATA).and_then(Value::as_object);
+        if whole.is_some_and(|whole| whole.len() > described::METADATA_MAX) {
+            let why = format_args!("It would hold more than {} names", described::METADATA_MAX);
+            return Err(Problem::property(METADATA, why));
+        }
+    }
+    kept.overlay(named);
+    if kept.bytes() > DESCRIBED_BYTES_MAX {
+        return Err(Problem::body(format_args!(
+            "what describes the application would be longer than {DESCRIBED_BYTES_MAX} bytes."
+        )));
+    }
     Ok(())
 }
 

@@ -130,7 +130,7 @@ impl Reader<'_> {
             return self.date(search);
         }
         let values = self.values()?;
-        search.tests.push(test_of(field, values, wanted)?);
+        search.tests.push(test_of(field, &values, wanted)?);
         Ok(())
     }
 
@@ -265,9 +265,9 @@ impl Reader<'_> {
     }
 }
 
-fn test_of(field: &'static str, values: Vec<Value>, wanted: bool) -> Result<Test, String> {
+fn test_of(field: &'static str, values: &[Value], wanted: bool) -> Result<Test, String> {
     let is_prefix = |value: &Value| !value.is_quoted && value.text.ends_with('*');
-    let (way, value, wanted) = match values.as_slice() {
+    let (way, value, wanted) = match values {
         // Set is what is not empty.
         [one] if is_prefix(one) && one.text == "*" => (Way::Is, alternatives([""]), !wanted),
         [one] if is_prefix(one) => {

@@ -14,14 +14,12 @@ use crate::model::refusal::echo;
 use crate::model::scope::Scope;
 use crate::model::text::{SCOPE_CHARS_MAX, looks_like_an_id};
 use crate::wire::schema::{
-    Field, Fields, Form, boolean, choice, formed, free, integer, is_empty, is_null, object,
-    objects, text,
+    Field, Fields, Form, boolean, choice, forget_nulls_below, formed, integer, is_empty, is_null,
+    object, objects, text,
 };
 
 /// Most scopes that an API defines.
 const SCOPES_MAX: usize = 1000;
-/// Longest object that describes something which is not built.
-const UNBUILT_BYTES_MAX: usize = 10_000;
 
 /// What can be set of an API, at its creation and later.
 pub(super) const TABLE: &[Field] = &[
@@ -51,21 +49,24 @@ pub(super) const TABLE: &[Field] = &[
     boolean("enforce_policies").unbuilt(is_false, "role-based policies are not built."),
     boolean("allow_online_access").unbuilt(is_false, ONLINE),
     boolean("allow_online_access_with_ephemeral_sessions").unbuilt(is_false, ONLINE),
-    free("proof_of_possession", UNBUILT_BYTES_MAX)
+    object("proof_of_possession", PROOF_OF_POSSESSION)
         .or_null()
         .unbuilt(is_not_required, "bound tokens are not built yet."),
-    free("token_encryption", UNBUILT_BYTES_MAX)
+    object("token_encryption", TOKEN_ENCRYPTION)
         .or_null()
         .unbuilt(is_null, "encrypted tokens are not built."),
-    text("consent_policy", 0, 200)
+    choice("consent_policy", &["transactional-authorization-with-mfa"])
         .or_null()
         .unbuilt(is_null, "transactional authorization is not built."),
     objects("authorization_details", 100, &[text("type", 1, 255)])
         .or_null()
         .unbuilt(is_empty, "rich authorization requests are not built."),
-    free("authorization_policy", UNBUILT_BYTES_MAX)
-        .or_null()
-        .unbuilt(is_null, "authorization policies are not built."),
+    object(
+        "authorization_policy",
+        &[text("policy_id", 1, 1024).required()],
+    )
+    .or_null()
+    .unbuilt(is_null, "authorization policies are not built."),
     integer(
         "token_lifetime_for_anonymous_access_tokens",
         i64::MIN,
@@ -73,6 +74,24 @@ pub(super) const TABLE: &[Field] = &[
     )
     .or_null()
     .unbuilt(is_null, "anonymous sessions are not built."),
+];
+const PROOF_OF_POSSESSION: &[Field] = &[
+    choice("mechanism", &["mtls", "dpop"]).required(),
+    boolean("required").required(),
+    choice("required_for", &["public_clients", "all_clients"]),
+];
+const TOKEN_ENCRYPTION: &[Field] = &[
+    choice("format", &["compact-nested-jwe"]).required(),
+    object(
+        "encryption_key",
+        &[
+            text("name", 1, 128),
+            choice("alg", &["RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"]).required(),
+            text("kid", 1, 128),
+            formed("pem", 1, 4096, Form::Lines).required(),
+        ],
+    )
+    .required(),
 ];
 const ONLINE: &str = "online refresh tokens are not built.";
 const SCOPE: &[Field] = &[
@@ -139,7 +158,7 @@ pub(super) fn lifetimes(fields: &mut Fields) -> NamedLifetimes {
 }
 
 /// Lays the fields that are named over the API, lifetimes excepted.
-pub(super) fn overlay(api: &mut Api, fields: &mut Fields) -> Result<(), Problem> {
+pub(super) fn overlay(api: &mut Api, mut fields: Fields) -> Result<(), Problem> {
     if let Some(name) = fields.text("name") {
         api.name = Some(name);
     }
@@ -155,9 +174,12 @@ pub(super) fn overlay(api: &mut Api, fields: &mut Fields) -> Result<(), Problem>
     if let Some(skip) = fields.boolean("skip_consent_for_verifiable_first_party_clients") {
         api.skip_consent_for_verifiable_first_party_clients = skip;
     }
-    if let Some(policy) = client_policy(fields) {
+    if let Some(policy) = client_policy(&mut fields) {
         api.client_policy = policy;
     }
+    let mut described = fields.rest();
+    forget_nulls_below(&[TABLE], &mut described);
+    api.described.overlay(described);
     Ok(())
 }
 

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
-use url::Url;
 
-use super::{Field, Form, Kind, Text};
+use super::{Field, Form, Kind, Text, uri};
 use crate::model::instant;
 use crate::model::refusal::echo;
 use crate::model::scope::Scopes;
@@ -55,6 +54,9 @@ fn check_field(field: &Field, prefix: &str, value: &mut Value) -> Result<(), Vio
     };
     if !(value.is_null() && field.is_nullable) {
         at.check(field.kind, value)?;
+        if field.is_filled && is_empty(value) {
+            return Err(at.wrong("It holds nothing"));
+        }
     }
     match field.unbuilt {
         Some(unbuilt) if !(unbuilt.has_no_effect)(value) => Err(Violation::NotSupported {
@@ -62,6 +64,14 @@ fn check_field(field: &Field, prefix: &str, value: &mut Value) -> Result<(), Vio
             why: unbuilt.why,
         }),
         _ => Ok(()),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }
 
@@ -303,14 +313,10 @@ fn misfit(text: &str, form: Form) -> Option<String> {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"_.,".contains(&byte)),
             "Expected names separated by commas",
         ),
-        Form::Uri => is(
-            text.is_empty() || Url::parse(text).is_ok(),
-            "Expected an absolute URI",
-        ),
-        Form::HttpsUri => is(
-            text.is_empty() || text.starts_with("https://") && !text.contains(char::is_whitespace),
-            "Expected an absolute URI with https",
-        ),
+        Form::Uri => uri::misfit(text).map(str::to_owned),
+        Form::HttpsUri => uri::https_misfit(text).map(str::to_owned),
+        Form::UriPattern => uri::pattern_misfit(text).map(str::to_owned),
+        Form::Callback => uri::callback_misfit(text).map(str::to_owned),
         Form::Shape(shape) => is((shape.fits)(text), shape.why),
         Form::Word => is(
             text.bytes()

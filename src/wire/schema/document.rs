@@ -64,6 +64,14 @@ pub(crate) fn of_member(field: &Field) -> Value {
         }),
         Kind::Free { .. } => json!({ "type": "object" }),
     };
+    if field.is_filled {
+        let least = if schema["type"] == "array" {
+            "minItems"
+        } else {
+            "minProperties"
+        };
+        schema[least] = 1.into();
+    }
     if let Some(unbuilt) = field.unbuilt {
         let note = format!("Only a value without effect is accepted: {}", unbuilt.why);
         schema["description"] = note.into();
@@ -143,6 +151,14 @@ fn of_text(text: Text) -> Value {
         Form::Names => ("pattern", "^[A-Za-z0-9_.,]*$"),
         Form::Uri => ("format", "uri"),
         Form::HttpsUri => ("pattern", r"^(https://[^\s\u0000-\u001f\u007f-\u009f]*)?$"),
+        Form::UriPattern => (
+            "pattern",
+            r"^[A-Za-z][0-9A-Za-z+.-]*:[^\s\u0000-\u001f\u007f-\u009f]+$",
+        ),
+        Form::Callback => (
+            "pattern",
+            r"^[A-Za-z][0-9A-Za-z+.-]*:[^\s#\u0000-\u001f\u007f-\u009f]+$",
+        ),
         Form::Shape(shape) => ("pattern", shape.pattern),
         Form::Word => ("pattern", "^[0-9A-Za-z_-]*$"),
     };

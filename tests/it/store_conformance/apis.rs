@@ -7,7 +7,7 @@ use grantor::model::api::{
 use grantor::model::scope::Scope;
 use grantor::store::apis;
 
-use super::{NOW, ODD, api, application, both_databases, expect_defect, grant};
+use super::{NOW, ODD, api, application, both_databases, expect_defect, grant, odd};
 use crate::harness::{MANAGEMENT, MFA};
 
 fn secret(sealed: &str, ends_at: Option<i64>) -> SigningSecret {
@@ -43,6 +43,7 @@ fn extreme() -> Vec<Api> {
                 i64::MAX,
                 Maximum::Set(Lifetime::Finite(i64::MAX)),
             ),
+            described: odd(),
             created_at: i64::MAX,
             ..plain(0)
         },

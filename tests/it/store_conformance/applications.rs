@@ -4,9 +4,11 @@ use grantor::lifetime::{ApplicationLifetimes, Lifetime};
 use grantor::model::api::{Api, SystemApi};
 use grantor::model::application::{Application, ApplicationSecret, AuthMethod, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
+use grantor::model::described::Described;
+use grantor::store::applications::Filter;
 use grantor::store::{PageStart, Write, applications, client_credentials};
 
-use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant, secret};
+use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant, odd, secret};
 use crate::harness::MANAGEMENT;
 
 /// Values at the edge of every column.
@@ -21,6 +23,8 @@ fn extreme() -> Vec<Application> {
             lifetimes: lifetimes(Some(Lifetime::Never), Some(Lifetime::Finite(i64::MAX))),
             expires_at: Some(i64::MAX),
             created_at: i64::MAX,
+            is_first_party: false,
+            described: odd(),
             ..application("0")
         },
         Application {
@@ -59,9 +63,16 @@ async fn secret_ids(bench: &Bench, client_id: &str) -> Vec<(String, Option<i64>)
     found.secrets.into_iter().map(id_and_end).collect()
 }
 
-async fn ids(bench: &Bench, app_type: Option<&str>, from: PageStart, rows_max: i64) -> String {
+fn of_types(app_types: Option<&str>) -> Filter {
+    Filter {
+        app_types: app_types.map(Into::into),
+        ..Filter::default()
+    }
+}
+
+async fn ids(bench: &Bench, filter: &Filter, from: PageStart, rows_max: i64) -> String {
     let mut conn = bench.store.read().await.unwrap();
-    let page = applications::list(&mut conn, app_type, &from, rows_max).await;
+    let page = applications::list(&mut conn, filter, &from, rows_max).await;
     page.unwrap()
         .iter()
         .map(|own| own.client_id.as_str())
@@ -182,14 +193,87 @@ both_databases! {
             (None, behind(i64::MAX, "e"), 10, ""),
             (Some("spa"), behind(NOW, "b"), 10, "c"),
         ] {
-            assert_eq!(ids(bench, app_type, from.clone(), rows_max).await, expected, "{app_type:?} {from:?} {rows_max}");
+            assert_eq!(ids(bench, &of_types(app_type), from.clone(), rows_max).await, expected, "{app_type:?} {from:?} {rows_max}");
         }
         let mut conn = bench.store.read().await.unwrap();
         for (app_type, expected) in [(None, 5), (Some("spa"), 2), (Some("SPA"), 1), (Some(""), 0)] {
-            assert_eq!(applications::count(&mut conn, app_type).await.unwrap(), expected);
+            assert_eq!(applications::count(&mut conn, &of_types(app_type)).await.unwrap(), expected);
         }
-        let listed = applications::list(&mut conn, None, &PageStart::Offset(0), 10).await.unwrap();
+        let listed = applications::list(&mut conn, &Filter::default(), &PageStart::Offset(0), 10).await.unwrap();
         assert!(listed.iter().all(|one| one.secrets.is_empty()), "a list holds no secrets");
+    }
+
+    async fn a_list_is_narrowed_by_kind_owner_and_name(bench: Bench) {
+        for (id, name, is_first_party) in [("a", "Shop", true), ("b", "Shop two", false), ("c", ODD, true), ("d", "shop", true)] {
+            let name = name.to_owned();
+            bench.insert_application(&Application { name, is_first_party, ..application(id) }).await;
+        }
+        let name = |name: &str| Filter { name: Some(name.into()), ..Filter::default() };
+        let start = |start: &str| Filter { name_start: Some(start.into()), ..Filter::default() };
+        let owner = |own| Filter { is_first_party: Some(own), ..Filter::default() };
+        for (filter, expected) in [
+            (Filter::default(), "abcd"),
+            (name("Shop"), "a"),
+            (name(ODD), "c"),
+            (name(""), ""),
+            (start("Sho"), "ab"),
+            (start("Shop "), "b"),
+            (start("%"), ""),
+            (start("Ünï"), "c"),
+            (owner(true), "acd"),
+            (owner(false), "b"),
+            (Filter { is_first_party: Some(true), ..start("S") }, "a"),
+            (Filter { app_types: Some("spa".into()), ..name("Shop") }, ""),
+        ] {
+            assert_eq!(ids(bench, &filter, PageStart::Offset(0), 10).await, expected, "{filter:?}");
+            let mut conn = bench.store.read().await.unwrap();
+            let count = applications::count(&mut conn, &filter).await.unwrap();
+            assert_eq!(usize::try_from(count), Ok(expected.len()), "{filter:?}");
+        }
+    }
+
+    async fn the_resource_servers_of_apis_are_found_oldest_first(bench: Bench) {
+        for (id, created_at, app_type, to) in [
+            ("young", NOW, "resource_server", "https://x/"),
+            ("old", NOW - 1, "resource_server", "https://x/"),
+            ("other", NOW, "resource_server", "https://x/more"),
+            ("none", NOW, "spa", "https://y/"),
+        ] {
+            let (app_type, to) = (Some(app_type.to_owned()), Some(to.to_owned()));
+            bench.insert_application(&Application { created_at, app_type, resource_server_identifier: to, ..application(id) }).await;
+        }
+        let of = async |identifiers: &[&str]| {
+            let mut conn = bench.store.read().await.unwrap();
+            let pairs = applications::resource_servers(&mut conn, identifiers).await.unwrap();
+            pairs.into_iter().map(|(to, id)| format!("{id} {to}")).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&["https://y/", "https://x/"]).await, ["old https://x/", "young https://x/"]);
+        assert_eq!(of(&["https://x/more"]).await, ["other https://x/more"]);
+        assert_eq!(of(&["https://x", "", ODD]).await, [""; 0]);
+        assert_eq!(of(&[]).await, [""; 0]);
+    }
+
+    async fn the_origins_of_all_applications_are_those_that_are_stored_last(bench: Bench) {
+        let listing = |id: &str, urls: &[&str]| {
+            let described = Described([("web_origins".to_owned(), urls.into())].into_iter().collect());
+            Application { described, ..application(id) }
+        };
+        let all = async || {
+            let mut conn = bench.store.read().await.unwrap();
+            let mut all = applications::all_web_origins(&mut conn).await.unwrap();
+            all.sort();
+            all
+        };
+        assert_eq!(all().await, [""; 0]);
+        bench.insert_application(&listing("a", &["https://a.example/", "https://{x}.example"])).await;
+        bench.insert_application(&listing("b", &["https://b.example"])).await;
+        assert_eq!(all().await, ["https://a.example", "https://b.example"]);
+        let change = async |own: Application| {
+            bench.write(async |tx| applications::update(tx, &own).await).await.unwrap();
+        };
+        change(listing("a", &["https://c.example"])).await;
+        change(listing("b", &[])).await;
+        assert_eq!(all().await, ["https://c.example"]);
     }
 
     async fn an_api_that_goes_is_taken_from_its_resource_servers(bench: Bench) {

@@ -5,7 +5,7 @@ use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::store::PageStart;
 use grantor::store::client_grants::{self, Filter};
 
-use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant};
+use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant, odd};
 use crate::harness::{MANAGEMENT, MFA};
 
 async fn get(bench: &Bench, id: &str) -> Option<ClientGrant> {
@@ -37,7 +37,7 @@ both_databases! {
         for stored in [
             ClientGrant { scopes, expires_at: Some(i64::MAX), created_at: i64::MAX, ..grant("1", "app", &a) },
             ClientGrant { subject_type: SubjectType::User, expires_at: Some(0), created_at: i64::MIN, ..grant("2", "app", &a) },
-            ClientGrant { allow_all_scopes: true, ..grant(ODD, "app", &b) },
+            ClientGrant { allow_all_scopes: true, described: odd(), ..grant(ODD, "app", &b) },
             grant("4", "app", &management),
             grant("5", "app", &mfa),
         ] {
@@ -54,12 +54,13 @@ both_databases! {
             scopes: vec![ODD.into()],
             allow_all_scopes: true,
             expires_at: Some(i64::MAX),
+            described: odd(),
             subject_type: SubjectType::User,
             created_at: 0,
             ..grant("g", "other", &b)
         };
         assert!(bench.write(async |tx| client_grants::update(tx, &wanted).await).await.unwrap());
-        let kept = ClientGrant { scopes: vec![ODD.into()], allow_all_scopes: true, expires_at: Some(i64::MAX), ..grant("g", "app", &a) };
+        let kept = ClientGrant { scopes: vec![ODD.into()], allow_all_scopes: true, expires_at: Some(i64::MAX), described: odd(), ..grant("g", "app", &a) };
         assert_eq!(get(bench, "g").await, Some(kept));
         let gone = grant("gone", "app", &a);
         assert!(!bench.write(async |tx| client_grants::update(tx, &gone).await).await.unwrap());
