@@ -71,6 +71,8 @@ export async function start(store) {
     issuer: `https://localhost:${port}/`,
     clientId,
     clientSecret,
+    /** A place for what a tool writes; it goes with the daemon. */
+    folder,
     log,
     async stop() {
       const ended = once(child, 'exit');

@@ -38,7 +38,7 @@ onBothStores('PyPI schemathesis', (store) => {
         '--workers', '2',
         '--no-color',
       ];
-      const options = { cwd: import.meta.dirname, seconds: 600 };
+      const options = { cwd: daemon.folder, seconds: 600 };
       await python([...args, '--exclude-path', LAST], options);
       await python([...args, '--include-path', LAST], options);
     } finally {
