@@ -96,7 +96,7 @@ fn whatever_the_document_refers_to_is_in_it() {
 /// them would not be described.
 #[test]
 fn every_route_of_the_source_is_described() {
-    let source = include_str!("../../src/app.rs");
+    let source = include_str!("../../src/router.rs");
     let document = document();
     let described: BTreeSet<_> = operations(&document)
         .iter()
