@@ -128,7 +128,7 @@ pub fn router(app: &Arc<App>) -> Router {
     };
     let routes = for_servers()
         .router
-        .merge(with(for_pages(), cors::of_applications(&app.directory)))
+        .merge(with(for_pages(), cors::of_applications(app)))
         .merge(with(for_everybody(), cors::of_everybody()));
     let path = app.issuer.path();
     let all = if path.is_empty() {

@@ -10,18 +10,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::directory::Directory;
+use crate::app::App;
 
 /// How long a browser remembers that it may ask.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// For pages of origins that an application lists. Which application asks stands in the body, so
 /// any application's origin does.
-pub(crate) fn of_applications(directory: &Arc<Directory>) -> CorsLayer {
-    let directory = Arc::clone(directory);
+pub(crate) fn of_applications(app: &Arc<App>) -> CorsLayer {
+    let app = Arc::clone(app);
     let is_listed = move |origin: HeaderValue, _: &Parts| async move {
         match origin.to_str() {
-            Ok(origin) => directory.allows_origin(origin).await,
+            Ok(origin) => app.directory.allows_origin(origin).await,
             Err(_) => false,
         }
     };
