@@ -92,7 +92,7 @@ impl App {
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
-        let tls = open_door(&config, background)?;
+        let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
         let app = Self {
             tls,
             uses,
@@ -157,13 +157,4 @@ fn assertion_audiences(config: &Config, issuer: &Issuer) -> Vec<String> {
         audiences.push(issuer.join("oauth/token"));
     }
     audiences
-}
-
-fn open_door(config: &Config, background: &Background) -> Result<Option<Door>, Fault> {
-    let Some(tls) = &config.server.tls else {
-        return Ok(None);
-    };
-    let door = Door::open(&tls.identity, tls.handshake_max)?;
-    renewal::start(tls, &door, background)?;
-    Ok(Some(door))
 }

@@ -162,22 +162,10 @@ impl Server {
             request_max: reader.seconds("server.request_seconds_max", 1..=600),
             header_max: reader.seconds("server.header_seconds_max", 1..=120),
             shutdown_max: reader.seconds("server.shutdown_seconds_max", 0..=600),
-            trusted_proxies: trusted_proxies(reader),
+            trusted_proxies: tls::trusted_proxies(reader),
             tls: Tls::read(reader),
         }
     }
-}
-
-fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
-    let networks = reader.list("server.trusted_proxies", rules::network);
-    if networks.iter().any(|network| network.prefix_len() == 0) {
-        reader.warn(
-            "server.trusted_proxies holds every address, so any client may say whose request \
-             it sends"
-                .to_owned(),
-        );
-    }
-    networks
 }
 
 /// `[store]`

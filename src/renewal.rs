@@ -11,12 +11,25 @@ use crate::config::{Tls, TlsFiles};
 use crate::model::fault::Fault;
 use crate::tls::{Door, Identity};
 
+/// The door of `[server.tls]`, whose certificate is renewed from now on; `None` where it is unset.
+///
+/// # Errors
+/// A fault where the library offers no version of TLS or the signal cannot be listened to.
+pub(crate) fn open_door(tls: Option<&Tls>, background: &Background) -> Result<Option<Door>, Fault> {
+    let Some(tls) = tls else {
+        return Ok(None);
+    };
+    let door = Door::open(&tls.identity, tls.handshake_max)?;
+    start(tls, &door, background)?;
+    Ok(Some(door))
+}
+
 /// Watches the files of `[server.tls]` until the background ends. From its return on, SIGHUP does
 /// no longer end the process.
 ///
 /// # Errors
 /// A fault where the signal cannot be listened to.
-pub(crate) fn start(tls: &Tls, door: &Door, background: &Background) -> Result<(), Fault> {
+fn start(tls: &Tls, door: &Door, background: &Background) -> Result<(), Fault> {
     let hangup = signal(SignalKind::hangup()).map_err(Fault::internal)?;
     let watch = Watch {
         files: tls.files.clone(),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{OriginalUri, Request, State};
-use axum::http::header::STRICT_TRANSPORT_SECURITY;
-use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::{self, Next};
+use axum::extract::{OriginalUri, State};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -21,17 +20,14 @@ use crate::management::{
 };
 use crate::model::fault::Fault;
 use crate::oauth::{discovery, introspect, revoke, token};
+use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
-use crate::wire::proxy::{Scheme, Sender};
 use crate::wire::schema::text;
 use crate::wire::{cors, is_management, no_store};
 use crate::{openapi, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
-
-/// For a year, as long as browsers are told so again and again.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
@@ -150,7 +146,10 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
+        .layer(middleware::from_fn_with_state(
+            Https::of(&app.issuer, came_by_http),
+            https::require,
+        ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),
             refusals::record,
@@ -174,25 +173,6 @@ const HEALTHZ: Operation = Operation {
 
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
-}
-
-/// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
-/// a redirect would only hide that a secret has been sent in the clear. What came by https tells
-/// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
-async fn in_the_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let sender = request.extensions().get::<Sender>();
-    let scheme = sender.and_then(|sender| sender.scheme);
-    if scheme == Some(Scheme::Http) && app.issuer.is_https() {
-        let text = "This server is reached by https only; this request came to its proxy by http.";
-        let path = request.uri().path();
-        return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
-    }
-    let mut response = next.run(request).await;
-    if scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
-        let headers = response.headers_mut();
-        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
-    }
-    response
 }
 
 const READYZ: Operation = Operation {
@@ -227,6 +207,12 @@ async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
         "method_not_allowed",
         text,
     )
+}
+
+/// What a proxy received by http, in the shape of the endpoint.
+fn came_by_http(path: &str) -> Response {
+    let text = "This server is reached by https only; this request came to its proxy by http.";
+    no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text)
 }
 
 /// A fault in the shape of the endpoint.

@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::reader::Reader;
-use super::sources;
+use super::{rules, sources};
 use crate::tls::{Identity, Unfit};
 
 const CERTIFICATE: &str = "server.tls.certificate";
@@ -60,6 +62,19 @@ pub(super) fn check_issuer(reader: &mut Reader, issuer: &str) {
         let rule = "with TLS the issuer must be an https URL";
         reader.refuse(&["issuer", CERTIFICATE], rule);
     }
+}
+
+/// `server.trusted_proxies`: those that do it in our place.
+pub(super) fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+    let networks = reader.list("server.trusted_proxies", rules::network);
+    if networks.iter().any(|network| network.prefix_len() == 0) {
+        reader.warn(
+            "server.trusted_proxies holds every address, so any client may say whose request \
+             it sends"
+                .to_owned(),
+        );
+    }
+    networks
 }
 
 /// The files that `[server.tls]` names.

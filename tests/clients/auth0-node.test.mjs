@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { ManagementClient } from 'auth0';
 import { onBothStores, start } from './daemon.mjs';
 
@@ -71,12 +71,17 @@ onBothStores('npm auth0', (store) => {
   let bare;
   let management;
 
-  before(async () => {
-    daemon = await start(store);
+  /** A client that will get itself a token. */
+  const connect = () => {
     const { domain, clientId, clientSecret } = daemon;
     bare = new ManagementClient({ domain, clientId, clientSecret, maxRetries: 0 });
     management = noting(bare, '');
+  };
+
+  before(async () => {
+    daemon = await start(store);
   });
+  beforeEach(connect);
   after(() => daemon.stop());
 
   const api = (name) => management.resourceServers.create({
@@ -257,7 +262,10 @@ onBothStores('npm auth0', (store) => {
     assert.equal(old.previous, true);
     const revoked = await signing.revoke(current.kid);
     assert.equal(revoked.kid, current.kid);
-    assert.equal((await signing.get(current.kid)).revoked, true);
+    // It has signed this client's own token.
+    assert.equal((await refusal(signing.list())).statusCode, 401);
+    connect();
+    assert.equal((await management.keys.signing.get(current.kid)).revoked, true);
     const keySet = await (await fetch(`${daemon.issuer}.well-known/jwks.json`)).json();
     assert.ok(!keySet.keys.some(({ kid }) => kid === current.kid));
   });

@@ -47,7 +47,7 @@ async function database(store, folder) {
 }
 
 /** Starts a daemon with a first application; its issuer is https://localhost:PORT/. */
-export async function start(store) {
+export async function start(store, settings = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'grantor-clients-'));
   const { url, drop } = await database(store, folder);
   const clientId = 'FirstApplicationOfTheClients0001';
@@ -61,6 +61,7 @@ export async function start(store) {
       GRANTOR_STORE__URL: url,
       GRANTOR_BOOTSTRAP__CLIENT_ID: clientId,
       GRANTOR_BOOTSTRAP__CLIENT_SECRET: clientSecret,
+      ...settings,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -71,6 +72,8 @@ export async function start(store) {
     issuer: `https://localhost:${port}/`,
     clientId,
     clientSecret,
+    /** A place for what a tool writes; it goes with the daemon. */
+    folder,
     log,
     async stop() {
       const ended = once(child, 'exit');

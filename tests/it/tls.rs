@@ -315,6 +315,23 @@ async fn bad_new_files_leave_the_old_certificate_in_force_and_the_log_says_why()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_idle_for_too_long_ends_as_tls_says() {
+    let place = Place::new().with("GRANTOR_SERVER__HEADER_SECONDS_MAX", "1");
+    let running = place.program.serve();
+    let mut idle = place
+        .authority
+        .shake_hands(&running.base, &[])
+        .await
+        .unwrap();
+    exchange(&mut idle, GET, "}").await;
+    let mut rest = Vec::new();
+    // Without close_notify this is an error: the end could be an attacker's.
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"");
+    running.stop().expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_begun_over_https_is_answered_at_the_end_and_handshakes_hold_up_nothing() {
     let place = Place::new();
     let mut running = place.program.serve();

@@ -1,9 +1,12 @@
 //! A proxy in front, and whose word about the client counts.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::{Answer, Credentials, Wire, both_stores};
+use crate::desk::Desk;
+use crate::harness::{Answer, Credentials, MANAGEMENT, Wire, both_stores, within};
 
 const HSTS: &str = "strict-transport-security";
 
@@ -95,5 +98,27 @@ both_stores! {
             let answer = get(&world.node, "/healthz", &[(name, value)]).await;
             answer.expect(StatusCode::OK);
         }
+    }
+
+    async fn the_log_shows_the_clients_own_address(
+        world: World,
+        "GRANTOR_SERVER__TRUSTED_PROXIES" = "127.0.0.1,10.0.0.0/8"
+    ) {
+        let node = &world.node;
+        let admin = Credentials::admin();
+        let ask = node.request(reqwest::Method::POST, "/oauth/token");
+        let ask = ask
+            .basic_auth(&admin.id, Some(&admin.secret))
+            .header("x-forwarded-for", "1.1.1.1, 198.51.100.7, 10.9.9.9")
+            .header("x-forwarded-proto", "https")
+            .form(&[("grant_type", "client_credentials"), ("audience", MANAGEMENT)]);
+        node.send(ask).await.expect(StatusCode::OK);
+        let desk = Desk::open(node).await;
+        let is_shown = async || {
+            let entries = desk.shown("/logs?per_page=100").await;
+            let mut ips = entries.as_array().unwrap().iter().map(|entry| &entry["ip"]);
+            ips.any(|ip| ip == "198.51.100.7")
+        };
+        within(Duration::from_secs(20), is_shown).await;
     }
 }
