@@ -1,8 +1,9 @@
 //! Migrations: forward only, embedded, one set for both databases, run under a lock.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, PgConnection};
 
@@ -31,12 +32,9 @@ impl Store {
     pub async fn migration_lock(&self) -> Result<MigrationLock, Fault> {
         let held = match &self.pools {
             Pools::Sqlite { read, .. } => {
-                // What is no database gets no lock file beside it.
-                drop(self.own_connection().await?);
-                let mut path = read.connect_options().get_filename().as_os_str().to_owned();
-                path.push(".lock");
+                let database = read.connect_options().get_filename().to_owned();
                 Held::File {
-                    _file: lock_file(path.into()).await?,
+                    _file: lock_file(database).await?,
                 }
             }
             Pools::Postgres(pool) => {
@@ -73,10 +71,15 @@ impl Store {
     }
 }
 
-/// Opens (and makes) the lock file and waits for its lock, off the async workers.
-async fn lock_file(path: PathBuf) -> Result<File, Fault> {
-    let shown = path.display().to_string();
+/// Opens (and makes) the lock file beside the database and waits for its lock, off the async
+/// workers. No connection is opened before: of two first starts at one time both would switch the
+/// new file to WAL, and SQLite would refuse one of them at once.
+async fn lock_file(database: PathBuf) -> Result<File, Fault> {
+    let shown = database.display().to_string();
     let lock = move || {
+        check_header(&database)?;
+        let mut path = database.into_os_string();
+        path.push(".lock");
         let file = File::options()
             .create(true)
             .append(true)
@@ -89,4 +92,18 @@ async fn lock_file(path: PathBuf) -> Result<File, Fault> {
         .await
         .map_err(Fault::internal)?;
     locked.map_err(|error| Fault::unavailable(format_args!("store.url: {shown}: {error}")))
+}
+
+/// What is no database gets no lock file beside it.
+fn check_header(database: &Path) -> std::io::Result<()> {
+    /// The first bytes of every SQLite file that is not empty.
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut header = Vec::with_capacity(MAGIC.len());
+    File::open(database)?
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut header)?;
+    if header.is_empty() || header == MAGIC {
+        return Ok(());
+    }
+    Err(std::io::Error::other("the file is not a SQLite database"))
 }

@@ -80,9 +80,9 @@ both_stores! {
             node.ask(&shop, &unknown).await.expect(StatusCode::FORBIDDEN);
         }
         let audit = node.app.audit.clone();
-        let stop = tokio_util::sync::CancellationToken::new();
-        stop.cancel();
-        audit.run(stop).await;
+        let at_its_end = tokio_util::sync::CancellationToken::new();
+        at_its_end.cancel();
+        audit.run(at_its_end).await;
         let mut sql = world.database.sql().await;
         let issued = format!("select count(*) from audit where type = 'seccft' and client_id = '{}'", shop.id);
         assert_eq!(sql.number(&issued).await, 10);

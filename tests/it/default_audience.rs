@@ -180,8 +180,8 @@ async fn explain_says_what_stands_in(backend: Backend) {
     let flow = explain(&["--flow", "implicit"]).expect(2);
     flow.complains_of(&["--api"]);
     choose(node, json!("")).await;
-    let none = program.run(&["explain", "--client", &lonely.id]).expect(2);
-    none.complains_of(&["granted no API"]);
+    let refused = program.run(&["explain", "--client", &lonely.id]).expect(2);
+    refused.complains_of(&["granted no API"]);
     program.run(&["explain"]).expect(2);
     world.end().await;
 }

@@ -315,9 +315,9 @@ both_stores! {
         secrets.push(management.clone());
         Desk::with_token(node, format!("{management}x")).post("/clients", json!({})).await.expect(StatusCode::UNAUTHORIZED);
         assert!(found(&desk, "").await.len() > 8);
-        assert!(rows_that_hold(&world, &shop.id).await > 0, "the search finds what is there");
+        assert!(rows_that_hold(world, &shop.id).await > 0, "the search finds what is there");
         for secret in secrets {
-            assert_eq!(rows_that_hold(&world, &secret).await, 0, "{secret}");
+            assert_eq!(rows_that_hold(world, &secret).await, 0, "{secret}");
         }
     }
 

@@ -47,7 +47,7 @@ both_stores! {
             desk.grant(application, ORDERS, json!({})).await;
             desk.grant(application, STOCK, json!({})).await;
         }
-        let first = day_of(&world);
+        let first = day_of(world);
         for _ in 0..3 {
             node.token(&shop, ORDERS).await;
         }
@@ -58,7 +58,7 @@ both_stores! {
         world.clock.advance(2 * DAY);
         node.token(&depot, STOCK).await;
         let desk = Desk::open(node).await;
-        let range = format!("from={}&to={}", first.replace('-', ""), day_of(&world).replace('-', ""));
+        let range = format!("from={}&to={}", first.replace('-', ""), day_of(world).replace('-', ""));
 
         let plot = desk.shown(&format!("/stats/issuance?{range}&by=client_id,audience,rule")).await;
         let [x, y] = [&shop.id, &depot.id];

@@ -168,10 +168,10 @@ both_stores! {
             tokio::join!(here.create_api(&a, fields.clone()), there.create_api(&b, fields.clone()));
             here.grant(&shop, &a, json!({})).await;
             there.grant(&shop, &b, json!({})).await;
-            let (from_here, from_there) = (here.token(&shop, &a).await, there.token(&shop, &b).await);
-            assert_eq!(header(&from_here)["kid"], header(&from_there)["kid"], "{name}");
+            let (ours, theirs) = (here.token(&shop, &a).await, there.token(&shop, &b).await);
+            assert_eq!(header(&ours)["kid"], header(&theirs)["kid"], "{name}");
             for node in [here, there] {
-                assert!(node.is_active(&shop, &from_here).await && node.is_active(&shop, &from_there).await);
+                assert!(node.is_active(&shop, &ours).await && node.is_active(&shop, &theirs).await);
             }
         }
         assert_eq!(key_set(here).await, key_set(there).await);

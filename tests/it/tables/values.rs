@@ -168,7 +168,7 @@ fn texts(limits: &Limits) -> (Vec<String>, Vec<String>) {
     match limits.text("pattern") {
         Some("^[^<>]+$") => not.extend(owned(&["a<b", "a>b", ""])),
         Some("^([0-9a-zA-Z-_]{10,64})$") => {
-            not.extend(owned(&["has a space", "has.a.point", "has/slashes"]))
+            not.extend(owned(&["has a space", "has.a.point", "has/slashes"]));
         }
         Some(other) => panic!("a pattern that this generator does not know: {other}"),
         None => {}
