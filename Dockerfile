@@ -3,7 +3,7 @@
 #   docker build -t grantor .
 #   docker run -p 8080:8080 -v grantor-data:/data -e GRANTOR_ISSUER=https://id.example.com/ grantor
 #
-# The issuer is the address that the world sees; TLS belongs to the proxy in front. To try it on one
+# The issuer is the address that the world sees; TLS is a proxy's work, or that of server.tls. To try it on one
 # machine: -p 127.0.0.1:8080:8080 -e GRANTOR_ISSUER=http://127.0.0.1:8080/
 #
 # The database, the master key and the first application's credentials are in the volume /data.

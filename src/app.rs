@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
-use axum::middleware;
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -33,16 +34,21 @@ use crate::oauth::{discovery, introspect, revoke, token};
 use crate::secret::SecretChecker;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
+use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
 use crate::uses::{self, SecretUses};
 use crate::wire::operation::{Answer, Operation, Routes};
+use crate::wire::proxy::{Scheme, Sender};
 use crate::wire::schema::text;
 use crate::wire::{cors, is_management, no_store};
-use crate::{openapi, sweep, telemetry};
+use crate::{openapi, renewal, sweep, telemetry};
 
 /// What the log says of a request that ended in a panic.
 const PANICKED: &str = "a request panicked";
+
+/// For a year, as long as browsers are told so again and again.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What every request may use.
 pub struct App {
@@ -68,6 +74,8 @@ pub struct App {
     pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
     pub metadata: String,
+    /// Where connections become TLS ones; `None` where `server.tls` is unset.
+    pub tls: Option<Door>,
     /// The OpenAPI document.
     pub openapi: String,
 }
@@ -109,7 +117,9 @@ impl App {
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
+        let tls = open_door(&config, background)?;
         let app = Self {
+            tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
@@ -401,6 +411,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),
             refusals::record,
@@ -408,11 +419,21 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(middleware::from_fn_with_state(
             telemetry::Bound {
                 request_max: app.config.server.request_max,
+                trusted_proxies: app.config.server.trusted_proxies.clone().into(),
                 on_fault,
             },
             telemetry::observe,
         ))
         .with_state(Arc::clone(app))
+}
+
+fn open_door(config: &Config, background: &Background) -> Result<Option<Door>, Fault> {
+    let Some(tls) = &config.server.tls else {
+        return Ok(None);
+    };
+    let door = Door::open(&tls.identity, tls.handshake_max)?;
+    renewal::start(tls, &door, background)?;
+    Ok(Some(door))
 }
 
 const HEALTHZ: Operation = Operation {
@@ -423,6 +444,25 @@ const HEALTHZ: Operation = Operation {
 
 async fn healthz() -> Response {
     no_store(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
+/// a redirect would only hide that a secret has been sent in the clear. What came by https tells
+/// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
+async fn in_the_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let sender = request.extensions().get::<Sender>();
+    let scheme = sender.and_then(|sender| sender.scheme);
+    if scheme == Some(Scheme::Http) && app.issuer.is_https() {
+        let text = "This server is reached by https only; this request came to its proxy by http.";
+        let path = request.uri().path();
+        return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
+    }
+    let mut response = next.run(request).await;
+    if scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
+        let headers = response.headers_mut();
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    response
 }
 
 const READYZ: Operation = Operation {

@@ -198,8 +198,9 @@ async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure
     // Whoever reads that it listens may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let scheme = if app.tls.is_some() { "https" } else { "http" };
     tracing::info!(
-        "listening on http://{bound}, issuer {}",
+        "listening on {scheme}://{bound}, issuer {}",
         app.issuer.as_str()
     );
     let stop = CancellationToken::new();

@@ -15,14 +15,18 @@ mod rules;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
+pub use self::tls::{Tls, TlsFiles, UnfitFile};
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
 use crate::secret::Secret;
@@ -62,6 +66,9 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         let written_issuer = reader.normal_text_or_unset("issuer", rules::issuer);
         let server = Server::read(reader);
+        if let Some(issuer) = &written_issuer {
+            tls::check_issuer(reader, issuer);
+        }
         Self {
             issuer: written_issuer.unwrap_or_else(|| issuer_of(reader, server.listen)),
             server,
@@ -85,7 +92,7 @@ impl Config {
     pub fn issuer_at(&self, bound: SocketAddr) -> String {
         // An issuer that is written down never has port 0 (rules::issuer).
         if rules::has_port_0(&self.issuer) {
-            rules::local_url(bound)
+            rules::local_url(bound, self.server.tls.is_some())
         } else {
             self.issuer.clone()
         }
@@ -94,7 +101,7 @@ impl Config {
 
 /// The issuer where none is set: it follows `server.listen`, as long as that is this machine's own.
 fn issuer_of(reader: &mut Reader, listen: SocketAddr) -> String {
-    let issuer = rules::local_url(listen);
+    let issuer = rules::local_url(listen, tls::is_asked_for(reader));
     if reader.is_set("issuer") {
         return issuer; // It is set and wrong, and that has been said.
     }
@@ -135,6 +142,10 @@ pub struct Server {
     pub header_max: Duration,
     /// What running requests may take after a stop signal.
     pub shutdown_max: Duration,
+    /// Those who may say for whom they speak.
+    pub trusted_proxies: Vec<IpNet>,
+    /// HTTPS, where it is set; HTTP otherwise.
+    pub tls: Option<Tls>,
 }
 
 impl Server {
@@ -151,8 +162,22 @@ impl Server {
             request_max: reader.seconds("server.request_seconds_max", 1..=600),
             header_max: reader.seconds("server.header_seconds_max", 1..=120),
             shutdown_max: reader.seconds("server.shutdown_seconds_max", 0..=600),
+            trusted_proxies: trusted_proxies(reader),
+            tls: Tls::read(reader),
         }
     }
+}
+
+fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+    let networks = reader.list("server.trusted_proxies", rules::network);
+    if networks.iter().any(|network| network.prefix_len() == 0) {
+        reader.warn(
+            "server.trusted_proxies holds every address, so any client may say whose request \
+             it sends"
+                .to_owned(),
+        );
+    }
+    networks
 }
 
 /// `[store]`

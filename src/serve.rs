@@ -1,15 +1,19 @@
 //! Listening: connections, their bounds, and the graceful end.
 
+use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -18,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, router};
 use crate::background::Background;
 use crate::config::Server;
-use crate::wire::origin::Peer;
+use crate::tls::Door;
+use crate::wire::proxy::{Peer, Scheme};
 
 /// Pause after an accept that failed, such as for want of file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -65,27 +70,23 @@ async fn accept(
     (graceful, cut_off): (&GracefulShutdown, &CancellationToken),
     stop: &CancellationToken,
 ) {
-    let service = router(app);
+    let entry = Arc::new(Entry {
+        service: router(app),
+        http: builder(&app.config.server),
+        tls: app.tls.clone(),
+        stop: stop.clone(),
+    });
     let slots = Arc::new(Semaphore::new(app.config.server.connections_max));
     loop {
         let accepted = stop.run_until_cancelled(next(listener, &slots)).await;
         let Some(accepted) = accepted else { return };
         match accepted {
-            Ok((stream, peer, slot)) => {
-                let service = TowerToHyperService::new(service.clone());
-                // The other end's address goes along with each of its requests.
-                let service = service_fn(move |mut request: Request<Incoming>| {
-                    request.extensions_mut().insert(peer);
-                    service.call(request)
-                });
-                let connection =
-                    builder(&app.config.server).serve_connection(TokioIo::new(stream), service);
-                let connection = cut_off
-                    .clone()
-                    .run_until_cancelled_owned(graceful.watch(connection));
+            Ok((stream, address, slot)) => {
+                let connection = Arc::clone(&entry).enter(stream, address, graceful.watcher());
+                let connection = cut_off.clone().run_until_cancelled_owned(connection);
                 tokio::spawn(async move {
                     if let Some(Err(error)) = connection.await {
-                        tracing::debug!(%error, "a connection broke");
+                        tracing::debug!(%error, %address, "a connection broke");
                     }
                     drop(slot);
                 });
@@ -98,18 +99,71 @@ async fn accept(
     }
 }
 
+/// What a connection enters by.
+struct Entry {
+    service: Router,
+    http: http1::Builder,
+    tls: Option<Door>,
+    stop: CancellationToken,
+}
+
+type Broken = Box<dyn Error + Send + Sync>;
+
+impl Entry {
+    /// Shakes hands where there is TLS, and serves the connection to its end.
+    async fn enter(
+        self: Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        watcher: Watcher,
+    ) -> Result<(), Broken> {
+        let Some(door) = &self.tls else {
+            return self.serve(stream, (address, Scheme::Http), watcher).await;
+        };
+        // Whoever has not finished shaking hands has asked for nothing yet.
+        let handshake = self.stop.run_until_cancelled(door.handshake(stream));
+        let Some(stream) = handshake.await else {
+            return Ok(());
+        };
+        let stream = stream.map_err(|error| format!("the TLS handshake failed: {error}"))?;
+        self.serve(stream, (address, Scheme::Https), watcher).await
+    }
+
+    async fn serve<I>(
+        &self,
+        stream: I,
+        (address, scheme): (SocketAddr, Scheme),
+        watcher: Watcher,
+    ) -> Result<(), Broken>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = Peer {
+            address: address.ip(),
+            scheme,
+        };
+        let service = TowerToHyperService::new(self.service.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            service.call(request)
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        Ok(watcher.watch(connection).await?)
+    }
+}
+
 /// Waits for room among `server.connections_max`, then for a connection.
 async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots)
         .acquire_owned()
         .await
         .map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, Peer(peer.ip().to_canonical()), slot))
+    Ok((stream, address, slot))
 }
 
 fn builder(server: &Server) -> http1::Builder {

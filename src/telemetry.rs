@@ -1,12 +1,14 @@
 //! Logs, request ids, and the time that a request may take.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use ipnet::IpNet;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
@@ -16,6 +18,7 @@ use crate::config::{Log, LogFormat};
 use crate::model::fault::Fault;
 use crate::secret;
 use crate::wire::origin::Origin;
+use crate::wire::proxy;
 
 /// Names the request in answers and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,10 +55,12 @@ pub fn start(log: &Log, quieter: &str) -> Result<(), String> {
     .map_err(|error| error.to_string())
 }
 
-/// The bound on a request's time, and what is answered where it is broken.
-#[derive(Clone, Copy)]
+/// The bound on a request's time, what is answered where it is broken, and whose word about the
+/// client counts.
+#[derive(Clone)]
 pub(crate) struct Bound {
     pub(crate) request_max: Duration,
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) on_fault: fn(&str, Fault) -> Response,
 }
 
@@ -67,10 +72,14 @@ pub(crate) async fn observe(
 ) -> Response {
     let id = secret::random_text(12);
     let began = Instant::now();
-    let origin = Origin::of(&request, id.clone());
+    let sender = proxy::sender(&request, &bound.trusted_proxies);
+    let origin = Origin::of(&request, id.clone(), sender);
     let path = origin.path.clone();
     let span = tracing::info_span!("request", id, method = %request.method(), path);
     request.extensions_mut().insert(origin);
+    if let Some(sender) = sender {
+        request.extensions_mut().insert(sender);
+    }
     let answering = async {
         let answered = timeout(bound.request_max, next.run(request)).await;
         let mut response = answered.unwrap_or_else(|_| {

@@ -5,6 +5,7 @@ pub mod bearer;
 pub(crate) mod cors;
 pub(crate) mod operation;
 pub mod origin;
+pub(crate) mod proxy;
 pub(crate) mod schema;
 
 use std::fmt;

@@ -19,12 +19,14 @@ const LAYERS: &str = "
     lifetime:
     model:      lifetime
     secret:     model
-    config:     lifetime model secret
+    tls:        model
+    config:     lifetime model secret tls
     store:      clock config lifetime model secret
     keys:       lifetime model secret store
     directory:  background clock config keys model store
     sweep:      clock config model store
     uses:       clock model store
+    renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     grants:     directory lifetime model store tokens
     audit:      clock config model secret store
@@ -35,8 +37,8 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     app:        audit background bootstrap clock config directory grants keys management model oauth
-                openapi secret store sweep telemetry tokens uses wire
-    serve:      app background config wire
+                openapi renewal secret store sweep telemetry tls tokens uses wire
+    serve:      app background config tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi serve store telemetry
 ";
 

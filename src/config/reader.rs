@@ -101,6 +101,22 @@ impl Reader {
         })
     }
 
+    /// A list, each member under a rule; in the environment, and where it is text, separated by commas.
+    pub(super) fn list<T: ToString>(&mut self, key: &str, rule: Rule<T>) -> Vec<T> {
+        self.note_missing(key);
+        let list = self.read(key, |entry| {
+            let members: Result<Vec<T>, String> =
+                rules::members(entry)?.into_iter().map(rule).collect();
+            let members = members?;
+            let shown: Vec<_> = members
+                .iter()
+                .map(|member| rules::quoted(&member.to_string()))
+                .collect();
+            Ok((members, format!("[{}]", shown.join(", "))))
+        });
+        list.unwrap_or_default()
+    }
+
     /// A secret: the value of `key`, or what is in the file that `key_file` names. It is never shown.
     pub(super) fn secret_or_unset<T>(&mut self, key: &str, rule: Rule<T>) -> Option<T> {
         self.inline_or_file(key, |_| rules::HIDDEN.to_owned(), rule)

@@ -1,19 +1,21 @@
 //! What each kind of value must look like. Every rule says in words what it wants, and never repeats
 //! the value, which may be a secret.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use figment::value::Value;
-use url::{Host, Url};
+use ipnet::IpNet;
+use url::Url;
 
 use super::problem::Source;
 use super::sources::Entry;
 use super::{LogFormat, StoreUrl};
 use crate::lifetime::Lifetime;
 use crate::model::api::SigningAlgorithm;
+use crate::model::issuer::is_loopback;
 use crate::secret::Secret;
 
 /// From text to a type, or the rule that the text breaks.
@@ -21,6 +23,8 @@ pub(super) type Rule<T> = fn(&str) -> Result<T, String>;
 
 /// What is shown in place of a secret.
 pub(super) const HIDDEN: &str = "[hidden]";
+
+const LIST_MEMBERS_MAX: usize = 100;
 
 const LEVEL_CHARS_MAX: usize = 1000;
 
@@ -53,6 +57,19 @@ pub(super) fn text(entry: &Entry) -> Result<&str, String> {
         .value
         .as_str()
         .ok_or_else(|| "this must be text, in quotes".to_owned())
+}
+
+/// The texts of a list, or of text with commas between them.
+pub(super) fn members(entry: &Entry) -> Result<Vec<&str>, String> {
+    let members: Option<Vec<&str>> = match &entry.value {
+        Value::Array(_, values) => values.iter().map(Value::as_str).collect(),
+        Value::String(_, text) if text.trim().is_empty() => Some(Vec::new()),
+        Value::String(_, text) => Some(text.split(',').map(str::trim).collect()),
+        _ => None,
+    };
+    members
+        .filter(|members| members.len() <= LIST_MEMBERS_MAX)
+        .ok_or_else(|| format!("this must be a list of at most {LIST_MEMBERS_MAX} texts"))
 }
 
 /// `true` or `false`; in the environment those words.
@@ -122,6 +139,23 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| rule.to_owned())
 }
 
+/// An IP address, or a network (RFC 4632, RFC 4291 §2.3). An IPv4 address that is written as IPv6
+/// would never be met: a peer's address is compared in its IPv4 form.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let address: Result<IpNet, _> = text.parse::<IpAddr>().map(IpNet::from);
+    let network = address.or_else(|_| text.parse::<IpNet>()).map_err(
+        |_| "each must be an IP address or a network, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8",
+    )?;
+    if network.addr().to_canonical() != network.addr() {
+        return Err("write IPv4 addresses and networks as such, without ::ffff:".to_owned());
+    }
+    if network.trunc() == network {
+        Ok(network)
+    } else {
+        Err(format!("write the network as {}", network.trunc()))
+    }
+}
+
 /// The issuer with its last slash (compatibility.md §6). Clients compare it character by character,
 /// so a URL in another than its normal form is refused instead of changed in silence.
 pub(super) fn issuer(text: &str) -> Result<String, String> {
@@ -163,27 +197,28 @@ pub(super) fn issuer(text: &str) -> Result<String, String> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
 /// True for the URL of a listener that takes any free port.
 pub(super) fn has_port_0(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| url.port() == Some(0))
 }
 
 /// The URL of a listener as this machine reaches it: an address that means "all" becomes 127.0.0.1.
-pub(super) fn local_url(mut listen: SocketAddr) -> String {
+/// With TLS the usual loopback address is called localhost, as certificates call it.
+pub(super) fn local_url(mut listen: SocketAddr, has_tls: bool) -> String {
     if listen.ip().is_unspecified() {
         listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    let url = format!("http://{listen}/");
-    // The normal form leaves out port 80.
+    let is_localhost = [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ]
+    .contains(&listen.ip());
+    let url = match (has_tls, is_localhost) {
+        (true, true) => format!("https://localhost:{}/", listen.port()),
+        (true, false) => format!("https://{listen}/"),
+        (false, _) => format!("http://{listen}/"),
+    };
+    // The normal form leaves out the scheme's own port.
     Url::parse(&url).map_or(url, String::from)
 }
 

@@ -5,6 +5,7 @@ mod manual;
 mod rules;
 mod secrets;
 mod sources;
+mod tls;
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,5 +1,7 @@
 //! The issuer: the URL that names this server, and what follows from it.
 
+use url::{Host, Url};
+
 pub use crate::lifetime::SystemApi;
 
 /// The issuer URL; it always ends with a slash (compatibility.md §6).
@@ -46,6 +48,18 @@ impl Issuer {
             .trim_end_matches('/')
     }
 
+    /// True where clients come by TLS, to us or to a proxy.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// True where the host is this machine by its own name: 127.0.0.0/8, ::1 or localhost.
+    #[must_use]
+    pub fn is_on_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
+    }
+
     /// The identifier of a system API.
     #[must_use]
     pub fn identifier_of(&self, system: SystemApi) -> String {
@@ -72,6 +86,17 @@ impl Issuer {
             .strip_prefix(&self.0)
             .map(|rest| rest.trim_end_matches('/'));
         matches!(rest, Some("api/v2" | "mfa"))
+    }
+}
+
+/// True where the URL's host is this machine by its own name.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

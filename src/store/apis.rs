@@ -294,7 +294,8 @@ pub async fn system(conn: &mut Conn, system: SystemApi) -> Result<Option<Api>, F
     row.map(|row| row.into_api(conn.issuer())).transpose()
 }
 
-/// A page of APIs, oldest first, and how many there are in all.
+/// A page of APIs, oldest first, and how many there are in all. The MFA API is not among them: Auth0
+/// does not list its own either, and its tools would change or delete whatever is listed.
 ///
 /// # Errors
 /// A fault of the store.
@@ -303,11 +304,21 @@ pub async fn list(conn: &mut Conn, offset: i64, rows_max: i64) -> Result<(Vec<Ap
         fetch_all,
         conn,
         ApiRow,
-        select!("order by created_at, id limit $1 offset $2"),
+        select!(
+            "where system is null or system <> $1
+             order by created_at, id limit $2 offset $3"
+        ),
+        system_text(SystemApi::Mfa),
         rows_max,
         offset
     )?;
-    let (total,) = run!(fetch_one, conn, (i64,), "select count(*) from apis")?;
+    let (total,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        "select count(*) from apis where system is null or system <> $1",
+        system_text(SystemApi::Mfa)
+    )?;
     let apis = rows
         .into_iter()
         .map(|row| row.into_api(conn.issuer()))

@@ -8,6 +8,7 @@ use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 
+use super::proxy::Sender;
 use crate::model::record::Whence;
 
 /// Auth0's header with which a caller ties its requests together in the log.
@@ -16,10 +17,6 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 const CORRELATION_CHARS_MAX: usize = 64;
 /// Characters of `User-Agent` that are kept.
 const USER_AGENT_CHARS_MAX: usize = 256;
-
-/// The other end of the connection, in the extensions of each of its requests.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
 
 /// Where a request comes from.
 #[derive(Clone, Debug)]
@@ -41,11 +38,15 @@ pub struct Origin {
 impl Origin {
     /// Reads what a request says of itself.
     #[must_use]
-    pub fn of<B>(request: &axum::http::Request<B>, request_id: String) -> Self {
+    pub(crate) fn of<B>(
+        request: &axum::http::Request<B>,
+        request_id: String,
+        sender: Option<Sender>,
+    ) -> Self {
         let headers = request.headers();
         Self {
             request_id,
-            ip: request.extensions().get::<Peer>().map(|peer| peer.0),
+            ip: sender.map(|sender| sender.address),
             user_agent: text(headers, &USER_AGENT, USER_AGENT_CHARS_MAX),
             correlation_id: text(headers, &CORRELATION_ID, CORRELATION_CHARS_MAX),
             method: request.method().clone(),

@@ -219,7 +219,7 @@ killed_on_both_stores! {
             let server = ground.start().await;
             assert_eq!(server.wire.ask(&ground.shop, &[("audience", ORDERS)]).await.json["expires_in"], lifetime);
             let all = server.wire.manage(Method::GET, "/resource-servers", None).await.json;
-            assert_eq!(all.as_array().unwrap().len(), 4 + round + 1);
+            assert_eq!(all.as_array().unwrap().len(), 3 + round + 1);
         }
     }
 

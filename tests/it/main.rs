@@ -12,6 +12,7 @@
     reason = "a story is told in one piece, a table row by row"
 )]
 
+mod certificates;
 mod desk;
 mod harness;
 mod program;
@@ -69,10 +70,12 @@ mod store_conformance;
 mod stored_tokens;
 mod sweep;
 mod tables;
+mod tls;
 mod token_algorithms;
 mod token_client_credentials;
 mod token_dialects;
 mod token_lifetime;
 mod token_parameters;
 mod token_several_apis;
+mod trusted_proxies;
 mod two_nodes;

@@ -17,7 +17,8 @@ const LISTS: [(&str, &str); 3] = [
 /// Fills each list up to `count` items, all of them later than what is there from the start.
 async fn fill(world: &World, desk: &Desk<'_>, count: usize) {
     world.clock.advance(1);
-    for number in 2..count {
+    // The Management API is there; the MFA API is not listed.
+    for number in 1..count {
         add(desk, "/resource-servers", number).await;
     }
     for number in 1..count {
@@ -379,6 +380,11 @@ both_stores! {
         assert_eq!(
             found(&format!("identifiers={MANAGEMENT}&identifiers={MFA}")).await,
             [MANAGEMENT, MFA]
+        );
+        assert_eq!(
+            found("per_page=100").await,
+            ["https://c.example/", MANAGEMENT, "urn:a", "urn:b"],
+            "the MFA API is shown to those who name it"
         );
         assert_eq!(found("identifiers=urn:unknown").await, [""; 0]);
         assert_eq!(

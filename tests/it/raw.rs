@@ -75,6 +75,12 @@ impl Connection {
         timeout(time, self.stream.readable()).await.is_err()
     }
 
+    /// Waits until the server closes the connection, whatever it says before.
+    pub(crate) async fn closes(&mut self) -> bool {
+        let closing = async { while self.receive().await.is_some() {} };
+        timeout(PATIENCE, closing).await.is_ok()
+    }
+
     /// Waits until the server closes the connection; answers that still come are returned.
     pub(crate) async fn rest(&mut self) -> Vec<RawAnswer> {
         let mut answers = Vec::new();

@@ -393,6 +393,9 @@ both_stores! {
         assert!(secret.as_str().is_some_and(|secret| secret.len() >= 43));
         let expected = json!({
             "name": "Shop",
+            // What Auth0 shows of every application (GetClientResponseContent).
+            "tenant": "grantor.test",
+            "global": false,
             "is_first_party": true,
             "oidc_conformant": false,
             "grant_types": ["authorization_code", "implicit", "refresh_token", "client_credentials"],

@@ -4,13 +4,16 @@ use super::super::{LogFormat, StoreUrl};
 use super::*;
 
 /// `(key, least, most)`, as the issue and the manual state them.
-const BOUNDS: [(&str, i64, i64); 20] = [
+const BOUNDS: [(&str, i64, i64); 23] = [
     ("server.body_bytes_max", 1024, 16_777_216),
     ("server.header_bytes_max", 32_768, 1_048_576),
     ("server.connections_max", 1, 1_000_000),
     ("server.request_seconds_max", 1, 600),
     ("server.header_seconds_max", 1, 120),
     ("server.shutdown_seconds_max", 0, 600),
+    ("server.body_seconds_max", 1, 600),
+    ("server.tls.handshake_seconds_max", 1, 120),
+    ("server.tls.reload_interval_seconds", 1, 86_400),
     ("store.connections_max", 1, 1000),
     ("store.acquire_seconds_max", 1, 60),
     ("store.group_queue_max", 1, 1_000_000),

@@ -180,7 +180,7 @@ fn unbuilt(of: Of<'_>) -> Vec<Listed> {
     vec![
         off(API, "enforce_policies"),
         of(API, "proof_of_possession", WHY).accepted([json!(null), required(false)]).not_supported([required(true)]).refused([json!("x")]),
-        of(API, "token_encryption", WHY).accepted([json!(null)]).not_supported([json!({ "format": "compact-nested-jwe" })]).refused([json!("x")]),
+        of(API, "token_encryption", WHY).accepted([json!(null)]).not_supported([json!({ "format": "compact-nested-jwe", "encryption_key": { "alg": "RSA-OAEP-256", "pem": PUBLIC_KEY } })]).refused([json!("x")]),
         of(API, "consent_policy", WHY).accepted([json!(null)]).not_supported([json!("transactional-authorization-with-mfa")]).refused([json!(1)]),
         of(API, "authorization_details", WHY).accepted([json!(null), json!([])]).not_supported([json!([{ "type": "payment" }])]).refused([json!("x")]),
         of(API, "authorization_policy", WHY).accepted([json!(null)]).not_supported([json!({ "policy_id": "p" })]).refused([json!("x")]),

@@ -7,31 +7,15 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 6] = [
+const NOT_OFFERED: [(&str, &str); 3] = [
     ("GET /client-grants/{id}/organizations", "organizations"),
     ("POST /clients/cimd/preview", "documents as client ids"),
     ("POST /clients/cimd/register", "documents as client ids"),
-    ("GET /clients/{id}/connections", "connections"),
-    ("GET /stats/active-users", "users"),
-    ("GET /stats/daily", "users"),
-];
-
-/// Auth0's scopes of an operation that do not open ours.
-const NOT_ENOUGH: [(&str, &str, &str); 2] = [
-    (
-        "GET /clients",
-        "read:client_credentials",
-        "it opens the credentials themselves, which show more",
-    ),
-    (
-        "GET /clients/{id}",
-        "read:client_credentials",
-        "it opens the credentials themselves, which show more",
-    ),
 ];
 
 /// Operations that Auth0 does not have, with their scopes (compatibility.md §6).
-const OURS: [(&str, &str); 9] = [
+const OURS: [(&str, &str); 10] = [
+    ("GET /stats/issuance", "read:stats"),
     (
         "GET /resource-servers/{id}/token-lifetime",
         "read:resource_servers",
@@ -130,14 +114,9 @@ fn an_operation_is_opened_by_auth0s_scopes_and_by_no_others() {
             assert_eq!(*own, expected, "{name}");
             continue;
         };
-        let is_told = |scope: &str| {
-            NOT_ENOUGH
-                .iter()
-                .any(|(of, own, _)| of == name && *own == scope)
-        };
         let expected: BTreeSet<_> = expected
             .iter()
-            .filter(|scope| granted.contains(scope) && !is_told(scope))
+            .filter(|scope| granted.contains(scope))
             .cloned()
             .collect();
         assert_eq!(*own, expected, "{name}");

@@ -221,6 +221,10 @@ fn of_format(format: &str) -> Option<(&'static [&'static str], &'static [&'stati
                 "2099-13-01T00:00:00Z",
             ],
         ),
+        "ec-initiate-login-uri-template-url" => (
+            &["https://a.example/{organization_name}"],
+            &["http://a.example/", "no uri", ""],
+        ),
         // Ids of things that are not built, and free words: any text.
         _ => return None,
     })

@@ -148,7 +148,7 @@ both_stores! {
         within(FRESH_MAX, async || view(here, &ground).await == view(there, &ground).await).await;
         let expected = view(here, &ground).await;
         let created = expected["/resource-servers?per_page=50&page=0"].as_array().unwrap();
-        assert_eq!(created.len(), 2 + 3 + CHANGES / 8, "the system APIs, three from before, and those that stay");
+        assert_eq!(created.len(), 1 + 3 + CHANGES / 8, "the Management API, three from before, and those that stay");
         // Nothing was numbered twice or not at all.
         let mut sql = world.database.sql().await;
         let end = sql.number("select n from change_counter").await;
