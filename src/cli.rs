@@ -12,13 +12,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{self, App};
+use crate::app::App;
 use crate::background::Background;
 use crate::bootstrap::{self, administrator};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::router::routes;
 use crate::serve::serve;
 use crate::store::Store;
 use crate::{openapi, store, telemetry};
@@ -141,7 +142,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Openapi = arguments.command {
-        let document = openapi::written(&app::routes().listed, EXAMPLE_SERVER);
+        let document = openapi::written(&routes().listed, EXAMPLE_SERVER);
         return Ok(std::io::stdout().write_all(document.as_bytes())?);
     }
     let loaded =

@@ -21,6 +21,7 @@ pub mod model;
 pub mod oauth;
 mod openapi;
 pub mod renewal;
+pub mod router;
 pub mod secret;
 pub mod serve;
 pub mod store;

@@ -19,9 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, router};
+use crate::app::App;
 use crate::background::Background;
 use crate::config::Server;
+use crate::router::router;
 use crate::tls::Door;
 use crate::wire::proxy::{Peer, Scheme};
 

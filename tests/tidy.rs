@@ -36,14 +36,16 @@ const LAYERS: &str = "
     management: app audit config directory grants keys lifetime model secret store tokens wire
     telemetry:  config model secret wire
     openapi:    app wire
-    app:        audit background bootstrap clock config directory grants keys management model oauth
-                openapi renewal secret store sweep telemetry tls tokens uses wire
-    serve:      app background config tls wire
-    cli:        app background bootstrap clock config grants lifetime model openapi serve store telemetry
+    router:     app management model oauth openapi telemetry wire
+    app:        audit background bootstrap clock config directory grants keys model oauth openapi
+                renewal router secret store sweep tls tokens uses
+    serve:      app background config router tls wire
+    cli:        app background bootstrap clock config grants lifetime model openapi router serve store
+                telemetry
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "app management oauth openapi serve telemetry wire";
+const EDGES: &str = "management oauth openapi router serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

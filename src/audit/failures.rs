@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn while_the_store_is_away_no_more_than_the_bound_waits() {
         let (mut failures, whence) = (Failures::default(), Whence::default());
-        for n in 0..WAITING_MAX as i64 + 500 {
+        for n in 0..i64::try_from(WAITING_MAX).unwrap() + 500 {
             failures.add(&failure(&whence, "a"), n * MINUTE_MS);
             failures.minutes.clear();
         }

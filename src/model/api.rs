@@ -283,7 +283,7 @@ pub const MFA_SCOPES: [(&str, &str); 3] = [
 #[must_use]
 pub fn system_scopes(system: SystemApi) -> Vec<Scope> {
     let scopes: &[(&str, &str)] = match system {
-        SystemApi::Management => &MANAGEMENT_SCOPES,
+        SystemApi::Management => MANAGEMENT_SCOPES,
         SystemApi::Mfa => &MFA_SCOPES,
     };
     scopes

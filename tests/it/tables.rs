@@ -135,17 +135,17 @@ async fn place(clerk: &Clerk, schema: &str) -> Place {
             patch(format!("/client-grants/{}", id(&grant)))
         }
         "PostClientCredentialRequestContent" => {
-            let (path, _) = clerk.application().await;
+            let (of, _) = clerk.application().await;
             post(
-                format!("{path}/credentials"),
+                format!("{of}/credentials"),
                 json!({ "credential_type": "public_key", "pem": PUBLIC_KEY }),
             )
         }
         "PatchClientCredentialRequestContent" => {
-            let path = format!("{}/credentials", clerk.application().await.0);
+            let all = format!("{}/credentials", clerk.application().await.0);
             let body = json!({ "credential_type": "public_key", "pem": PUBLIC_KEY });
-            let credential = clerk.create(&path, body).await;
-            patch(format!("{path}/{}", id(&credential)))
+            let credential = clerk.create(&all, body).await;
+            patch(format!("{all}/{}", id(&credential)))
         }
         "UpdateTenantSettingsRequestContent" => patch("/tenants/settings".into()),
         other => panic!("no place for {other}"),

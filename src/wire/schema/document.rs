@@ -1,5 +1,10 @@
 //! A table as JSON Schema (2020-12), the language of OpenAPI 3.1.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indexing a JSON object by name makes the member where it is missing"
+)]
+
 use serde_json::{Map, Value, json};
 
 use super::{Field, Form, Kind, Text};

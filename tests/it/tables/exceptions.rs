@@ -212,7 +212,7 @@ fn settings(of: Of<'_>) -> Vec<Listed> {
     const PAGES: &str = "pages of one's own are not built";
     const SECONDS: &str = "hours, with fractions; shown rounded to minutes";
     let off = |path, nullable: bool| {
-        let nulls = nullable.then(|| json!(null));
+        let nulls = nullable.then_some(Value::Null);
         of(SETTINGS, path, SWITCH)
             .taken([json!(false)].into_iter().chain(nulls))
             .not_supported([json!(true)])

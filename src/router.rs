@@ -1,0 +1,249 @@
+//! Every route in one list, and what stands around them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::header::STRICT_TRANSPORT_SECURITY;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+
+use crate::app::App;
+use crate::management::answer::{self, Problem};
+use crate::management::{
+    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
+};
+use crate::model::fault::Fault;
+use crate::oauth::{discovery, introspect, revoke, token};
+use crate::wire::operation::{Answer, Operation, Routes};
+use crate::wire::proxy::{Scheme, Sender};
+use crate::wire::schema::text;
+use crate::wire::{cors, is_management, no_store};
+use crate::{openapi, telemetry};
+
+/// What the log says of a request that ended in a panic.
+const PANICKED: &str = "a request panicked";
+
+/// For a year, as long as browsers are told so again and again.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Every route, with what it takes and gives.
+pub(crate) fn routes() -> Routes {
+    for_servers().merge(for_pages()).merge(for_everybody())
+}
+
+/// Routes that no page in a browser reads.
+fn for_servers() -> Routes {
+    Routes::new()
+        .post("/oauth/introspect", introspect::post, &introspect::POST)
+        .post("/introspect", introspect::post, &introspect::POST)
+        .get("/healthz", healthz, &HEALTHZ)
+        .get("/readyz", readyz, &READYZ)
+        .nest("/api/v2", management())
+}
+
+/// Routes for pages of origins that applications list.
+fn for_pages() -> Routes {
+    Routes::new()
+        .post("/oauth/token", token::post, &token::POST)
+        .post("/token", token::post, &token::POST)
+        .post("/oauth/revoke", revoke::post, &revoke::POST)
+        .post("/revoke", revoke::post, &revoke::POST)
+}
+
+/// Documents for everybody.
+#[rustfmt::skip]
+fn for_everybody() -> Routes {
+    Routes::new()
+        .get("/.well-known/oauth-authorization-server", discovery::get_metadata, &discovery::METADATA)
+        .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
+}
+
+// A line a route, as in a table.
+#[rustfmt::skip]
+fn management() -> Routes {
+    let mut routes = Routes::new()
+        .get("/resource-servers", resource_servers::list, &resource_servers::LIST)
+        .post("/resource-servers", resource_servers::create, &resource_servers::CREATE)
+        .get("/resource-servers/{id}", resource_servers::get, &resource_servers::GET)
+        .patch("/resource-servers/{id}", resource_servers::update, &resource_servers::UPDATE)
+        .delete("/resource-servers/{id}", resource_servers::delete, &resource_servers::DELETE)
+        .get("/resource-servers/{id}/token-lifetime", token_lifetime::get, &token_lifetime::GET)
+        .get("/clients", clients::list, &clients::LIST)
+        .post("/clients", clients::create, &clients::CREATE)
+        .get("/clients/{id}", clients::get, &clients::GET)
+        .patch("/clients/{id}", clients::update, &clients::UPDATE)
+        .delete("/clients/{id}", clients::delete, &clients::DELETE)
+        .get("/clients/{id}/connections", clients::connections, &clients::CONNECTIONS)
+        .post("/clients/{id}/rotate-secret", secrets::rotate, &secrets::ROTATE)
+        .get("/clients/{id}/secrets", client_secrets::list, &client_secrets::LIST)
+        .post("/clients/{id}/secrets", client_secrets::create, &client_secrets::CREATE)
+        .delete("/clients/{id}/secrets/{secret_id}",
+            client_secrets::delete, &client_secrets::DELETE)
+        .get("/clients/{id}/credentials", credentials::list, &credentials::LIST)
+        .post("/clients/{id}/credentials", credentials::create, &credentials::CREATE)
+        .get("/clients/{id}/credentials/{credential_id}", credentials::get, &credentials::GET)
+        .patch("/clients/{id}/credentials/{credential_id}",
+            credentials::update, &credentials::UPDATE)
+        .delete("/clients/{id}/credentials/{credential_id}",
+            credentials::delete, &credentials::DELETE)
+        .post("/clients/{id}/tokens", client_tokens::create, &client_tokens::CREATE)
+        .get("/tokens", tokens::list, &tokens::LIST)
+        .delete("/tokens/{id}", tokens::delete, &tokens::DELETE)
+        .post("/tokens/revoke", tokens::revoke, &tokens::REVOKE)
+        .get("/tenants/settings", tenant_settings::get, &tenant_settings::GET)
+        .patch("/tenants/settings", tenant_settings::update, &tenant_settings::UPDATE)
+        .get("/client-grants", client_grants::list, &client_grants::LIST)
+        .post("/client-grants", client_grants::create, &client_grants::CREATE)
+        .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
+        .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
+        .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
+        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
+        .get("/openapi.json", openapi::get, &openapi::GET);
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// The router. An issuer with a path is served below it and at the root, for proxies that strip it.
+pub fn router(app: &Arc<App>) -> Router {
+    // Preflights reach a layer only through a fallback that is there before it.
+    let with = |routes: Routes, layer: CorsLayer| {
+        let answering = routes
+            .router
+            .method_not_allowed_fallback(method_not_allowed);
+        answering.layer(layer)
+    };
+    let routes = for_servers()
+        .router
+        .merge(with(for_pages(), cors::of_applications(app)))
+        .merge(with(for_everybody(), cors::of_everybody()));
+    let path = app.issuer.path();
+    let all = if path.is_empty() {
+        routes
+    } else {
+        // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
+        let inserted = format!("/.well-known/oauth-authorization-server{path}");
+        routes.clone().nest(path, routes).route(
+            &inserted,
+            get(discovery::get_metadata).layer(cors::of_everybody()),
+        )
+    };
+    all.fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(|_| {
+            Fault::internal(PANICKED).into_response()
+        }))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), in_the_open))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            refusals::record,
+        ))
+        .layer(middleware::from_fn_with_state(
+            telemetry::Bound {
+                request_max: app.config.server.request_max,
+                trusted_proxies: app.config.server.trusted_proxies.clone().into(),
+                on_fault,
+            },
+            telemetry::observe,
+        ))
+        .with_state(Arc::clone(app))
+}
+
+const HEALTHZ: Operation = Operation {
+    summary: "The process answers",
+    answer: Answer::One(200, &[&[text("status", 1, 200)]]),
+    ..Operation::DEFAULT
+};
+
+async fn healthz() -> Response {
+    no_store(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// What a proxy received by http is refused where the issuer is https: RFC 6749 §3.2 demands TLS, and
+/// a redirect would only hide that a secret has been sent in the clear. What came by https tells
+/// browsers to go on so (RFC 6797 §7.1), but for this machine's own names, which others share.
+async fn in_the_open(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let sender = request.extensions().get::<Sender>();
+    let scheme = sender.and_then(|sender| sender.scheme);
+    if scheme == Some(Scheme::Http) && app.issuer.is_https() {
+        let text = "This server is reached by https only; this request came to its proxy by http.";
+        let path = request.uri().path();
+        return no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text);
+    }
+    let mut response = next.run(request).await;
+    if scheme == Some(Scheme::Https) && !app.issuer.is_on_loopback() {
+        let headers = response.headers_mut();
+        headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    response
+}
+
+const READYZ: Operation = Operation {
+    summary: "This node hears of changes and knows what is revoked",
+    ..HEALTHZ
+};
+
+async fn readyz(State(app): State<Arc<App>>) -> Response {
+    if app.directory.is_ready() {
+        return no_store(StatusCode::OK, &json!({ "status": "ready" }));
+    }
+    no_store(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &json!({ "status": "the store's feed cannot be read" }),
+    )
+}
+
+async fn not_found(OriginalUri(uri): OriginalUri) -> Response {
+    no_such(
+        StatusCode::NOT_FOUND,
+        uri.path(),
+        "not_found",
+        "There is nothing at this path.",
+    )
+}
+
+async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
+    let text = "This path has another method; see Allow.";
+    no_such(
+        StatusCode::METHOD_NOT_ALLOWED,
+        uri.path(),
+        "method_not_allowed",
+        text,
+    )
+}
+
+/// A fault in the shape of the endpoint.
+fn on_fault(path: &str, fault: Fault) -> Response {
+    if is_management(path) {
+        Problem::Fault(fault).into_response()
+    } else {
+        fault.into_response()
+    }
+}
+
+/// Both shapes: the Management API's below its path, the protocol's elsewhere.
+fn no_such(status: StatusCode, path: &str, code: &str, text: &str) -> Response {
+    if is_management(path) {
+        let error = status.canonical_reason();
+        let body = json!({ "statusCode": status.as_u16(), "error": error, "message": text, "errorCode": code });
+        return answer::json(status, &body);
+    }
+    no_store(status, &json!({ "error": code, "error_description": text }))
+}
