@@ -92,7 +92,7 @@ fn whatever_the_document_refers_to_is_in_it() {
     }
 }
 
-/// `app.rs` says it route by route, in functions that answer `Routes`; a route that is added past
+/// `router.rs` says it route by route, in functions that answer `Routes`; a route that is added past
 /// them would not be described. Where a function's routes are put is left aside.
 #[test]
 fn every_route_of_the_source_is_described() {
