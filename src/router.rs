@@ -23,7 +23,7 @@ use crate::oauth::{discovery, introspect, revoke, token};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
-use crate::wire::{cors, is_management, no_store};
+use crate::wire::{cors, is_management, no_store, remains};
 use crate::{openapi, telemetry};
 
 /// What the log says of a request that ended in a panic.
@@ -162,6 +162,7 @@ pub fn router(app: &Arc<App>) -> Router {
             },
             telemetry::observe,
         ))
+        .layer(middleware::from_fn(remains::discard))
         .with_state(Arc::clone(app))
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod https;
 pub(crate) mod operation;
 pub mod origin;
 pub(crate) mod proxy;
+pub(crate) mod remains;
 pub(crate) mod schema;
 
 use std::fmt;

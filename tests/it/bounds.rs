@@ -74,6 +74,37 @@ both_stores! {
         assert_eq!(good.status, 400, "read to its end, and no token request: {good:?}");
     }
 
+    async fn a_refusal_does_not_cost_the_client_its_connection(world: World) {
+        let request = |path: &str, bytes: usize| {
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\n{FORM}authorization: Bearer x\r\ncontent-length: {bytes}\r\n\r\n")
+        };
+        let refusals = [
+            ("/api/v2/clients", 30_000, 401),
+            ("/healthz", 30_000, 405),
+            ("/nowhere", 30_000, 404),
+            ("/oauth/token", 3_000_000, 413),
+        ];
+        let mut connection = Connection::open(&world.node.base).await.unwrap();
+        for (path, bytes, status) in refusals.repeat(5) {
+            // Head and body apart, as many clients send them.
+            connection.send(request(path, bytes)).await.unwrap();
+            tokio::task::yield_now().await;
+            connection.send("x".repeat(bytes)).await.unwrap();
+            let answer = connection.answer().await.expect("an answer");
+            assert_eq!((answer.status, answer.header("connection")), (status, None), "{path}");
+        }
+        connection.send(GET).await.unwrap();
+        assert_eq!(connection.answer().await.expect("an answer").status, 200);
+        // Where too much is left, or it does not come, the answer says that the connection ends.
+        for (path, bytes, status) in [("/api/v2/clients", 100, 401), ("/oauth/token", 30_000_000, 413)] {
+            let mut connection = Connection::open(&world.node.base).await.unwrap();
+            connection.send(request(path, bytes)).await.unwrap();
+            let answer = connection.answer().await.expect("an answer");
+            assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{path}");
+            assert!(connection.answer().await.is_none());
+        }
+    }
+
     async fn a_body_far_over_the_bound_is_refused_before_it_is_sent(world: World) {
         let head = format!("POST /oauth/token HTTP/1.1\r\nhost: x\r\n{FORM}expect: 100-continue\r\ncontent-length: 1000000000\r\n\r\n");
         let refused = exchange(&world.node, head).await;
