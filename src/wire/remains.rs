@@ -32,7 +32,7 @@ pub(crate) async fn discard(request: Request, next: Next) -> Response {
     }
     // Such a client sends its body only when that is asked for (RFC 9110 §10.1.1).
     let waits = request.headers().contains_key(EXPECT);
-    let (give_back, mut given_back) = oneshot::channel();
+    let (give_back, mut returned) = oneshot::channel();
     let lend = |body| {
         Body::new(Lent {
             body,
@@ -42,7 +42,7 @@ pub(crate) async fn discard(request: Request, next: Next) -> Response {
     let mut response = next.run(request.map(lend)).await;
     let is_late =
         [StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status());
-    let is_read = match given_back.try_recv() {
+    let is_read = match returned.try_recv() {
         Ok(body) if body.is_end_stream() => true,
         Ok(body) if !waits && !is_late => read(body).await,
         _ => false,
