@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::model::instant;
 use crate::model::record::{Kind, Record, Whence};
+use crate::model::refusal::UNKNOWN_APPLICATION;
 
 /// Most (application, reason) that are told apart in a minute; further ones are added up by reason.
 const TOLD_APART_MAX: usize = 1000;
@@ -39,13 +40,20 @@ pub struct Failure<'a> {
 }
 
 impl Failure<'_> {
+    /// Applications that do not exist are not told apart: anybody can make up as many as there is
+    /// room for, and hide what is done to one that exists.
     fn key(&self, minute: i64) -> Key {
+        let (client_id, log) = if self.log.starts_with(UNKNOWN_APPLICATION) {
+            (None, UNKNOWN_APPLICATION)
+        } else {
+            (self.client_id, self.log)
+        };
         Key {
             minute,
             kind: self.kind,
-            client_id: self.client_id.map(str::to_owned),
+            client_id: client_id.map(str::to_owned),
             code: self.code.to_owned(),
-            log: self.log.to_owned(),
+            log: log.to_owned(),
         }
     }
 

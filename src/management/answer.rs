@@ -52,6 +52,12 @@ pub(crate) fn selected(status: StatusCode, whole: &Value, selected: &Value) -> R
     response
 }
 
+/// A resource as its tag sees it: what is shown, and which secret it has, by a name of the secret
+/// that tells nothing of it. Who sets a secret changes the resource, though nothing shown changes.
+pub(crate) fn state(shown: &Value, secret: Option<&str>) -> Value {
+    serde_json::json!([shown, secret])
+}
+
 /// The strong entity tag of a resource as it is shown, secrets left out (RFC 9110 §8.8.3).
 pub(crate) fn etag(shown: &Value) -> String {
     format!("\"{}\"", secret::fingerprint(shown.to_string().as_bytes()))

@@ -250,6 +250,7 @@ pub(crate) async fn delete(
     let (admin, mut query) = call.authorize(&app, &DELETE).await?;
     let revoke_tokens = query.boolean("revoke_tokens").unwrap_or(false);
     let mut tx = app.store.write().await?;
+    store::client_grants::lock(&mut tx, &id).await?;
     let Some(grant) = store::client_grants::get(&mut tx, &id).await? else {
         return Ok(gone());
     };

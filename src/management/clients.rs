@@ -11,10 +11,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::access::{Path, may_become, require};
-use super::answer::{Missing, Problem, gone, json as answer, selected};
+use super::answer::{self, Missing, Problem, gone, selected};
 use super::call::{Act, Call};
 use super::query::{CHECKPOINTS, OFFSETS, Paging, SELECTION, Selection};
 use super::secrets;
@@ -64,7 +64,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Resp
         selection.of(view::for_caller(&admin.caller, whole))
     };
     let key = |application: &Application| (application.created_at, application.client_id.clone());
-    Ok(answer(
+    Ok(answer::json(
         StatusCode::OK,
         &paging.page("clients", applications, total, (select, key)),
     ))
@@ -132,7 +132,8 @@ pub(crate) async fn create(
     let act = Act::new("Create a client").client(&application.client_id);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
     let with_secret = show_with_secret(&app, &application, secret.as_ref());
-    Ok(selected(StatusCode::CREATED, &shown, &with_secret))
+    let state = state_of(&shown, &application);
+    Ok(selected(StatusCode::CREATED, &state, &with_secret))
 }
 
 pub(crate) const GET: Operation = Operation {
@@ -153,9 +154,11 @@ pub(crate) async fn get(
     let (admin, mut query) = call.authorize(&app, &GET).await?;
     let selection = Selection::read(&mut query);
     let found = store::applications::get(&mut *app.store.read().await?, &id).await?;
-    let whole = show(&app, &found.ok_or_else(not_found)?);
+    let application = found.ok_or_else(not_found)?;
+    let whole = show(&app, &application);
+    let state = state_of(&whole, &application);
     let wanted = selection.of(view::for_caller(&admin.caller, whole.clone()));
-    Ok(selected(StatusCode::OK, &whole, &wanted))
+    Ok(selected(StatusCode::OK, &state, &wanted))
 }
 
 pub(crate) const CONNECTIONS: Operation = Operation {
@@ -180,7 +183,7 @@ pub(crate) async fn connections(
     call.authorize(&app, &CONNECTIONS).await?;
     let found = store::applications::get(&mut *app.store.read().await?, &id).await?;
     found.ok_or_else(not_found)?;
-    Ok(answer(StatusCode::OK, &json!({ "connections": [] })))
+    Ok(answer::json(StatusCode::OK, &json!({ "connections": [] })))
 }
 
 pub(crate) const UPDATE: Operation = Operation {
@@ -220,7 +223,7 @@ pub(crate) async fn update(
         .await?
         .ok_or_else(not_found)?;
     let was = show(&app, &application);
-    admin.check_match(&was)?;
+    admin.check_match(&state_of(&was, &application))?;
     let before = application.clone();
     let was_for = fields::resource_server_of(&application);
     fields::overlay(&app, &mut application, fields, admin.now)?;
@@ -237,14 +240,16 @@ pub(crate) async fn update(
     store::applications::update(&mut tx, &application).await?;
     let mut act = Act::new("Update a client").client(&id).before(was);
     if let Some(kept) = kept {
-        secrets::replace(&app, &mut tx, &admin, (&application, kept)).await?;
+        secrets::replace(&app, &mut tx, &admin, (&application, &kept)).await?;
+        application.secrets = vec![kept];
         act.what = "Update a client and set its secret";
     }
     tx.note(Change::Application(id));
     let shown = show(&app, &application);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
     let with_secret = show_with_secret(&app, &application, chosen.as_ref());
-    Ok(selected(StatusCode::OK, &shown, &with_secret))
+    let state = state_of(&shown, &application);
+    Ok(selected(StatusCode::OK, &state, &with_secret))
 }
 
 pub(crate) const DELETE: Operation = Operation {
@@ -263,11 +268,12 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
     let mut tx = app.store.write().await?;
+    store::applications::lock(&mut tx, &id).await?;
     let Some(application) = store::applications::get(&mut tx, &id).await? else {
         return Ok(gone());
     };
     let was = show(&app, &application);
-    admin.check_match(&was)?;
+    admin.check_match(&state_of(&was, &application))?;
     if store::applications::delete(&mut tx, &id).await? {
         tx.note(Change::Application(id.clone()));
         tx.note(Change::ClientGrants(id.clone()));
@@ -276,6 +282,12 @@ pub(crate) async fn delete(
         admin.commit(&app, tx, act).await?;
     }
     Ok(gone())
+}
+
+/// What `If-Match` compares: its newest secret is part of it.
+pub(super) fn state_of(shown: &Value, application: &Application) -> Value {
+    let newest = application.secrets.last();
+    answer::state(shown, newest.map(|secret| secret.id.as_str()))
 }
 
 pub(super) fn not_found() -> Problem {

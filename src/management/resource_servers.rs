@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, check_id};
-use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, selected, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, selected, shown, state};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
@@ -156,7 +156,11 @@ pub(crate) async fn create(
     let shown = show(&api, &app.config.lifetimes, &Links::default());
     let act = Act::new("Create a resource server").audience(&api.identifier);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(with_secret(StatusCode::CREATED, &shown, secret.as_ref()))
+    Ok(with_secret(
+        StatusCode::CREATED,
+        (&shown, &api),
+        secret.as_ref(),
+    ))
 }
 
 pub(crate) const GET: Operation = Operation {
@@ -179,7 +183,7 @@ pub(crate) async fn get(
     let api = find(&mut conn, &id).await?.ok_or_else(not_found)?;
     let linked = links(&mut conn, std::slice::from_ref(&api)).await?;
     let shown = show(&api, &app.config.lifetimes, &linked);
-    Ok(resource(StatusCode::OK, &shown))
+    Ok(selected(StatusCode::OK, &state_of(&shown, &api), &shown))
 }
 
 pub(crate) const UPDATE: Operation = Operation {
@@ -211,7 +215,7 @@ pub(crate) async fn update(
         .ok_or_else(not_found)?;
     let linked = links(&mut tx, std::slice::from_ref(&before)).await?;
     let was = show(&before, &app.config.lifetimes, &linked);
-    admin.check_match(&was)?;
+    admin.check_match(&state_of(&was, &before))?;
     let (had, system) = (Some(before.signing_alg), before.system);
     let mut api = changed(&app, &before, fields)?;
     let secret = named.overlay(&app, &mut api, had, admin.now)?;
@@ -229,7 +233,7 @@ pub(crate) async fn update(
     admin
         .commit(&app, tx, act.before(was).after(shown.clone()))
         .await?;
-    Ok(with_secret(StatusCode::OK, &shown, secret.as_ref()))
+    Ok(with_secret(StatusCode::OK, (&shown, &api), secret.as_ref()))
 }
 
 /// The API with what the body names laid over it.
@@ -260,7 +264,11 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
     let mut tx = app.store.write().await?;
-    let Some(api) = find(&mut tx, &id).await? else {
+    let Some(found) = find(&mut tx, &id).await? else {
+        return Ok(gone());
+    };
+    store::apis::lock(&mut tx, &found.id).await?;
+    let Some(api) = store::apis::by_id(&mut tx, &found.id).await? else {
         return Ok(gone());
     };
     if api.system.is_some() {
@@ -271,8 +279,7 @@ pub(crate) async fn delete(
     }
     let linked = links(&mut tx, std::slice::from_ref(&api)).await?;
     let was = show(&api, &app.config.lifetimes, &linked);
-    admin.check_match(&was)?;
-    store::apis::lock(&mut tx, &api.id).await?;
+    admin.check_match(&state_of(&was, &api))?;
     let was_default = store::settings::clear_default(&mut tx, &api.id).await?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
@@ -360,13 +367,24 @@ struct Policy {
 }
 
 /// The answer that generates or sets a signing secret shows it; no other does.
-fn with_secret(status: StatusCode, shown: &Value, secret: Option<&Secret<String>>) -> Response {
+fn with_secret(
+    status: StatusCode,
+    (shown, api): (&Value, &Api),
+    secret: Option<&Secret<String>>,
+) -> Response {
     let mut once = shown.clone();
     if let (Some(members), Some(secret)) = (once.as_object_mut(), secret) {
         let value = Value::from(secret.expose().as_str());
         members.insert("signing_secret".to_owned(), value);
     }
-    selected(status, shown, &once)
+    selected(status, &state_of(shown, api), &once)
+}
+
+/// What `If-Match` compares: its signing secret is part of it.
+fn state_of(shown: &Value, api: &Api) -> Value {
+    let sealed = api.signing_secret.as_ref();
+    let name = sealed.map(|secret| secret::fingerprint(secret.sealed.as_bytes()));
+    state(shown, name.as_deref())
 }
 
 fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {

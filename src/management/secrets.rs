@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::access::{Path, may_become};
 use super::answer::{Problem, selected};
 use super::call::{Act, Admin, Call};
-use super::clients::{SHOWN, not_found, show, show_with_secret};
+use super::clients::{SHOWN, not_found, show, show_with_secret, state_of};
 use crate::app::App;
 use crate::model::application::{Application, ApplicationSecret, LIVE_SECRETS_MAX};
 use crate::model::change::{Change, Covered};
@@ -50,9 +50,11 @@ pub(crate) async fn rotate(
     let kept = app.secrets.keep(&secret, now).await?;
     let mut tx = app.store.write().await?;
     store::applications::lock(&mut tx, &id).await?;
-    let application = store::applications::get(&mut tx, &id)
+    let mut application = store::applications::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
+    let shown = show(&app, &application);
+    admin.check_match(&state_of(&shown, &application))?;
     check_takes_secrets(&application)?;
     may_become(&app, &mut tx, &admin.caller, &id).await?;
     rotation.check_room(&application, now)?;
@@ -65,9 +67,10 @@ pub(crate) async fn rotate(
         act.what = "Rotate a client secret and revoke its tokens";
     }
     admin.commit(&app, tx, act).await?;
+    application.secrets.push(kept);
     Ok(selected(
         StatusCode::OK,
-        &show(&app, &application),
+        &state_of(&shown, &application),
         &show_with_secret(&app, &application, Some(&secret)),
     ))
 }
@@ -119,11 +122,11 @@ pub(super) async fn replace(
     app: &App,
     tx: &mut Write,
     admin: &Admin,
-    (application, kept): (&Application, ApplicationSecret),
+    (application, kept): (&Application, &ApplicationSecret),
 ) -> Result<(), Problem> {
     let client_id = &application.client_id;
     may_become(app, tx, &admin.caller, client_id).await?;
     store::applications::end_secrets(tx, client_id, admin.now, admin.now).await?;
-    store::applications::insert_secret(tx, client_id, &kept).await?;
+    store::applications::insert_secret(tx, client_id, kept).await?;
     Ok(())
 }

@@ -104,6 +104,10 @@ pub(crate) async fn delete(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
+    if !may_be_signed(&app, &id) {
+        // Another node may have signed it by what this one has not heard yet.
+        app.directory.read_anew().await?;
+    }
     let mut tx = app.store.write().await?;
     let stored = store::tokens::by_id(&mut tx, &id).await?;
     let act = match &stored {

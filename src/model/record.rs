@@ -14,21 +14,29 @@ const VALUE_BYTES_MAX: usize = 16_384;
 const WORDS_BYTES_MAX: usize = 8192;
 /// What is shown in the place of a secret.
 const HIDDEN: &str = "[hidden]";
-/// Members that hold secrets, wherever they stand. Handlers hand none over; this is the second lock.
-const SECRET_MEMBERS: [&str; 12] = [
-    "access_token",
+/// How the names of members that hold secrets end, wherever they stand and whatever they hold.
+/// Handlers hand none over; this is the second lock, and the first one for what is kept unread, such
+/// as Auth0's `addons`.
+const SECRET_ENDINGS: [&str; 9] = [
+    "_token",
     "assertion",
     "authorization",
-    "client_assertion",
-    "client_secret",
     "code_verifier",
+    "key",
     "password",
-    "private_key",
-    "refresh_token",
     "secret",
-    "signing_secret",
-    "token",
+    "accesstoken",
+    "private_key",
 ];
+
+/// An object is looked into instead, and a switch is no secret.
+fn is_secret(name: &str, value: &Value) -> bool {
+    if matches!(value, Value::Object(_) | Value::Bool(_) | Value::Null) {
+        return false;
+    }
+    let name = name.to_ascii_lowercase();
+    name == "token" || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
 
 /// What happened, by the codes of Auth0's log where it has one. README.md holds the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -249,8 +257,7 @@ fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let hide = |(name, value): (String, Value)| {
-                let is_secret = value.is_string() && SECRET_MEMBERS.contains(&name.as_str());
-                let value = if is_secret {
+                let value = if is_secret(&name, &value) {
                     HIDDEN.into()
                 } else {
                     without_secrets(value)
@@ -295,14 +302,15 @@ fn changes(before: Option<&Value>, after: Option<&Value>) -> Map<String, Value> 
 }
 
 fn hidden_or_cut(name: &str, value: &Value) -> Value {
-    if value.is_string() && SECRET_MEMBERS.contains(&name) {
+    if is_secret(name, value) {
         return HIDDEN.into();
     }
+    let value = without_secrets(value.clone());
     let bytes = value.to_string().len();
     if bytes > VALUE_BYTES_MAX {
         return format!("[{bytes} bytes, more than a record keeps]").into();
     }
-    value.clone()
+    value
 }
 
 fn add_word(words: &mut String, text: &str) {

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::fault::Fault;
 
+/// How the log's word on an application that does not exist begins.
+pub const UNKNOWN_APPLICATION: &str = "unknown application";
+
 /// The error codes of RFC 6749 §5.2, RFC 8707 §2 and Auth0's token endpoint. No HTTP here:
 /// `oauth/error.rs` owns the statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

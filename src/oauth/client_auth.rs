@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::Authenticated;
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, PRIVATE_KEY_JWT};
-use crate::model::refusal::{Refusal, Stop};
+use crate::model::refusal::{Refusal, Stop, UNKNOWN_APPLICATION};
 use crate::model::text::{CLIENT_ID_BYTES_MAX, has_control};
 use crate::secret::Secret;
 use crate::tokens::assertion::{self, ASSERTION_BYTES_MAX, Terms};
@@ -201,7 +201,7 @@ pub(crate) async fn authenticate(
     let client_id = &presented.client_id;
     let Some(application) = app.directory.application(client_id, stance).await? else {
         return Err(
-            Refusal::invalid_client(format_args!("unknown application {client_id}")).into(),
+            Refusal::invalid_client(format_args!("{UNKNOWN_APPLICATION} {client_id}")).into(),
         );
     };
     check_method(&application, presented.credential.method())?;

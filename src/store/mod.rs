@@ -373,11 +373,12 @@ fn fault(error: sqlx::Error) -> Fault {
     }
 }
 
-/// Postgres: connection exceptions, resources, operator intervention, deadlock and serialisation.
+/// Postgres: connection exceptions, a standby that does not write (25006), resources, operator
+/// intervention, deadlock and serialisation.
 /// SQLite: busy, locked, read-only, full, I/O errors, files that cannot be opened or are no databases;
 /// extended codes included.
 fn is_passing(code: &str) -> bool {
-    const POSTGRES: [&str; 5] = ["08", "40", "53", "57", "58"];
+    const POSTGRES: [&str; 6] = ["08", "25", "40", "53", "57", "58"];
     const SQLITE: [i64; 7] = [5, 6, 8, 10, 13, 14, 26];
     if code.len() == 5 {
         // 55000 is what a database answers that accepts no connections.

@@ -1,7 +1,8 @@
 //! Secrets one by one: adding a second, seeing the first unused, deleting it.
 
 use grantor::model::instant::to_rfc3339;
-use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, members, no_nulls, refused};
@@ -214,6 +215,41 @@ both_stores! {
         }
         for hidden in ["client_secret", "verifier", "digest"] {
             assert!(!shown.body.contains(hidden), "{hidden}");
+        }
+    }
+}
+
+both_stores! {
+    async fn who_sets_a_secret_has_changed_the_resource(world: World) {
+        let node = &world.node;
+        let token = node.admin_token().await;
+        let shop = node.api_and_application(ORDERS).await;
+        let client = format!("/clients/{}", shop.id);
+        let tag = async |path: &str| {
+            let answer = node.manage_as(&token, Method::GET, path, None).await.expect(StatusCode::OK);
+            answer.headers["etag"].clone()
+        };
+        let set = async |method: Method, path: &str, body: Value, tag: &HeaderValue| {
+            let request = node.request(method, &format!("/api/v2{path}")).json(&body);
+            let answer = node.send(request.bearer_auth(&token).header("if-match", tag)).await;
+            answer.status
+        };
+        let read = tag(&client).await;
+        let first = json!({ "client_secret": "the first administrator's secret" });
+        assert_eq!(set(Method::PATCH, &client, first, &read).await, StatusCode::OK);
+        let second = json!({ "client_secret": "the second administrator's secret" });
+        assert_eq!(set(Method::PATCH, &client, second, &read).await, StatusCode::PRECONDITION_FAILED);
+        let rotate = format!("{client}/rotate-secret");
+        assert_eq!(set(Method::POST, &rotate, json!({}), &read).await, StatusCode::PRECONDITION_FAILED);
+        let now = tag(&client).await;
+        assert_eq!(set(Method::POST, &rotate, json!({}), &now).await, StatusCode::OK);
+        let fields = json!({ "signing_alg": "HS256" });
+        let api = node.create_api("urn:shared", fields).await;
+        let api = format!("/resource-servers/{}", api["id"].as_str().unwrap());
+        let read = tag(&api).await;
+        for (secret, status) in [("a", StatusCode::OK), ("b", StatusCode::PRECONDITION_FAILED)] {
+            let body = json!({ "signing_secret": secret.repeat(32) });
+            assert_eq!(set(Method::PATCH, &api, body, &read).await, status);
         }
     }
 }
