@@ -42,9 +42,7 @@ impl Authenticated {
         let ends = [self.application.expires_at, self.credential_expires_at];
         ends.into_iter().flatten().min().map(|end| end - now)
     }
-}
 
-impl Authenticated {
     /// The application as if it had come with the secret that lives longest: what an administrator
     /// issues for it is worth no more than what it can get by itself.
     ///

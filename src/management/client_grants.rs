@@ -141,12 +141,16 @@ pub(crate) async fn create(
     let audience = fields.text("audience").unwrap_or_default();
     let subject_type = fields.choice("subject_type", SubjectType::parse);
     let mut tx = app.store.write().await?;
-    if !store::applications::lock(&mut tx, &client_id).await? {
-        return Err(clients::not_found());
-    }
     let api = store::apis::by_identifier(&mut tx, &audience)
         .await?
         .ok_or_else(resource_servers::not_found)?;
+    // An API before its applications, as its deletion locks them.
+    if !store::apis::lock(&mut tx, &api.id).await? {
+        return Err(resource_servers::not_found());
+    }
+    if !store::applications::lock(&mut tx, &client_id).await? {
+        return Err(clients::not_found());
+    }
     let mut grant = ClientGrant {
         id: secret::random_id("cgr_"),
         client_id,

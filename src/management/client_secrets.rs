@@ -20,8 +20,8 @@ use crate::model::application::{ApplicationSecret, LIVE_SECRETS_MAX};
 use crate::model::change::Change;
 use crate::model::instant;
 use crate::secret::{self, Secret};
+use crate::store;
 use crate::store::secrets::SecretFacts;
-use crate::store::{self};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Tables, instant as at, text};
 

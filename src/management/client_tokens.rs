@@ -69,7 +69,8 @@ pub(crate) const CREATE: Operation = Operation {
     ..Operation::DEFAULT
 };
 
-/// The order of it, whole. What is refused has revoked nothing.
+/// The order of it, whole. What would be refused revokes nothing; the revocation is a commit of its
+/// own, so where the store fails after it, the earlier tokens have ended and asking again helps.
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

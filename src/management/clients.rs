@@ -122,6 +122,8 @@ pub(crate) async fn create(
             .push(app.secrets.keep(secret, now).await?);
     }
     let mut tx = app.store.write().await?;
+    let identifier = application.resource_server_identifier.as_deref();
+    fields::lock_resource_server(&mut tx, identifier).await?;
     fields::check_resource_server(&mut tx, &app, &application).await?;
     if !store::applications::insert(&mut tx, &application).await? {
         return Err(Problem::conflict("The client_id is taken; try again."));
@@ -218,6 +220,8 @@ pub(crate) async fn update(
         }
     };
     let mut tx = app.store.write().await?;
+    let named = fields.peek("resource_server_identifier");
+    fields::lock_resource_server(&mut tx, named).await?;
     store::applications::lock(&mut tx, &id).await?;
     let mut application = store::applications::get(&mut tx, &id)
         .await?

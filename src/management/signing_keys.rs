@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::access::{Path, check_id};
+use super::access::Path;
 use super::answer::{Missing, Problem, json as answer, resource, shown};
 use super::call::{Act, Call};
 use crate::app::App;
@@ -81,7 +81,6 @@ pub(crate) async fn get(
     call: Call,
 ) -> Result<Response, Problem> {
     call.authorize(&app, &GET).await?;
-    check_id(&kid)?;
     let keys = store::keys::all(&mut *app.store.read().await?).await?;
     let key = find(&keys, &kid)?;
     Ok(resource(StatusCode::OK, &show(key)?))
@@ -148,7 +147,6 @@ pub(crate) async fn revoke(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &REVOKE).await?;
-    check_id(&kid)?;
     let mut tx = app.store.write().await?;
     store::keys::lock(&mut tx).await?;
     let all = store::keys::all(&mut tx).await?;

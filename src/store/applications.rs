@@ -278,13 +278,7 @@ pub async fn end_secrets(tx: &mut Write, client_id: &str, end: i64, now: i64) ->
         client_id,
         end
     )?;
-    execute!(
-        tx,
-        "delete from application_secrets where client_id = $1 and expires_at <= $2",
-        client_id,
-        now
-    )?;
-    Ok(())
+    super::secrets::delete_ended(tx, client_id, now).await
 }
 
 /// The application of a `client_id`, with its secrets and attached credentials, oldest first.

@@ -14,7 +14,6 @@ use tokio_util::task::TaskTracker;
 
 use super::{Store, Write, assertions, revocations, tokens};
 use crate::clock::Clock;
-use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::record::Record;
 use crate::model::token::Token;
@@ -118,9 +117,7 @@ impl Operation {
             Self::RevokeStored { digest } => tokens::delete(tx, digest).await?,
             Self::RecordUse { digest } => tokens::record_use(tx, digest, now).await?,
             Self::RevokeSigned { name, expires_at } => {
-                let is_new = revocations::insert_token(tx, name, *expires_at).await?;
-                tx.note(Change::RevokedToken(name.clone()));
-                is_new
+                revocations::revoke_token(tx, name, *expires_at).await?
             }
             Self::RedeemAssertion(Redemption {
                 digest,

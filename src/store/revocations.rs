@@ -151,22 +151,18 @@ pub async fn is_token_revoked(conn: &mut Conn, jti: &str) -> Result<bool, Fault>
     .is_some())
 }
 
-/// Revokes a signed token by its name, as part of a larger change.
+/// Revokes a signed token by its name, until it would have ended; false where it was revoked already.
+/// The feed carries it either way, so that an answer that was lost can be given again.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn revoke_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<(), Fault> {
-    insert_token(tx, jti, expires_at).await?;
+pub async fn revoke_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<bool, Fault> {
     tx.note(Change::RevokedToken(jti.to_owned()));
-    Ok(())
+    insert_token(tx, jti, expires_at).await
 }
 
 /// Records that a signed token is revoked; doing it twice is doing it once, and false.
-pub(super) async fn insert_token(
-    tx: &mut Write,
-    jti: &str,
-    expires_at: i64,
-) -> Result<bool, Fault> {
+async fn insert_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<bool, Fault> {
     let inserted = execute!(
         tx,
         "insert into revoked_tokens (jti, expires_at) values ($1, $2) on conflict (jti) do nothing",

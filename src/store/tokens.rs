@@ -63,6 +63,17 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
     Ok(true)
 }
 
+/// Columns are named, so that a newer version's further column changes nothing for a running node.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at
+               from tokens ",
+            $rest
+        )
+    };
+}
+
 /// The token of a digest.
 ///
 /// # Errors
@@ -72,10 +83,16 @@ pub async fn get(conn: &mut Conn, digest: &str) -> Result<Option<StoredToken>, F
         fetch_optional,
         conn,
         TokenRow,
-        "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at
-           from tokens where digest = $1",
+        select!("where digest = $1"),
         digest
     )?;
+    with_audiences(conn, row).await
+}
+
+async fn with_audiences(
+    conn: &mut Conn,
+    row: Option<TokenRow>,
+) -> Result<Option<StoredToken>, Fault> {
     let Some(row) = row else { return Ok(None) };
     let audiences = audiences(conn, &row.id).await?;
     Ok(Some(row.into_stored(audiences)))
@@ -221,17 +238,8 @@ pub async fn count(conn: &mut Conn, filter: &Filter, now: i64) -> Result<i64, Fa
 /// # Errors
 /// A fault of the store.
 pub async fn by_id(conn: &mut Conn, id: &str) -> Result<Option<StoredToken>, Fault> {
-    let row = run!(
-        fetch_optional,
-        conn,
-        TokenRow,
-        "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at
-           from tokens where id = $1",
-        id
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    let audiences = audiences(conn, &row.id).await?;
-    Ok(Some(row.into_stored(audiences)))
+    let row = run!(fetch_optional, conn, TokenRow, select!("where id = $1"), id)?;
+    with_audiences(conn, row).await
 }
 
 /// Removes the stored token of an id, which is in force on every node at once: a stored token is read

@@ -317,6 +317,11 @@ impl Fields {
         }
     }
 
+    /// A text that stays where it is.
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.as_str()
+    }
+
     /// A text, or null.
     pub(crate) fn text_or_null(&mut self, name: &str) -> Option<Option<String>> {
         let is_named = self.names(name);

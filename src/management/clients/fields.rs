@@ -275,6 +275,20 @@ pub(super) fn resource_server_of(application: &Application) -> (Option<String>, 
     )
 }
 
+/// Keeps the API that an application is to be from being deleted meanwhile. Before the application's
+/// own lock: the deletion of an API locks it before the applications that it unlinks.
+pub(super) async fn lock_resource_server(
+    tx: &mut Write,
+    identifier: Option<&str>,
+) -> Result<(), Problem> {
+    if let Some(identifier) = identifier
+        && let Some(api) = store::apis::by_identifier(tx, identifier).await?
+    {
+        store::apis::lock(tx, &api.id).await?;
+    }
+    Ok(())
+}
+
 /// `resource_server_identifier` goes with `app_type` `resource_server`, and never names a system API.
 pub(super) async fn check_resource_server(
     tx: &mut Write,

@@ -131,8 +131,8 @@ fn listed() -> Vec<Listed> {
         of(CREDENTIAL, "pem", "a public key or a certificate; write only")
             .taken([json!(PUBLIC_KEY)])
             .refused([json!("x"), json!(""), json!(1)]),
-        of(CREDENTIAL, "alg", "RS384 is for keys that are not offered; ES256 and EdDSA need keys of their kinds")
-            .taken([json!("RS256"), json!("PS256")])
+        of(CREDENTIAL, "alg", "ES256 and EdDSA need keys of their kinds")
+            .taken([json!("RS256"), json!("RS384"), json!("PS256")])
             .refused([json!("nonsense"), json!("HS256"), json!(1)]),
         of(CREDENTIAL, "parse_expiry_from_cert", "needs a certificate (manage_credentials.rs)")
             .taken([json!(false)])
