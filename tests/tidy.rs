@@ -28,7 +28,7 @@ const LAYERS: &str = "
     uses:       clock model store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    grants:     directory lifetime model store tokens
+    grants:     directory lifetime model secret store tokens
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
