@@ -8,6 +8,7 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
+mod branding;
 mod print;
 mod problem;
 mod reader;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::branding::{Branding, Color};
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
@@ -58,6 +60,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The first application.
     pub bootstrap: Bootstrap,
+    /// Whose server this is, as people see it.
+    pub branding: Branding,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -82,6 +86,7 @@ impl Config {
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
+            branding: Branding::read(reader),
             log: Log::read(reader),
         }
     }
