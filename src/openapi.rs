@@ -210,6 +210,12 @@ fn success(answer: Answer) -> Value {
         Answer::List(tables) => json!({ "type": "array", "items": of_answer(tables) }),
         Answer::Page(collection, tables) => page(collection, &of_answer(tables)),
         Answer::Json(description) => json!({ "description": description }),
+        Answer::Html => {
+            return json!({
+                "description": "A page",
+                "content": { "text/html": { "schema": { "type": "string" } } },
+            });
+        }
     };
     json!({
         "description": "Success",

@@ -2,6 +2,7 @@
 
 mod check;
 mod seal;
+mod sealer;
 pub mod slow;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use check::SecretChecker;
 pub use seal::{MasterKeys, Unsealed};
+pub use sealer::Sealer;
 
 /// Secrets of this length and more are kept as keyed digests; shorter ones as argon2id.
 pub const LONG_SECRET_CHARS: usize = 32;

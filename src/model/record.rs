@@ -49,6 +49,14 @@ pub enum Kind {
     IssuedForAuthorizationCode,
     /// An exchange of an authorization code was refused.
     RefusedAuthorizationCode,
+    /// A user signed in.
+    SignedIn,
+    /// A user did not sign in: no such user, another password, or blocked.
+    WrongPassword,
+    /// Tokens were issued by the authorization endpoint. Ours.
+    IssuedInFrontChannel,
+    /// An authorization request was refused.
+    RefusedAuthorization,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -74,6 +82,10 @@ impl Kind {
             Self::RefusedClientCredentials => "feccft",
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
+            Self::SignedIn => "s",
+            Self::WrongPassword => "fp",
+            Self::IssuedInFrontChannel => "sft",
+            Self::RefusedAuthorization => "f",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
@@ -90,6 +102,7 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
             _ => "",
         }
     }

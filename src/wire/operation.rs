@@ -88,6 +88,8 @@ pub(crate) enum Answer {
     Page(&'static str, Tables),
     /// JSON of another kind: an OpenAPI document, a number.
     Json(&'static str),
+    /// A page for people, or a redirect to where they go on.
+    Html,
 }
 
 impl Answer {
@@ -95,7 +97,7 @@ impl Answer {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Empty(status) | Self::One(status, _) => status,
-            Self::List(_) | Self::Page(..) | Self::Json(_) => 200,
+            Self::List(_) | Self::Page(..) | Self::Json(_) | Self::Html => 200,
         }
     }
 }

@@ -20,6 +20,7 @@ mod raw;
 
 mod attacks;
 mod audit_bounds;
+mod authorize;
 mod bounds;
 mod cli;
 mod client_assertion;
