@@ -32,6 +32,7 @@ const LAYERS: &str = "
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
+    login:      config lifetime model secret wire
     oauth:      app audit config directory grants lifetime model secret tokens wire
     management: app audit config directory grants keys lifetime model secret store tokens wire
     telemetry:  config model secret wire
@@ -45,7 +46,7 @@ const LAYERS: &str = "
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "management oauth openapi router serve telemetry wire";
+const EDGES: &str = "login management oauth openapi router serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

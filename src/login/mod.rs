@@ -11,8 +11,6 @@ mod destination;
 mod forgery;
 pub mod mails;
 mod page;
-#[cfg(test)]
-mod tests;
 mod texts;
 pub mod views;
 mod words;
