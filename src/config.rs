@@ -9,6 +9,7 @@
 //! problems are reported at once. A configuration comes out only where there was none.
 
 mod branding;
+mod passwords;
 mod print;
 mod problem;
 mod reader;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use self::branding::{Branding, Color};
+pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
@@ -52,6 +54,8 @@ pub struct Config {
     pub cache: Cache,
     /// Bounds on slow hashing.
     pub secrets: Secrets,
+    /// What a user's password must be.
+    pub passwords: Passwords,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
     /// Removal of what has expired.
@@ -82,6 +86,7 @@ impl Config {
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
+            passwords: Passwords::read(reader),
             client_assertion: ClientAssertion::read(reader),
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
