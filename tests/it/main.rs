@@ -61,6 +61,7 @@ mod manage_tenant_settings;
 mod manage_tokens;
 mod openapi;
 mod outage;
+mod pages;
 mod readme;
 mod revocation;
 mod shutdown;
