@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::login::{self, consent, sign_in};
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    client_grants, client_secrets, client_tokens, clients, credentials, jobs, logs, refusals,
     resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
 };
 use crate::model::fault::Fault;
@@ -129,6 +129,9 @@ fn management() -> Routes {
         .delete("/users/{id}", users::delete, &users::DELETE)
         .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
         .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)
