@@ -148,6 +148,7 @@ impl App {
             mint: &self.mint,
             store: &self.store,
             whence,
+            refresh: self.config.refresh,
         }
     }
 

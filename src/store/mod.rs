@@ -17,6 +17,8 @@ pub mod issuances;
 pub mod jobs;
 pub mod keys;
 pub mod migrate;
+pub mod refresh_exchange;
+pub mod refresh_families;
 pub mod revocations;
 pub mod secrets;
 pub mod sessions;

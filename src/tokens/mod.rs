@@ -8,4 +8,5 @@ pub mod jti;
 pub mod jwt;
 pub mod opaque;
 pub mod recognise;
+pub mod refresh;
 pub mod ticket;
