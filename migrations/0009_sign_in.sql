@@ -128,3 +128,5 @@ alter table apis add column user_grant_seconds bigint check (user_grant_seconds 
 -- What a stored user token came from.
 alter table tokens add column family text;
 create index tokens_by_family on tokens (family);
+-- What userinfo tells beside the claims of the scopes: a JSON list of names.
+alter table tokens add column userinfo_claims text;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,7 +19,7 @@ use crate::management::{
     resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{discovery, introspect, revoke, token};
+use crate::oauth::{discovery, introspect, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -31,7 +31,10 @@ const PANICKED: &str = "a request panicked";
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
-    for_servers().merge(for_pages()).merge(for_everybody())
+    for_servers()
+        .merge(for_pages())
+        .merge(for_pages_and_tokens())
+        .merge(for_everybody())
 }
 
 /// Routes that no page in a browser reads.
@@ -51,6 +54,13 @@ fn for_pages() -> Routes {
         .post("/token", token::post, &token::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
+}
+
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
 }
 
 /// Documents for everybody.
@@ -128,7 +138,14 @@ pub fn router(app: &Arc<App>) -> Router {
     };
     let routes = for_servers()
         .router
-        .merge(with(for_pages(), cors::of_applications(app)))
+        .merge(with(
+            for_pages(),
+            cors::of_applications(app, &[Method::POST]),
+        ))
+        .merge(with(
+            for_pages_and_tokens(),
+            cors::of_applications(app, &[Method::GET, Method::POST]),
+        ))
         .merge(with(for_everybody(), cors::of_everybody()));
     let path = app.issuer.path();
     let all = if path.is_empty() {

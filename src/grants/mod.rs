@@ -5,6 +5,7 @@ pub mod authorization_code;
 pub mod client_credentials;
 pub mod explain;
 pub mod targets;
+pub mod userinfo;
 pub mod user_token;
 
 use std::sync::Arc;

@@ -57,6 +57,8 @@ pub enum Kind {
     RefusedRevocation,
     /// An introspection was refused. Ours.
     RefusedIntrospection,
+    /// A request to userinfo was refused. Ours.
+    RefusedUserinfo,
     /// An administrative change.
     Changed,
     /// An administrative operation was refused.
@@ -78,6 +80,7 @@ impl Kind {
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
             Self::RefusedIntrospection => "fint",
+            Self::RefusedUserinfo => "fuinfo",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
             Self::Dropped => "audit_dropped",

@@ -8,3 +8,4 @@ pub mod introspect;
 pub mod params;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;

@@ -94,6 +94,8 @@ struct Claims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    userinfo_claims: &'a [String],
     // RFC 9068 §2.2.1
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
@@ -145,6 +147,7 @@ pub fn sign(
         client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
         jti: &token.jti,
         family: token.family.as_deref(),
+        userinfo_claims: &token.userinfo_claims,
         auth_time: signed_in.map(|own| own.at),
         acr: signed_in.and_then(|own| acr_of(&own.amr)),
         amr: signed_in.map(|own| own.amr.as_slice()),
@@ -190,6 +193,8 @@ struct ReadClaims {
     client_id: Option<String>,
     jti: String,
     family: Option<String>,
+    #[serde(default)]
+    userinfo_claims: Vec<String>,
 }
 
 /// Who has signed a presented token, by its own word: nothing of it is checked.
@@ -275,6 +280,7 @@ fn read(
         issued_at: claims.iat,
         expires_at: Some(claims.exp),
         family: claims.family,
+        userinfo_claims: claims.userinfo_claims,
     })
 }
 
