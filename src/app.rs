@@ -15,7 +15,6 @@ use crate::keys::rotation::Terms;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
-use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
 use crate::store::Store;
@@ -48,8 +47,6 @@ pub struct App {
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
     pub assertion_audiences: Vec<String>,
-    /// The RFC 8414 document.
-    pub metadata: String,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
     pub tls: Option<Door>,
     /// The OpenAPI document.
@@ -98,7 +95,6 @@ impl App {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
-            metadata: discovery::metadata(&issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
             mint: Mint {
                 issuer: issuer.clone(),

@@ -68,6 +68,7 @@ fn for_pages_and_tokens() -> Routes {
 fn for_everybody() -> Routes {
     Routes::new()
         .get("/.well-known/oauth-authorization-server", discovery::get_metadata, &discovery::METADATA)
+        .get("/.well-known/openid-configuration", discovery::get_metadata, &discovery::OPENID)
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
@@ -151,12 +152,16 @@ pub fn router(app: &Arc<App>) -> Router {
     let all = if path.is_empty() {
         routes
     } else {
-        // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
-        let inserted = format!("/.well-known/oauth-authorization-server{path}");
-        routes.clone().nest(path, routes).route(
-            &inserted,
-            get(discovery::get_metadata).layer(cors::of_everybody()),
-        )
+        // RFC 8414 §3.1 and §5: the issuer's path stands behind the well-known name.
+        let names = ["oauth-authorization-server", "openid-configuration"];
+        names
+            .iter()
+            .fold(routes.clone().nest(path, routes), |all, name| {
+                all.route(
+                    &format!("/.well-known/{name}{path}"),
+                    get(discovery::get_metadata).layer(cors::of_everybody()),
+                )
+            })
     };
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -5,8 +5,8 @@ pub mod authorization_code;
 pub mod client_credentials;
 pub mod explain;
 pub mod targets;
-pub mod userinfo;
 pub mod user_token;
+pub mod userinfo;
 
 use std::sync::Arc;
 
