@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
+use crate::logout::notices::Notices;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
@@ -39,7 +40,7 @@ pub struct App {
     /// APIs, applications, client grants and revocations as this node sees them.
     pub directory: Arc<Directory>,
     /// Issues tokens.
-    pub mint: Mint,
+    pub mint: Arc<Mint>,
     /// What happened, for the operators.
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
@@ -94,19 +95,29 @@ impl App {
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
+        let mint = Arc::new(Mint {
+            issuer: issuer.clone(),
+            keys: prepared.keys,
+            digester: prepared.digester,
+            door,
+            store: store.clone(),
+            default_algorithm: config.tokens.default_signing_alg,
+        });
+        background.tasks.spawn(
+            Notices::new(
+                store.clone(),
+                Arc::clone(&directory),
+                Arc::clone(&mint),
+                clock.clone(),
+            )
+            .run(background.stop.clone()),
+        );
         let app = Self {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
-            mint: Mint {
-                issuer: issuer.clone(),
-                keys: prepared.keys,
-                digester: prepared.digester,
-                door,
-                store: store.clone(),
-                default_algorithm: config.tokens.default_signing_alg,
-            },
+            mint,
             audit,
             secrets: prepared.secrets,
             users: Users::new(store.clone(), &config, &prepared.slow_hashes),

@@ -24,21 +24,22 @@ const LAYERS: &str = "
     store:      clock config lifetime model secret
     keys:       lifetime model secret store
     directory:  background clock config keys model store
-    sweep:      clock config model store
+    sweep:      clock config logout model store
     uses:       clock model store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     users:      config model secret store
+    logout:     clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
     oauth:      app audit config directory grants lifetime model secret tokens wire
-    management: app audit config directory grants keys lifetime model secret store tokens users wire
+    management: app audit config directory grants keys lifetime logout model secret store tokens users wire
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys model oauth openapi
+    app:        audit background bootstrap clock config directory grants keys logout model oauth openapi
                 renewal router secret store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::jti;
@@ -209,16 +210,21 @@ pub enum Claimed {
 /// Reads who has signed a token, by its own word; `None` where it can be none of ours.
 #[must_use]
 pub fn claimed(text: &str) -> Option<Claimed> {
+    claimed_as(text, &[TYP_JWT, TYP_RFC9068])
+}
+
+/// The same of a token of one of these types.
+pub(super) fn claimed_as(text: &str, types: &[&str]) -> Option<Claimed> {
     if text.len() > TOKEN_BYTES_MAX {
         return None;
     }
     let header = jsonwebtoken::decode_header(text).ok()?;
-    let is_access_token = header
+    let is_of_type = header
         .typ
         .as_deref()
-        .is_some_and(|typ| typ == TYP_JWT || typ == TYP_RFC9068);
+        .is_some_and(|typ| types.contains(&typ));
     // A header parameter that must be understood is one that we do not know (RFC 7515 §4.1.11).
-    if !is_access_token || header.crit.is_some() {
+    if !is_of_type || header.crit.is_some() {
         return None;
     }
     match (header.alg, header.kid) {
@@ -241,6 +247,13 @@ struct OnlyAudience {
 #[must_use]
 pub fn verify(text: &str, issuer: &Issuer, key: &SigningKey) -> Option<Token> {
     read(text, issuer, (key.algorithm(), key.verifier()))
+}
+
+/// The claims of anything that a key of this server has signed, by exactly the key's own algorithm.
+pub(super) fn read_claims<T: DeserializeOwned>(text: &str, key: &SigningKey) -> Option<T> {
+    let validation = validation(key.algorithm());
+    let decoded = jsonwebtoken::decode::<T>(text, key.verifier(), &validation);
+    Some(decoded.ok()?.claims)
 }
 
 /// Reads a token under an API's own secret: the same, and that the API is its only audience.

@@ -179,7 +179,8 @@ pub(super) fn overlay(
         application.is_first_party = is_first_party;
     }
     application.lifetimes = lifetimes(app, application.lifetimes, &mut fields)?;
-    describe(application, fields)
+    describe(application, fields)?;
+    sign_in::check(app, application)
 }
 
 /// The keys of an algorithm for ID tokens that nobody has used before: made before the transaction
