@@ -10,7 +10,9 @@ use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{self, Store, apis, assertions, authorization_codes, feed, jobs, keys, tokens};
+use crate::store::{
+    self, Store, apis, assertions, authorization_codes, feed, jobs, keys, refresh_lists, tokens,
+};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(
@@ -93,7 +95,7 @@ pub async fn audit(
     }
 }
 
-/// Stored tokens that a wholesale revocation covers are removed first; the revocation itself goes
+/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the revocation itself goes
 /// when it covers nothing any more. The write door is taken only where there is something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
@@ -107,6 +109,11 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
         while tokens::is_any_covered(&mut *store.read().await?, covered, *number).await? {
             let mut tx = store.write().await?;
             swept += tokens::sweep_covered(&mut tx, covered, *number, rows_max).await?;
+            tx.commit(now).await?;
+        }
+        while refresh_lists::is_any_covered(&mut *store.read().await?, covered, *number).await? {
+            let mut tx = store.write().await?;
+            swept += refresh_lists::sweep_covered(&mut tx, covered, *number, rows_max).await?;
             tx.commit(now).await?;
         }
         if *ends_at <= now {

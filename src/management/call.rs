@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{Problem, etag};
 use super::refusals::Asker;
@@ -87,7 +87,7 @@ impl Call {
             Bad::Fault(fault) => Problem::Fault(fault),
         })?;
         self.asker.is(&caller.client_id);
-        super::access::require(&caller, operation.access.scopes())?;
+        super::access::admit(&caller, operation.access)?;
         Ok(caller)
     }
 
@@ -203,6 +203,8 @@ pub(crate) struct Act {
     pub(crate) what: &'static str,
     /// The application that it concerns.
     pub(crate) client_id: Option<String>,
+    /// The user whom it concerns.
+    pub(crate) user_id: Option<String>,
     /// The API that it concerns, by identifier.
     pub(crate) audience: Option<String>,
     /// What was there before, as it is shown: without secrets.
@@ -227,14 +229,24 @@ impl Act {
             .says(self.what)
             .of_token(&audiences, "")
             .with_change(self.before.as_ref(), self.after.as_ref());
-        match self.client_id {
-            Some(client_id) => record.with("object", json!({ "client_id": client_id })),
-            None => record,
+        let object = [("client_id", self.client_id), ("user_id", self.user_id)];
+        let object = object.into_iter();
+        let object: Map<String, Value> = object
+            .filter_map(|(name, id)| Some((name.to_owned(), id?.into())))
+            .collect();
+        if object.is_empty() {
+            return record;
         }
+        record.with("object", object.into())
     }
 
     pub(crate) fn client(mut self, client_id: &str) -> Self {
         self.client_id = Some(client_id.to_owned());
+        self
+    }
+
+    pub(crate) fn user(mut self, user_id: &str) -> Self {
+        self.user_id = Some(user_id.to_owned());
         self
     }
 

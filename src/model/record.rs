@@ -53,6 +53,8 @@ pub enum Kind {
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
     RevokedAccessToken,
+    /// A refresh token was revoked.
+    RevokedRefreshToken,
     /// A revocation was refused. Ours.
     RefusedRevocation,
     /// An introspection was refused. Ours.
@@ -76,6 +78,7 @@ impl Kind {
             Self::RefusedAuthorizationCode => "feacft",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
+            Self::RevokedRefreshToken => "srrt",
             Self::RefusedRevocation => "frat",
             Self::RefusedIntrospection => "fint",
             Self::Changed => "sapi",
@@ -90,6 +93,7 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::RevokedRefreshToken => "Refresh token revoked",
             _ => "",
         }
     }

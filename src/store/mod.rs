@@ -17,14 +17,17 @@ pub mod issuances;
 pub mod jobs;
 pub mod keys;
 pub mod migrate;
+pub mod refresh_lists;
 pub mod revocations;
 pub mod secrets;
+pub mod session_lists;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
 pub mod user_grants;
 pub mod user_lists;
 pub mod users;
+pub mod users_access;
 
 mod connect;
 
