@@ -23,6 +23,7 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::users::Users;
 use crate::uses::{self, SecretUses};
 use crate::{openapi, renewal, sweep};
 
@@ -44,6 +45,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// Users, and how they sign in.
+    pub users: Users,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
@@ -110,6 +113,7 @@ impl App {
             },
             audit,
             secrets: prepared.secrets,
+            users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
             clock,

@@ -84,11 +84,14 @@ impl Issuance {
         };
         let record = Record::new(self.kind, date_ms, &self.whence, Some(status))
             .by(Some(&self.client_id), self.client_name.as_deref())
-            .of_user(self.user.as_ref().map(|(id, _)| id.as_str()))
             .of_token(&audiences, &self.scope)
             .says(says)
             .with("lifetime", lifetime)
             .with("jti", self.jti.into());
+        let record = match &self.user {
+            None => record,
+            Some((id, _)) => record.about_user(id),
+        };
         match self.by {
             None => record,
             Some(by) => record.with("by", json!({ "client_id": by })),

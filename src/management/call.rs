@@ -229,11 +229,15 @@ impl Act {
             .says(self.what)
             .of_token(&audiences, "")
             .with_change(self.before.as_ref(), self.after.as_ref());
-        let object = [("client_id", self.client_id), ("user_id", self.user_id)];
-        let object = object.into_iter();
+        let object = [("client_id", &self.client_id), ("user_id", &self.user_id)];
         let object: Map<String, Value> = object
-            .filter_map(|(name, id)| Some((name.to_owned(), id?.into())))
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), id.as_deref()?.into())))
             .collect();
+        let record = match &self.user_id {
+            Some(user_id) => record.about_user(user_id),
+            None => record,
+        };
         if object.is_empty() {
             return record;
         }

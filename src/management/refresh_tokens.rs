@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use super::access::Path;
 use super::answer::{Missing, Problem, accepted, json as answer, resource, shown};
 use super::call::{Act, Admin, Call};
-use super::clients;
 use super::query::{CHECKPOINTS, Paging, SELECTION, Selection, TOTALS};
 use super::sessions::{DEVICE, ShownDevice, metadata, read_metadata};
+use super::{clients, users};
 use crate::app::App;
 use crate::directory::Stance;
 use crate::model::authorization::AuthorizedApi;
@@ -151,9 +151,7 @@ async fn page(
 /// Passes where there is such a user.
 pub(super) async fn check_user(conn: &mut Conn, user_id: &str) -> Result<(), Problem> {
     let found = store::users::get(conn, user_id).await?;
-    found
-        .map(drop)
-        .ok_or_else(|| Problem::not_found(Missing::User))
+    found.map(drop).ok_or_else(users::not_found)
 }
 
 /// Which families live: by today's settings of their applications, which are looked up once.
@@ -421,7 +419,7 @@ impl<'a> Ending<'a> {
         let object = json!({ "id": authorization.family, "client_id": authorization.client_id });
         let record = Record::new(Kind::RevokedRefreshToken, now, &whence, None)
             .by(Some(&self.admin.caller.client_id), None)
-            .of_user(Some(&authorization.user_id))
+            .about_user(&authorization.user_id)
             .of_token(&apis, &authorization.scope().to_text())
             .says(Kind::RevokedRefreshToken.says())
             .with("object", object);

@@ -127,7 +127,7 @@ pub struct Record {
     pub client_id: Option<String>,
     /// That application's name at the time.
     pub client_name: Option<String>,
-    /// The user who did it.
+    /// The user who did it, or to whom it was done.
     pub user_id: Option<String>,
     /// From where.
     pub ip: Option<String>,
@@ -190,10 +190,10 @@ impl Record {
         self
     }
 
-    /// Names the user.
+    /// Names the user who did it, or to whom it was done.
     #[must_use]
-    pub fn of_user(mut self, user_id: Option<&str>) -> Self {
-        self.user_id = user_id.map(|text| clean(text, TEXT_CHARS_MAX));
+    pub fn about_user(mut self, user_id: &str) -> Self {
+        self.user_id = Some(clean(user_id, TEXT_CHARS_MAX));
         self
     }
 
