@@ -142,6 +142,7 @@ impl App {
             mint: &self.mint,
             store: &self.store,
             whence,
+            refresh: self.config.refresh,
         }
     }
 

@@ -14,9 +14,10 @@ use super::call::Call;
 use super::query::{OFFSETS, Paging, SELECTION, Selection};
 use super::refresh_tokens::{Living, end_one};
 use crate::app::App;
+use crate::model::refresh::Family;
 use crate::model::sign_in::RefreshTerms;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, USER_ID_CHARS_MAX};
-use crate::store::refresh_lists::{Filter, RefreshFamily};
+use crate::store::refresh_families::Filter;
 use crate::store::{self, PageStart};
 use crate::wire::operation::{Access, Answer, Operation};
 use crate::wire::schema::{Tables, choice, text};
@@ -67,11 +68,10 @@ pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Resp
     let families = {
         let mut conn = app.store.read().await?;
         let first = PageStart::Offset(0);
-        let filter = (&filter, admin.now);
-        store::refresh_lists::list(&mut conn, filter, &first, LOOKED_AT_MAX).await?
+        store::refresh_families::list(&mut conn, &filter, &first, LOOKED_AT_MAX).await?
     };
     let live = Living::default().among(&app, families, admin.now).await?;
-    let is_wanted = |(_, terms): &&(RefreshFamily, RefreshTerms)| {
+    let is_wanted = |(_, terms): &&(Family, RefreshTerms)| {
         wanted
             .as_deref()
             .is_none_or(|wanted| wanted == kind(*terms))
@@ -116,10 +116,10 @@ const fn kind(terms: RefreshTerms) -> &'static str {
     }
 }
 
-fn show(family: &RefreshFamily, terms: RefreshTerms) -> Value {
+fn show(family: &Family, terms: RefreshTerms) -> Value {
     let authorization = &family.authorization;
     let mut shown = Map::new();
-    shown.insert("id".to_owned(), json!(authorization.family));
+    shown.insert("id".to_owned(), json!(family.id()));
     if let Some(name) = &family.device.initial_user_agent {
         shown.insert("device_name".to_owned(), json!(name));
     }

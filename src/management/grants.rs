@@ -228,8 +228,8 @@ async fn take_back(
     grant: &UserGrant,
     revoke_tokens: bool,
 ) -> Result<(), Fault> {
-    store::user_grants::delete(tx, &grant.id).await?;
-    store::refresh_lists::delete_under(tx, grant).await?;
+    let whose = (grant.user_id.as_str(), grant.client_id.as_str());
+    store::families::end_grant(tx, whose, grant.api_id.as_deref()).await?;
     if revoke_tokens {
         tx.note(Change::Revocation(Covered::UserGrant {
             client_id: grant.client_id.clone(),

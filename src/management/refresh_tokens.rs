@@ -24,10 +24,11 @@ use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::record::{Kind, Record};
+use crate::model::refresh::Family;
 use crate::model::sign_in::RefreshTerms;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, USER_ID_CHARS_MAX};
-use crate::store::refresh_lists::{Filter, RefreshFamily};
-use crate::store::{self, Conn, Write};
+use crate::store::refresh_families::Filter;
+use crate::store::{self, Conn, PageStart, Write};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Tables, boolean, instant as instant_of, objects, text, texts,
@@ -36,6 +37,8 @@ use crate::wire::schema::{
 /// Most ids of one revocation, and the longest (compatibility.md §1.5).
 const IDS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 30;
+/// Families that are read at one time where all of them end.
+const FAMILIES_AT_A_TIME: i64 = 500;
 
 const METADATA: &str = "refresh_token_metadata";
 const TABLE: &[Field] = &[metadata(METADATA)];
@@ -132,16 +135,16 @@ async fn page(
         let mut conn = app.store.read().await?;
         check_user(&mut conn, filter.user_id.as_deref().unwrap_or_default()).await?;
         let from = paging.from();
-        let families =
-            store::refresh_lists::list(&mut conn, (filter, now), &from, paging.rows()).await?;
+        let rows_max = paging.rows();
+        let families = store::refresh_families::list(&mut conn, filter, &from, rows_max).await?;
         let total = if paging.wants_total() {
-            store::refresh_lists::count(&mut conn, filter, now).await?
+            store::refresh_families::count(&mut conn, filter).await?
         } else {
             0
         };
         (families, total)
     };
-    let key = |family: &RefreshFamily| (family.created_at, family.authorization.family.clone());
+    let key = |family: &Family| (family.created_at, family.id().to_owned());
     let next = paging.cut(&mut families, key);
     let live = Living::default().among(app, families, now).await?;
     let shown = live.iter().map(|(family, terms)| show(family, *terms));
@@ -165,9 +168,9 @@ impl Living {
     pub(super) async fn among(
         mut self,
         app: &App,
-        families: Vec<RefreshFamily>,
+        families: Vec<Family>,
         now: i64,
-    ) -> Result<Vec<(RefreshFamily, RefreshTerms)>, Fault> {
+    ) -> Result<Vec<(Family, RefreshTerms)>, Fault> {
         let mut live = Vec::with_capacity(families.len());
         for family in families {
             let terms = self.terms(app, &family.authorization.client_id).await?;
@@ -207,7 +210,7 @@ pub(crate) async fn get(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &GET).await?;
-    let found = store::refresh_lists::get(&mut *app.store.read().await?, &id).await?;
+    let found = store::refresh_families::get(&mut *app.store.read().await?, &id).await?;
     let (family, terms) = living(&app, found, admin.now).await?;
     Ok(resource(StatusCode::OK, &show(&family, terms)))
 }
@@ -215,9 +218,9 @@ pub(crate) async fn get(
 /// The family, where it is there and lives.
 async fn living(
     app: &App,
-    found: Option<RefreshFamily>,
+    found: Option<Family>,
     now: i64,
-) -> Result<(RefreshFamily, RefreshTerms), Problem> {
+) -> Result<(Family, RefreshTerms), Problem> {
     let found = found.into_iter().collect();
     let mut live = Living::default().among(app, found, now).await?;
     live.pop()
@@ -241,16 +244,16 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
-    let found = store::refresh_lists::get(&mut *app.store.read().await?, &id).await?;
+    let found = store::refresh_families::get(&mut *app.store.read().await?, &id).await?;
     let (_, terms) = living(&app, found, admin.now).await?;
     let mut tx = app.store.write().await?;
-    store::refresh_lists::lock(&mut tx, &id).await?;
-    let found = store::refresh_lists::get(&mut tx, &id).await?;
+    store::refresh_families::lock(&mut tx, &id).await?;
+    let found = store::refresh_families::get(&mut tx, &id).await?;
     let mut family = found.ok_or_else(|| Problem::not_found(Missing::RefreshToken))?;
     let was = show(&family, terms);
     admin.check_match(&was)?;
     if let Some(metadata) = read_metadata(&mut fields, METADATA) {
-        store::refresh_lists::set_metadata(&mut tx, &id, &metadata).await?;
+        store::refresh_families::set_metadata(&mut tx, &id, &metadata).await?;
         family.metadata = metadata;
     }
     let shown = show(&family, terms);
@@ -280,7 +283,7 @@ pub(crate) async fn delete(
 /// Ends the family of an id, where it is there.
 pub(super) async fn end_one(app: &App, admin: &Admin, id: &str) -> Result<(), Problem> {
     let mut tx = app.store.write().await?;
-    if let Some(family) = store::refresh_lists::get(&mut tx, id).await? {
+    if let Some(family) = store::refresh_families::get(&mut tx, id).await? {
         Ending::of(app, admin).one(&mut tx, &family).await?;
         let act = act("Revoke a refresh token", &family);
         admin.commit(app, tx, act).await?;
@@ -338,7 +341,7 @@ pub(crate) async fn revoke(
         Object::Ids(ids) => {
             let mut ended = Vec::new();
             for id in ids {
-                if let Some(family) = store::refresh_lists::get(&mut tx, &id).await? {
+                if let Some(family) = store::refresh_families::get(&mut tx, &id).await? {
                     ending.one(&mut tx, &family).await?;
                     ended.push(id);
                 }
@@ -410,30 +413,38 @@ impl<'a> Ending<'a> {
     }
 
     /// A family: its refresh tokens and its access tokens.
-    pub(super) async fn one(&self, tx: &mut Write, family: &RefreshFamily) -> Result<(), Fault> {
+    pub(super) async fn one(&self, tx: &mut Write, family: &Family) -> Result<(), Fault> {
         let authorization = &family.authorization;
         store::families::revoke(tx, &authorization.family, self.admin.now).await?;
         let whence = self.admin.origin.clone().into();
         let now = self.app.clock.now_millis();
         let apis: Vec<String> = audiences(&authorization.apis).map(str::to_owned).collect();
-        let object = json!({ "id": authorization.family, "client_id": authorization.client_id });
         let record = Record::new(Kind::RevokedRefreshToken, now, &whence, None)
             .by(Some(&self.admin.caller.client_id), None)
             .about_user(&authorization.user_id)
             .of_token(&apis, &authorization.scope().to_text())
-            .says(Kind::RevokedRefreshToken.says())
-            .with("object", object);
+            .says("Refresh token revoked by an administrator")
+            .with("refresh_token_id", family.id().into())
+            .with("object", json!({ "client_id": authorization.client_id }));
         tx.record(record);
         Ok(())
     }
 
     /// Every family that the filter lets through; how many there were.
     pub(super) async fn all(&self, tx: &mut Write, filter: &Filter) -> Result<usize, Fault> {
-        let families = store::refresh_lists::all(tx, filter).await?;
-        for family in &families {
-            self.one(tx, family).await?;
+        let mut ended = 0;
+        loop {
+            let first = PageStart::Offset(0);
+            let families =
+                store::refresh_families::list(tx, filter, &first, FAMILIES_AT_A_TIME).await?;
+            if families.is_empty() {
+                return Ok(ended);
+            }
+            for family in &families {
+                self.one(tx, family).await?;
+            }
+            ended += families.len();
         }
-        Ok(families.len())
     }
 }
 
@@ -441,7 +452,7 @@ fn audiences(apis: &[AuthorizedApi]) -> impl Iterator<Item = &str> {
     apis.iter().map(|api| api.audience.as_str())
 }
 
-fn act(what: &'static str, family: &RefreshFamily) -> Act {
+fn act(what: &'static str, family: &Family) -> Act {
     let authorization = &family.authorization;
     let mut act = Act::new(what)
         .client(&authorization.client_id)
@@ -472,19 +483,22 @@ struct Shown<'a> {
     refresh_token_metadata: &'a Map<String, Value>,
 }
 
-fn show(family: &RefreshFamily, terms: RefreshTerms) -> Value {
+fn show(family: &Family, terms: RefreshTerms) -> Value {
     let authorization = &family.authorization;
     let apis = authorization.apis.iter();
     let apis = apis
         .map(|api| json!({ "audience": api.audience, "scopes": api.scopes.to_text() }))
         .collect();
     shown(&Shown {
-        id: &authorization.family,
+        id: family.id(),
         user_id: &authorization.user_id,
         client_id: &authorization.client_id,
         session_id: authorization.session_id.as_deref(),
         created_at: instant::to_rfc3339(family.created_at),
-        idle_expires_at: family.idle_end(terms).map(instant::to_rfc3339),
+        idle_expires_at: family
+            .end(terms)
+            .filter(|_| terms.idle.is_some())
+            .map(instant::to_rfc3339),
         expires_at: family.absolute_end(terms).map(instant::to_rfc3339),
         last_exchanged_at: family.last_exchanged_at.map(instant::to_rfc3339),
         rotating: terms.is_rotating,

@@ -13,8 +13,9 @@ use super::call::{Act, Call};
 use super::refresh_tokens::{Ending, check_user};
 use super::sessions;
 use crate::app::App;
-use crate::store::refresh_lists::Filter;
-use crate::store::{self, users_access};
+use crate::store;
+use crate::store::refresh_families::Filter;
+use crate::users;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{boolean, text};
 
@@ -47,7 +48,7 @@ pub(crate) async fn revoke(
             let session = store::sessions::get(&mut tx, id).await?;
             let own = session.filter(|session| session.user_id == user_id);
             own.ok_or_else(sessions::not_found)?;
-            users_access::end_session(&mut tx, id).await?;
+            sessions::end(&mut tx, id).await?;
             if !keeps_refresh_tokens {
                 let of_session = Filter {
                     session_id: session_id.clone(),
@@ -57,9 +58,9 @@ pub(crate) async fn revoke(
             }
         }
         None if keeps_refresh_tokens => {
-            users_access::end_sessions(&mut tx, &user_id).await?;
+            sessions::end_all(&mut tx, &user_id).await?;
         }
-        None => users_access::end_all(&mut tx, &user_id).await?,
+        None => users::end_everything(&mut tx, &user_id).await?,
     }
     let asked =
         json!({ "session_id": session_id, "preserve_refresh_tokens": keeps_refresh_tokens });

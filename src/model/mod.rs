@@ -18,6 +18,7 @@ pub mod json;
 pub mod key;
 pub mod public_key;
 pub mod record;
+pub mod refresh;
 pub mod refusal;
 pub mod scope;
 pub mod session;

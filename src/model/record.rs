@@ -49,12 +49,18 @@ pub enum Kind {
     IssuedForAuthorizationCode,
     /// An exchange of an authorization code was refused.
     RefusedAuthorizationCode,
+    /// Tokens were issued for a refresh token.
+    IssuedForRefreshToken,
+    /// An exchange of a refresh token was refused.
+    RefusedRefreshToken,
+    /// A refresh token was used that had a successor: its family has ended.
+    ReusedRefreshToken,
+    /// A refresh token was revoked, or gave way to a newer one.
+    RevokedRefreshToken,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
     RevokedAccessToken,
-    /// A refresh token was revoked.
-    RevokedRefreshToken,
     /// A revocation was refused. Ours.
     RefusedRevocation,
     /// An introspection was refused. Ours.
@@ -76,9 +82,12 @@ impl Kind {
             Self::RefusedClientCredentials => "feccft",
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
+            Self::IssuedForRefreshToken => "sertft",
+            Self::RefusedRefreshToken => "fertft",
+            Self::ReusedRefreshToken => "ferrt",
+            Self::RevokedRefreshToken => "srrt",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
-            Self::RevokedRefreshToken => "srrt",
             Self::RefusedRevocation => "frat",
             Self::RefusedIntrospection => "fint",
             Self::Changed => "sapi",
@@ -93,7 +102,7 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
-            Self::RevokedRefreshToken => "Refresh token revoked",
+            Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             _ => "",
         }
     }

@@ -34,6 +34,8 @@ pub(crate) fn metadata(issuer: &Issuer) -> String {
         "introspection_endpoint": issuer.join("oauth/introspect"),
         "jwks_uri": issuer.join(".well-known/jwks.json"),
         "grant_types_supported": GrantRequest::TYPES,
+        // draft-ietf-oauth-refresh-token-expiration-03
+        "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
         // Required (RFC 8414 §2); empty until there is an authorization endpoint.
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": WITH_PROOF,

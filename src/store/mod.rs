@@ -17,7 +17,8 @@ pub mod issuances;
 pub mod jobs;
 pub mod keys;
 pub mod migrate;
-pub mod refresh_lists;
+pub mod refresh_exchange;
+pub mod refresh_families;
 pub mod revocations;
 pub mod secrets;
 pub mod session_lists;
@@ -27,7 +28,6 @@ pub mod tokens;
 pub mod user_grants;
 pub mod user_lists;
 pub mod users;
-pub mod users_access;
 
 mod connect;
 

@@ -8,3 +8,4 @@ pub mod jti;
 pub mod jwt;
 pub mod opaque;
 pub mod recognise;
+pub mod refresh;
