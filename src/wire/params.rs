@@ -232,7 +232,7 @@ fn check_text<'t>(name: &str, text: &'t str, bytes_max: usize) -> Result<&'t str
 ///
 /// # Errors
 /// `invalid_request`.
-pub(super) fn check_query(uri: &Uri) -> Result<(), Refusal> {
+pub(crate) fn check_query(uri: &Uri) -> Result<(), Refusal> {
     let query = uri.query().unwrap_or("");
     let names = query
         .split('&')

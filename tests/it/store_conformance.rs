@@ -20,8 +20,10 @@ mod refresh_exchange;
 mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod users;
 
