@@ -3,15 +3,25 @@
 /** Whether the address is one of Grantor's pages, whatever the server. */
 const isPage = (url) => url.pathname.startsWith('/u/');
 
+/** Waits for an address; in vain, it says what is shown instead. */
+async function arrive(page, where, isThere) {
+  try {
+    await page.waitForURL(isThere);
+  } catch (error) {
+    const text = await page.locator('body').innerText().catch(() => '');
+    throw new Error(`no way to ${where}; ${page.url()} shows: ${text.slice(0, 1000)}`, { cause: error });
+  }
+  return new URL(page.url());
+}
+
 /** Waits for one of the pages, named as in /u/NAME. */
 export function atPage(page, name) {
-  return page.waitForURL((url) => url.pathname === `/u/${name}`);
+  return arrive(page, `the page ${name}`, (url) => url.pathname === `/u/${name}`);
 }
 
 /** Waits until the pages are done with the user, and answers the application's address. */
-export async function atApplication(page, origin) {
-  await page.waitForURL((url) => url.origin === origin && !isPage(url));
-  return new URL(page.url());
+export function atApplication(page, origin) {
+  return arrive(page, 'the application', (url) => url.origin === origin && !isPage(url));
 }
 
 /** Fills in the form that is shown, and submits it. */
@@ -36,7 +46,8 @@ export async function signIn(page, { email, password }) {
 /** Signs in, accepts where consent is asked for, and comes back to the application. */
 export async function signInTo(origin, page, user) {
   await signIn(page, user);
-  await page.waitForURL((url) => url.origin === origin || url.pathname === '/u/consent');
-  if (isPage(new URL(page.url()))) await act(page, 'accept');
+  const isOn = (url) => url.origin === origin || url.pathname === '/u/consent';
+  const url = await arrive(page, 'consent or the application', isOn);
+  if (isPage(url)) await act(page, 'accept');
   return atApplication(page, origin);
 }
