@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { launch, visitor } from './browser.mjs';
-import { onBothStores, start } from './daemon.mjs';
+import { endAll, onBothStores, start } from './daemon.mjs';
 import { signInTo } from './pages.mjs';
 import { html, openSite } from './site.mjs';
 import { ROTATING, tenant } from './tenant.mjs';
@@ -81,11 +81,7 @@ onBothStores('npm @auth0/auth0-spa-js', (store) => {
       authorizationParams: { redirect_uri: `${site.origin}/callback`, audience, scope: 'openid profile email read:notes' },
     };
   });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-    await daemon?.stop();
-  });
+  after(() => endAll(() => browser?.close(), () => site?.close(), () => daemon?.stop()));
 
   /** Someone who has come to the application and signed in, the SDK's redirects included. */
   async function signedIn(settings = {}) {

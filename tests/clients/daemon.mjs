@@ -30,6 +30,22 @@ export function onStore(store, name, story) {
   describe(`${name}, on ${store}`, () => story(store));
 }
 
+/**
+ * Ends what a story has started, one after another and each whatever becomes of the others: what is
+ * left running would keep the tests from ending. What did not start has nothing to end.
+ */
+export async function endAll(...ends) {
+  const errors = [];
+  for (const end of ends) {
+    try {
+      await end?.();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
 /** A database of its own, and how to be rid of it. */
 async function database(store, folder) {
   if (store === 'SQLite') {

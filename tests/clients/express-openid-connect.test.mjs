@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import express from 'express';
 import openidConnect from 'express-openid-connect';
 import { launch, visitor } from './browser.mjs';
-import { onStore, start } from './daemon.mjs';
+import { endAll, onStore, start } from './daemon.mjs';
 import { signInTo } from './pages.mjs';
 import { openSite } from './site.mjs';
 import { ROTATING, tenant } from './tenant.mjs';
@@ -64,11 +64,7 @@ onStore('SQLite', 'npm express-openid-connect', (store) => {
     make = application;
     user = await makeUser();
   });
-  after(async () => {
-    await browser?.close();
-    for (const site of sites) await site.close();
-    await daemon?.stop();
-  });
+  after(() => endAll(() => browser?.close(), ...sites.map((site) => site.close), () => daemon?.stop()));
 
   test('signs in, renews its token, and signs out everywhere', async () => {
     const origin = await open();

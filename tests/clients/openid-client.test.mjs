@@ -5,7 +5,7 @@ import { webcrypto } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import * as oidc from 'openid-client';
 import { launch, visitor } from './browser.mjs';
-import { onStore, start } from './daemon.mjs';
+import { endAll, onStore, start } from './daemon.mjs';
 import { signInTo } from './pages.mjs';
 import { html, openSite } from './site.mjs';
 import { ROTATING, tenant } from './tenant.mjs';
@@ -40,11 +40,7 @@ onStore('Postgres', 'npm openid-client', (store) => {
     made = tenant(daemon);
     user = await made.user();
   });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-    await daemon?.stop();
-  });
+  after(() => endAll(() => browser?.close(), () => site?.close(), () => daemon?.stop()));
 
   /** The library's view of a new application. */
   async function application(settings = {}, authentication = oidc.ClientSecretPost) {

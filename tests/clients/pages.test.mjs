@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, visitor } from './browser.mjs';
-import { onBothStores, start } from './daemon.mjs';
+import { endAll, onBothStores, start } from './daemon.mjs';
 import { act, atApplication, atPage, fillIn, signIn } from './pages.mjs';
 import { html, openSite } from './site.mjs';
 import { tenant } from './tenant.mjs';
@@ -75,11 +75,7 @@ onBothStores('the pages', (store) => {
     ({ client_id: own } = await application({ ...settings, name: 'Notebook' }));
     ({ client_id: foreign } = await application({ ...settings, name: 'Stranger', is_first_party: false }));
   });
-  after(async () => {
-    await browser?.close();
-    await site?.close();
-    await daemon?.stop();
-  });
+  after(() => endAll(() => browser?.close(), () => site?.close(), () => daemon?.stop()));
 
   /** Somebody new, each of whose pages of ours must carry the headers. */
   async function somebody(options) {
