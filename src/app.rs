@@ -10,10 +10,11 @@ use crate::bootstrap::administrator::FirstApplication;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::grants::Ground;
+use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::record::Whence;
 use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
@@ -22,6 +23,7 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::users::Users;
 use crate::uses::{self, SecretUses};
 use crate::{openapi, renewal, sweep};
 
@@ -43,6 +45,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// Users, and how they sign in.
+    pub users: Users,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
@@ -105,9 +109,11 @@ impl App {
                 digester: prepared.digester,
                 door,
                 store: store.clone(),
+                default_algorithm: config.tokens.default_signing_alg,
             },
             audit,
             secrets: prepared.secrets,
+            users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
             clock,
@@ -126,6 +132,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// What grants on behalf of users need beside it.
+    #[must_use]
+    pub fn means<'a>(&'a self, whence: &'a Whence) -> Means<'a> {
+        Means {
+            mint: &self.mint,
+            store: &self.store,
+            whence,
         }
     }
 

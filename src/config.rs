@@ -8,6 +8,8 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
+mod branding;
+mod passwords;
 mod print;
 mod problem;
 mod reader;
@@ -24,6 +26,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::branding::{Branding, Color};
+pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
@@ -50,6 +54,8 @@ pub struct Config {
     pub cache: Cache,
     /// Bounds on slow hashing.
     pub secrets: Secrets,
+    /// What a user's password must be.
+    pub passwords: Passwords,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
     /// Removal of what has expired.
@@ -58,6 +64,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The first application.
     pub bootstrap: Bootstrap,
+    /// Whose server this is, as people see it.
+    pub branding: Branding,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -78,10 +86,12 @@ impl Config {
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
+            passwords: Passwords::read(reader),
             client_assertion: ClientAssertion::read(reader),
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
+            branding: Branding::read(reader),
             log: Log::read(reader),
         }
     }

@@ -28,17 +28,18 @@ const LAYERS: &str = "
     uses:       clock model store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    grants:     directory lifetime model store tokens
+    users:      config model secret store
+    grants:     directory lifetime model secret store tokens
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
     oauth:      app audit config directory grants lifetime model secret tokens wire
-    management: app audit config directory grants keys lifetime model secret store tokens wire
+    management: app audit config directory grants keys lifetime model secret store tokens users wire
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app management model oauth openapi telemetry wire
     app:        audit background bootstrap clock config directory grants keys model oauth openapi
-                renewal router secret store sweep tls tokens uses
+                renewal router secret store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry

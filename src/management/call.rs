@@ -203,6 +203,8 @@ pub(crate) struct Act {
     pub(crate) what: &'static str,
     /// The application that it concerns.
     pub(crate) client_id: Option<String>,
+    /// The user whom it concerns.
+    pub(crate) user_id: Option<String>,
     /// The API that it concerns, by identifier.
     pub(crate) audience: Option<String>,
     /// What was there before, as it is shown: without secrets.
@@ -227,14 +229,22 @@ impl Act {
             .says(self.what)
             .of_token(&audiences, "")
             .with_change(self.before.as_ref(), self.after.as_ref());
-        match self.client_id {
-            Some(client_id) => record.with("object", json!({ "client_id": client_id })),
-            None => record,
+        match (self.client_id, self.user_id) {
+            (Some(client_id), _) => record.with("object", json!({ "client_id": client_id })),
+            (None, Some(user_id)) => record
+                .about_user(&user_id)
+                .with("object", json!({ "user_id": user_id })),
+            (None, None) => record,
         }
     }
 
     pub(crate) fn client(mut self, client_id: &str) -> Self {
         self.client_id = Some(client_id.to_owned());
+        self
+    }
+
+    pub(crate) fn user(mut self, user_id: &str) -> Self {
+        self.user_id = Some(user_id.to_owned());
         self
     }
 

@@ -177,6 +177,38 @@ impl ClientPolicy {
     }
 }
 
+/// Whether applications may get tokens for users (`subject_type_authorization.user.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserPolicy {
+    /// Whatever the user consents to.
+    AllowAll,
+    /// Never.
+    DenyAll,
+    /// With a client grant of the subject type `user`, and within its scopes.
+    RequireClientGrant,
+}
+
+impl UserPolicy {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::AllowAll, Self::DenyAll, Self::RequireClientGrant];
+
+    /// The value as Auth0 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowAll => "allow_all",
+            Self::DenyAll => "deny_all",
+            Self::RequireClientGrant => "require_client_grant",
+        }
+    }
+
+    /// Reads Auth0's value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text)
+    }
+}
+
 /// An API as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
@@ -202,6 +234,10 @@ pub struct Api {
     pub skip_consent_for_verifiable_first_party_clients: bool,
     /// Whether applications get tokens for themselves.
     pub client_policy: ClientPolicy,
+    /// Whether applications get tokens for users.
+    pub user_policy: UserPolicy,
+    /// How long a user's consent holds, in seconds; none: until it is taken back.
+    pub user_grant_seconds: Option<i64>,
     /// How long its tokens live.
     pub lifetimes: ApiLifetimes,
     /// What is kept and shown.
@@ -232,6 +268,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
     ("create:signing_keys", "Rotate signing keys"),
+    ("create:users", "Create and import users"),
     (
         "delete:client_credentials",
         "Delete applications' public keys",
@@ -240,6 +277,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("delete:clients", "Delete applications"),
     ("delete:resource_servers", "Delete APIs"),
     ("delete:tokens", "Revoke tokens"),
+    ("delete:users", "Delete users"),
     ("introspect:tokens", "Introspect any token"),
     (
         "read:client_credentials",
@@ -260,6 +298,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("read:stats", "Read how many tokens are issued"),
     ("read:tenant_settings", "Read the tenant's settings"),
     ("read:tokens", "List stored tokens"),
+    ("read:users", "Read and search users"),
     (
         "update:client_credentials",
         "Attach, detach and change applications' public keys",
@@ -270,6 +309,11 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("update:resource_servers", "Change APIs"),
     ("update:signing_keys", "Rotate and revoke signing keys"),
     ("update:tenant_settings", "Change the tenant's settings"),
+    ("update:users", "Change users and their passwords"),
+    (
+        "update:users_app_metadata",
+        "Change what applications keep of users",
+    ),
 ];
 
 /// The scopes of the MFA API (Auth0's names).

@@ -45,6 +45,10 @@ pub enum Kind {
     IssuedForClientCredentials,
     /// A client-credentials request was refused.
     RefusedClientCredentials,
+    /// Tokens were issued for an authorization code.
+    IssuedForAuthorizationCode,
+    /// An exchange of an authorization code was refused.
+    RefusedAuthorizationCode,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -68,6 +72,8 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "seccft",
             Self::RefusedClientCredentials => "feccft",
+            Self::IssuedForAuthorizationCode => "seacft",
+            Self::RefusedAuthorizationCode => "feacft",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
@@ -75,6 +81,16 @@ impl Kind {
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
             Self::Dropped => "audit_dropped",
+        }
+    }
+
+    /// What it says to people, where it is always the same.
+    #[must_use]
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
+            Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            _ => "",
         }
     }
 }
@@ -107,7 +123,7 @@ pub struct Record {
     pub client_id: Option<String>,
     /// That application's name at the time.
     pub client_name: Option<String>,
-    /// The user who did it.
+    /// The user who did it, or to whom it was done.
     pub user_id: Option<String>,
     /// From where.
     pub ip: Option<String>,
@@ -167,6 +183,13 @@ impl Record {
     pub fn by(mut self, client_id: Option<&str>, client_name: Option<&str>) -> Self {
         self.client_id = client_id.map(|text| clean(text, TEXT_CHARS_MAX));
         self.client_name = client_name.map(|text| clean(text, TEXT_CHARS_MAX));
+        self
+    }
+
+    /// Names the user who did it, or to whom it was done.
+    #[must_use]
+    pub fn about_user(mut self, user_id: &str) -> Self {
+        self.user_id = Some(clean(user_id, TEXT_CHARS_MAX));
         self
     }
 

@@ -10,20 +10,26 @@ mod client_grants;
 mod feed;
 mod group;
 mod issuances;
+mod jobs;
 mod keys;
 mod migrate;
 mod revocations;
 mod secrets;
 mod settings;
 mod tokens;
+mod user_lists;
+mod users;
+
+use std::sync::Arc;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
-use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
+use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm, UserPolicy};
 use grantor::model::application::{Application, ApplicationSecret, LastNoted, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::model::described::Described;
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
+use grantor::model::user::User;
 use grantor::store::{self, Store, Write};
 
 use crate::harness::{Backend, Database};
@@ -80,6 +86,11 @@ impl Bench {
         assert!(inserted.await.unwrap());
     }
 
+    async fn insert_user(&self, user: &User) {
+        let inserted = self.write(async |tx| store::users::insert(tx, user, None).await);
+        assert!(inserted.await.unwrap());
+    }
+
     async fn insert_grant(&self, grant: &ClientGrant) {
         let inserted = self.write(async |tx| store::client_grants::insert(tx, grant).await);
         assert!(inserted.await.unwrap());
@@ -133,6 +144,8 @@ fn api(id: &str, identifier: &str) -> Api {
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
+        user_policy: UserPolicy::AllowAll,
+        user_grant_seconds: None,
         lifetimes: ApiLifetimes {
             token_lifetime: Lifetime::Finite(86_400),
             token_lifetime_for_web: 7200,
@@ -157,6 +170,7 @@ fn application(client_id: &str) -> Application {
         created_at: NOW,
         is_first_party: true,
         described: Described::default(),
+        sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
     }
@@ -197,6 +211,15 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         scope: String::new(),
         issued_at: NOW,
         expires_at: Some(NOW + 600),
+        family: None,
+    }
+}
+
+/// A user of this own id, with an e-mail address that follows from it.
+fn user(own: &str) -> User {
+    User {
+        email: Some(format!("{own}@a.example")),
+        ..User::new(format!("auth0|{own}"), NOW)
     }
 }
 
