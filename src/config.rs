@@ -8,6 +8,9 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
+mod limits;
+mod log;
+mod mail;
 mod print;
 mod problem;
 mod reader;
@@ -16,6 +19,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod user_tickets;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,9 +28,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::limits::{Limits, Rate};
+pub use self::log::{Log, LogFormat};
+pub use self::mail::{Mail, Protection, SmtpServer};
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
+pub use self::user_tickets::UserTickets;
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
 use crate::secret::Secret;
@@ -52,6 +60,12 @@ pub struct Config {
     pub secrets: Secrets,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
+    /// How often something may be attempted.
+    pub limits: Limits,
+    /// The server that mails are handed to; `None`: no mails can be sent.
+    pub mail: Option<Mail>,
+    /// Links in mails.
+    pub user_tickets: UserTickets,
     /// Removal of what has expired.
     pub sweep: Sweep,
     /// The audit.
@@ -79,6 +93,9 @@ impl Config {
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
             client_assertion: ClientAssertion::read(reader),
+            limits: Limits::read(reader),
+            mail: Mail::read(reader),
+            user_tickets: UserTickets::read(reader),
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
@@ -410,40 +427,6 @@ impl Bootstrap {
                 client_secret,
             });
         Self { credentials }
-    }
-}
-
-/// `[log]`
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// A filter as `tracing_subscriber::EnvFilter` reads it.
-    pub level: String,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl Log {
-    fn read(reader: &mut Reader) -> Self {
-        Self {
-            level: reader
-                .text("log.level", rules::log_level)
-                .unwrap_or_default(),
-            format: reader
-                .text("log.format", rules::log_format)
-                .unwrap_or_default(),
-        }
     }
 }
 

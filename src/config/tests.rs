@@ -1,6 +1,7 @@
 //! The configuration as an operator meets it: files, variables, and what the start says about them.
 
 mod lifetimes;
+mod mail;
 mod manual;
 mod rules;
 mod secrets;
