@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::Ground;
 use crate::keys::rotation::Terms;
+use crate::mail::Mailer;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::oauth::discovery;
@@ -22,6 +23,7 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::users::limits::Limits;
 use crate::uses::{self, SecretUses};
 use crate::{openapi, renewal, sweep};
 
@@ -45,6 +47,10 @@ pub struct App {
     pub secrets: SecretChecker,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
+    /// How often something may be attempted.
+    pub limits: Limits,
+    /// Sends mails.
+    pub mailer: Mailer,
     /// What a client assertion may name in `aud`.
     pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
@@ -96,6 +102,12 @@ impl App {
         let app = Self {
             tls,
             uses,
+            limits: Limits::new(
+                store.clone(),
+                prepared.digester.clone(),
+                config.limits.clone(),
+            ),
+            mailer: Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),

@@ -9,7 +9,7 @@ use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{self, Store, apis, assertions, feed, keys, tokens};
+use crate::store::{self, Store, apis, assertions, attempts, feed, keys, known_addresses, tokens};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(
@@ -48,6 +48,8 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
         let rows = tokens::sweep(&mut tx, now, rows_max).await?
             + revocations::sweep(&mut tx, now, rows_max).await?
             + assertions::sweep(&mut tx, now, rows_max).await?
+            + attempts::sweep(&mut tx, now, rows_max).await?
+            + known_addresses::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
         let keys = keys::sweep(&mut tx, now, rows_max).await?;

@@ -26,6 +26,8 @@ const LAYERS: &str = "
     directory:  background clock config keys model store
     sweep:      clock config model store
     uses:       clock model store
+    mail:       background clock config model secret
+    users:      config mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     grants:     directory lifetime model store tokens
@@ -37,8 +39,8 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys model oauth openapi
-                renewal router secret store sweep tls tokens uses
+    app:        audit background bootstrap clock config directory grants keys mail model oauth
+                openapi renewal router secret store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry

@@ -57,6 +57,10 @@ pub enum Kind {
     Changed,
     /// An administrative operation was refused.
     RefusedChange,
+    /// Too many attempts at one account.
+    LimitedAccount,
+    /// Too many attempts from one address.
+    LimitedAddress,
     /// Records of issuances were dropped, because the queue was full. Ours.
     Dropped,
 }
@@ -74,6 +78,8 @@ impl Kind {
             Self::RefusedIntrospection => "fint",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
+            Self::LimitedAccount => "limit_wc",
+            Self::LimitedAddress => "limit_mu",
             Self::Dropped => "audit_dropped",
         }
     }

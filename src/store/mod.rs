@@ -6,6 +6,7 @@
 pub mod apis;
 pub mod applications;
 pub mod assertions;
+pub mod attempts;
 pub mod audit;
 pub mod client_credentials;
 pub mod client_grants;
@@ -13,6 +14,7 @@ pub mod feed;
 pub mod group;
 pub mod issuances;
 pub mod keys;
+pub mod known_addresses;
 pub mod migrate;
 pub mod revocations;
 pub mod secrets;

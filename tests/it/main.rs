@@ -15,6 +15,7 @@
 mod certificates;
 mod desk;
 mod harness;
+mod post_office;
 mod program;
 mod raw;
 
@@ -36,8 +37,10 @@ mod fuzz;
 mod hs256;
 mod introspection;
 mod keys_signing;
+mod limits;
 mod logs;
 mod logs_search;
+mod mail;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;

@@ -4,6 +4,7 @@
 mod apis;
 mod applications;
 mod assertions;
+mod attempts;
 mod audit;
 mod client_credentials;
 mod client_grants;
@@ -11,6 +12,7 @@ mod feed;
 mod group;
 mod issuances;
 mod keys;
+mod known_addresses;
 mod migrate;
 mod revocations;
 mod secrets;
