@@ -23,6 +23,7 @@ use crate::store::group::GroupDoor;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
+use crate::users::Users;
 use crate::users::limits::Limits;
 use crate::uses::{self, SecretUses};
 use crate::{openapi, renewal, sweep};
@@ -45,6 +46,8 @@ pub struct App {
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
+    /// Users, and how they sign in.
+    pub users: Users,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// How often something may be attempted.
@@ -120,6 +123,7 @@ impl App {
             },
             audit,
             secrets: prepared.secrets,
+            users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
             clock,

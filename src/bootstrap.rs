@@ -16,6 +16,7 @@ use crate::model::api::{Api, ClientPolicy, SigningAlgorithm, SystemApi, system_s
 use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::secret::slow::SlowHashes;
 use crate::secret::{self, Digester, SecretChecker};
 use crate::store::{self, Store, Write};
 
@@ -30,6 +31,8 @@ pub struct Prepared {
     pub digester: Digester,
     /// Checks secrets.
     pub secrets: SecretChecker,
+    /// Where users' passwords are hashed.
+    pub slow_hashes: SlowHashes,
     /// The first application, where this start made it with generated credentials.
     pub first: Option<FirstApplication>,
 }
@@ -49,11 +52,9 @@ pub async fn prepare(
     let now = clock.now();
     let store_keys = StoreKeys::find_or_make(store, config, issuer, now).await?;
     let bounds = &config.secrets;
-    let secrets = SecretChecker::new(
-        store_keys.digester.clone(),
-        bounds.slow_hashes_at_once_max,
-        bounds.slow_hash_queue_max,
-    );
+    let slow_hashes = SlowHashes::new(bounds.slow_hashes_at_once_max);
+    let queue = slow_hashes.queue(bounds.slow_hash_queue_max);
+    let secrets = SecretChecker::new(store_keys.digester.clone(), queue);
     let mut tx = store.write().await?;
     if store_keys.are_new {
         let signing_alg = config.tokens.default_signing_alg;
@@ -75,6 +76,7 @@ pub async fn prepare(
         keys: Arc::new(keys),
         digester,
         secrets,
+        slow_hashes,
         first,
     })
 }

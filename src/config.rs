@@ -11,6 +11,7 @@
 mod limits;
 mod log;
 mod mail;
+mod passwords;
 mod print;
 mod problem;
 mod reader;
@@ -31,6 +32,7 @@ use ipnet::IpNet;
 pub use self::limits::{Limits, Rate};
 pub use self::log::{Log, LogFormat};
 pub use self::mail::{Mail, Protection, SmtpServer};
+pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
@@ -58,6 +60,8 @@ pub struct Config {
     pub cache: Cache,
     /// Bounds on slow hashing.
     pub secrets: Secrets,
+    /// What a user's password must be.
+    pub passwords: Passwords,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
     /// How often something may be attempted.
@@ -92,6 +96,7 @@ impl Config {
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
+            passwords: Passwords::read(reader),
             client_assertion: ClientAssertion::read(reader),
             limits: Limits::read(reader),
             mail: Mail::read(reader),

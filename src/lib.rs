@@ -2,8 +2,8 @@
 //!
 //! Code map, from the inside out (ARCHITECTURE.md tells the story):
 //! [`model`] the nouns, [`lifetime`] the policy, [`store`] the only SQL, [`keys`] what signs,
-//! [`directory`] what a node knows, [`tokens`] issuing and recognising, [`grants`] what a request may have, and the edges:
-//! [`oauth`] and [`management`].
+//! [`directory`] what a node knows, [`tokens`] issuing and recognising, [`users`] how users prove who
+//! they are, [`grants`] what a request may have, and the edges: [`oauth`] and [`management`].
 
 pub mod app;
 pub mod audit;

@@ -15,8 +15,8 @@ use tower_http::cors::CorsLayer;
 use crate::app::App;
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
-    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
+    client_grants, client_secrets, client_tokens, clients, credentials, jobs, logs, refusals,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -104,6 +104,16 @@ fn management() -> Routes {
         .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
         .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
         .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
+        .get("/users", users::list, &users::LIST)
+        .post("/users", users::create, &users::CREATE)
+        .get("/users/{id}", users::get, &users::GET)
+        .patch("/users/{id}", users::update, &users::UPDATE)
+        .delete("/users/{id}", users::delete, &users::DELETE)
+        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
+        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)

@@ -2,6 +2,7 @@
 
 mod check;
 mod seal;
+pub mod slow;
 
 use std::fmt;
 

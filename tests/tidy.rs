@@ -35,7 +35,7 @@ const LAYERS: &str = "
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens
     oauth:      app audit config directory grants lifetime model secret tokens wire
-    management: app audit config directory grants keys lifetime model secret store tokens wire
+    management: app audit config directory grants keys lifetime model secret store tokens users wire
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app management model oauth openapi telemetry wire

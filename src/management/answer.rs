@@ -77,7 +77,12 @@ pub(crate) enum Missing {
     Credential,
     SigningKey,
     Log,
+    User,
+    Job,
 }
+
+/// Auth0's `errorCode` of whatever the users' own store refuses.
+const IDENTITY: &str = "auth0_idp_error";
 
 /// Why a request to the Management API was not carried out.
 #[derive(Debug)]
@@ -226,6 +231,8 @@ impl Problem {
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
             Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
+            Missing::User => ("inexistent_user", "The user does not exist."),
+            Missing::Job => ("inexistent_job", "The job does not exist."),
             Missing::Log => ("inexistent_log", "The log does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
             Missing::Credential => ("inexistent_credential", "The credential does not exist"),
@@ -236,6 +243,31 @@ impl Problem {
     /// 409.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::refused(StatusCode::CONFLICT, "resource_conflict", message)
+    }
+
+    /// 409: somebody has the id, the e-mail address or the username.
+    pub(crate) fn user_exists() -> Self {
+        let message = "The user already exists.";
+        Self::refused(StatusCode::CONFLICT, IDENTITY, message)
+    }
+
+    /// 400: what a user's connection refuses, in Auth0's words.
+    pub(crate) fn identity(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, IDENTITY, message)
+    }
+
+    /// 400: the connection that is named.
+    pub(crate) fn no_connection() -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "inexistent_connection",
+            "The connection does not exist.",
+        )
+    }
+
+    /// 413: part of the body is longer than it may be.
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, "invalid_body", message)
     }
 
     /// 413, 408 or 400: the body did not come to its end.

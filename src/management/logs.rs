@@ -70,6 +70,28 @@ pub(crate) const GET: Operation = Operation {
     ..Operation::DEFAULT
 };
 
+pub(crate) const OF_USER: Operation = Operation {
+    summary: "What the audit has of a user",
+    query: &[
+        &OFFSETS,
+        &SELECTION,
+        &[choice("sort", &["date:-1", "date:1"])],
+    ],
+    ..LIST
+};
+
+/// `GET /users/{id}/logs`
+pub(crate) async fn of_user(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    call: Call,
+) -> Result<Response, Problem> {
+    let (_, mut query) = call.authorize(&app, &OF_USER).await?;
+    let selection = Selection::read(&mut query);
+    app.audit.settle().await;
+    page(&app, query, &query::of_user(&id), &selection).await
+}
+
 /// `GET /logs`: a page of what a search finds, or what follows a checkpoint.
 pub(crate) async fn list(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
     let (_, mut query) = call.authorize(&app, &LIST).await?;
@@ -98,6 +120,21 @@ pub(crate) async fn get(
 }
 
 async fn search(app: &App, mut query: Fields, selection: &Selection) -> Result<Response, Problem> {
+    let mut search = Search::default();
+    for name in ["q", "search"] {
+        if let Some(text) = query.text(name) {
+            query::read(&text, &mut search).map_err(|why| Problem::query(name, why))?;
+        }
+    }
+    page(app, query, &search, selection).await
+}
+
+async fn page(
+    app: &App,
+    mut query: Fields,
+    search: &Search,
+    selection: &Selection,
+) -> Result<Response, Problem> {
     let Paging::Offset {
         offset,
         limit,
@@ -107,20 +144,14 @@ async fn search(app: &App, mut query: Fields, selection: &Selection) -> Result<R
         return Err(Problem::query("page", "Expected offset paging"));
     };
     let oldest_first = query.text("sort").as_deref() == Some("date:1");
-    let mut search = Search::default();
-    for name in ["q", "search"] {
-        if let Some(text) = query.text(name) {
-            query::read(&text, &mut search).map_err(|why| Problem::query(name, why))?;
-        }
-    }
     let mut conn = app.store.read().await?;
     let page = (offset, limit);
-    let found = store::audit::list(&mut conn, &search, oldest_first, page).await?;
+    let found = store::audit::list(&mut conn, search, oldest_first, page).await?;
     let logs: Vec<Value> = found.iter().map(|one| selection.of(show(one))).collect();
     if !include_totals {
         return Ok(answer(StatusCode::OK, &logs));
     }
-    let total = store::audit::count(&mut conn, &search, COUNTED_MAX).await?;
+    let total = store::audit::count(&mut conn, search, COUNTED_MAX).await?;
     let length = logs.len();
     let page = json!({
         "start": offset, "limit": limit, "length": length, "total": total, "logs": logs,

@@ -77,6 +77,14 @@ impl Paging {
         }
     }
 
+    /// Rows to pass over.
+    pub(crate) fn offset_rows(&self) -> i64 {
+        match self {
+            Self::Offset { offset, .. } => *offset,
+            Self::Checkpoint { .. } => 0,
+        }
+    }
+
     /// Rows to read: one more than fit tells whether there is a next page.
     pub(crate) fn rows(&self) -> i64 {
         match self {

@@ -232,6 +232,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
     ("create:signing_keys", "Rotate signing keys"),
+    ("create:users", "Create and import users"),
     (
         "delete:client_credentials",
         "Delete applications' public keys",
@@ -240,6 +241,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("delete:clients", "Delete applications"),
     ("delete:resource_servers", "Delete APIs"),
     ("delete:tokens", "Revoke tokens"),
+    ("delete:users", "Delete users"),
     ("introspect:tokens", "Introspect any token"),
     (
         "read:client_credentials",
@@ -260,6 +262,7 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("read:stats", "Read how many tokens are issued"),
     ("read:tenant_settings", "Read the tenant's settings"),
     ("read:tokens", "List stored tokens"),
+    ("read:users", "Read and search users"),
     (
         "update:client_credentials",
         "Attach, detach and change applications' public keys",
@@ -270,6 +273,11 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("update:resource_servers", "Change APIs"),
     ("update:signing_keys", "Rotate and revoke signing keys"),
     ("update:tenant_settings", "Change the tenant's settings"),
+    ("update:users", "Change users and their passwords"),
+    (
+        "update:users_app_metadata",
+        "Change what applications keep of users",
+    ),
 ];
 
 /// The scopes of the MFA API (Auth0's names).

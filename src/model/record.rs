@@ -113,7 +113,7 @@ pub struct Record {
     pub client_id: Option<String>,
     /// That application's name at the time.
     pub client_name: Option<String>,
-    /// The user who did it.
+    /// The user who did it, or to whom it was done.
     pub user_id: Option<String>,
     /// From where.
     pub ip: Option<String>,
@@ -173,6 +173,13 @@ impl Record {
     pub fn by(mut self, client_id: Option<&str>, client_name: Option<&str>) -> Self {
         self.client_id = client_id.map(|text| clean(text, TEXT_CHARS_MAX));
         self.client_name = client_name.map(|text| clean(text, TEXT_CHARS_MAX));
+        self
+    }
+
+    /// Names the user who did it, or to whom it was done.
+    #[must_use]
+    pub fn about_user(mut self, user_id: &str) -> Self {
+        self.user_id = Some(clean(user_id, TEXT_CHARS_MAX));
         self
     }
 

@@ -1,35 +1,25 @@
 //! Checking an application's secret: a keyed digest for long ones, argon2id on a bounded pool for
 //! short ones.
 
-use std::sync::Arc;
 use std::sync::OnceLock;
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use tokio::sync::Semaphore;
-
+use super::slow::{SlowQueue, hash, verify};
 use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_id};
 use crate::model::application::{ApplicationSecret, LastNoted, Verifier};
 use crate::model::fault::Fault;
 
-/// Checks and keeps secrets. Slow hashes run on blocking threads, a few at once, and only so many
-/// may wait.
+/// Checks and keeps secrets.
 #[derive(Clone)]
 pub struct SecretChecker {
     digester: Digester,
-    at_once: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    slow: SlowQueue,
 }
 
 impl SecretChecker {
-    /// Under the store's digest key: `at_once` slow hashes run, `queue_max` more may wait.
+    /// Under the store's digest key; slow hashes go through this queue.
     #[must_use]
-    pub fn new(digester: Digester, at_once: usize, queue_max: usize) -> Self {
-        Self {
-            digester,
-            at_once: Arc::new(Semaphore::new(at_once)),
-            queue: Arc::new(Semaphore::new(at_once + queue_max)),
-        }
+    pub fn new(digester: Digester, slow: SlowQueue) -> Self {
+        Self { digester, slow }
     }
 
     /// A new secret as it is kept. Slow for a short one, so never within a transaction.
@@ -46,7 +36,7 @@ impl SecretChecker {
             Verifier::Digest(self.digester.digest(secret.expose()))
         } else {
             let secret = secret.clone();
-            let phc = self.slow(move || hash(secret.expose())).await??;
+            let phc = self.slow.run(move || hash(secret.expose())).await??;
             Verifier::Slow {
                 phc,
                 matched: OnceLock::new(),
@@ -93,32 +83,7 @@ impl SecretChecker {
 
     async fn is_slow_match(&self, given: &str, phc: &str) -> Result<bool, Fault> {
         let (given, phc) = (given.to_owned(), phc.to_owned());
-        self.slow(move || verify(&given, &phc)).await?
-    }
-
-    /// Runs slow work when its turn comes; refuses where too much waits already. The place in the
-    /// queue goes with the work: a request that goes away does not make room before the work ends.
-    async fn slow<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Fault> {
-        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
-            Fault::unavailable(
-                "too many slow secrets are being checked (secrets.slow_hash_queue_max)",
-            )
-        })?;
-        let turn = Arc::clone(&self.at_once)
-            .acquire_owned()
-            .await
-            .map_err(Fault::internal)?;
-        let work = move || {
-            let result = work();
-            drop((turn, queued));
-            result
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(Fault::internal)
+        self.slow.run(move || verify(&given, &phc)).await?
     }
 }
 
@@ -128,18 +93,4 @@ fn is_digest(secret: &ApplicationSecret, digest: &str) -> bool {
         Verifier::Digest(own) => equal(own, digest),
         Verifier::Slow { matched, .. } => matched.get().is_some_and(|own| equal(own, digest)),
     }
-}
-
-fn hash(secret: &str) -> Result<String, Fault> {
-    let hash = Argon2::default()
-        .hash_password(secret.as_bytes())
-        .map_err(Fault::internal)?;
-    Ok(hash.to_string())
-}
-
-fn verify(secret: &str, phc: &str) -> Result<bool, Fault> {
-    let hash = PasswordHash::new(phc).map_err(Fault::internal)?;
-    Ok(Argon2::default()
-        .verify_password(secret.as_bytes(), &hash)
-        .is_ok())
 }

@@ -13,6 +13,7 @@ pub mod client_grants;
 pub mod feed;
 pub mod group;
 pub mod issuances;
+pub mod jobs;
 pub mod keys;
 pub mod known_addresses;
 pub mod migrate;
@@ -20,6 +21,8 @@ pub mod revocations;
 pub mod secrets;
 pub mod settings;
 pub mod tokens;
+pub mod user_lists;
+pub mod users;
 
 mod connect;
 
@@ -52,8 +55,8 @@ macro_rules! run {
     };
 }
 
-/// Runs one statement for its effect: the number of rows that it changed.
-macro_rules! execute {
+/// Runs one statement for its effect: the number of rows that it changed, or the database's own error.
+macro_rules! try_execute {
     ($conn:expr, $sql:literal $(, $value:expr)* $(,)?) => {
         match $conn.raw() {
             crate::store::Raw::Sqlite(c) => {
@@ -63,7 +66,13 @@ macro_rules! execute {
                 sqlx::query::<sqlx::Postgres>($sql)$(.bind($value))*.execute(c).await.map(|done| done.rows_affected())
             }
         }
-        .map_err(crate::store::fault)
+    };
+}
+
+/// Runs one statement for its effect: the number of rows that it changed.
+macro_rules! execute {
+    ($conn:expr, $sql:literal $(, $value:expr)* $(,)?) => {
+        crate::store::try_execute!($conn, $sql $(, $value)*).map_err(crate::store::fault)
     };
 }
 
@@ -89,7 +98,7 @@ macro_rules! execute_rows {
         .map_err(crate::store::fault)
     };
 }
-pub(crate) use {execute, execute_rows, run};
+pub(crate) use {execute, execute_rows, run, try_execute};
 
 /// The text of a statement with placeholders for so many rows between its head and its tail.
 fn rows_text(head: &str, columns: usize, rows: usize, tail: &str) -> String {
@@ -351,6 +360,15 @@ impl PageStart {
             Self::Offset(offset) => (*offset, i64::MIN, ""),
             Self::Behind { created_at, id } => (0, *created_at, id),
         }
+    }
+}
+
+/// No row where a unique column's value is taken already. On Postgres the transaction has failed then,
+/// and can only be dropped.
+fn none_where_taken(executed: Result<u64, sqlx::Error>) -> Result<u64, Fault> {
+    match executed {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(0),
+        other => other.map_err(fault),
     }
 }
 

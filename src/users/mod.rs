@@ -1,3 +1,46 @@
-//! Users prove who they are: what is below the pages and the grants, and knows no HTTP.
+//! Users prove who they are: their passwords, and what follows from a change of one. Knows no HTTP.
 
+pub mod authenticate;
 pub mod limits;
+pub mod password;
+
+use crate::config::Config;
+use crate::model::change::{Change, Covered};
+use crate::model::fault::Fault;
+use crate::secret::slow::SlowHashes;
+use crate::store::{Store, Write};
+
+use password::Passwords;
+
+/// The users of the store, and how their passwords are checked.
+pub struct Users {
+    store: Store,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+}
+
+impl Users {
+    /// Users of a store; passwords wait in a queue of their own.
+    #[must_use]
+    pub fn new(store: Store, config: &Config, slow: &SlowHashes) -> Self {
+        let queue = slow.queue(config.secrets.slow_hash_queue_max);
+        Self {
+            store,
+            passwords: Passwords::new(queue, config.passwords.length_min),
+        }
+    }
+}
+
+/// Ends everything that a user has here, within a change that asks for it: blocking, deletion, another
+/// password. Whoever knew the old password, or holds a token, is out.
+///
+/// # Errors
+/// A fault of the store.
+#[expect(
+    clippy::unused_async,
+    reason = "sessions and refresh tokens, which are rows, are ended here too"
+)]
+pub async fn end_everything(tx: &mut Write, user_id: &str) -> Result<(), Fault> {
+    tx.note(Change::Revocation(Covered::User(user_id.to_owned())));
+    Ok(())
+}

@@ -61,6 +61,8 @@ pub(crate) enum Body {
     Optional(Tables),
     /// A form or JSON.
     Fields(Tables),
+    /// A form with a file in it (RFC 7578): the file's name, and what stands beside it.
+    Upload(&'static str, Tables),
     /// A form or JSON of a protocol endpoint, where what is unknown is ignored (RFC 6749 §3.2).
     Parameters(Tables),
 }
@@ -70,7 +72,10 @@ impl Body {
     pub(crate) const fn tables(self) -> Tables {
         match self {
             Self::None => &[],
-            Self::Optional(tables) | Self::Fields(tables) | Self::Parameters(tables) => tables,
+            Self::Upload(_, tables)
+            | Self::Optional(tables)
+            | Self::Fields(tables)
+            | Self::Parameters(tables) => tables,
         }
     }
 }

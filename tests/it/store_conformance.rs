@@ -11,6 +11,7 @@ mod client_grants;
 mod feed;
 mod group;
 mod issuances;
+mod jobs;
 mod keys;
 mod known_addresses;
 mod migrate;
@@ -18,6 +19,8 @@ mod revocations;
 mod secrets;
 mod settings;
 mod tokens;
+mod user_lists;
+mod users;
 
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
 use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
@@ -26,6 +29,7 @@ use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::model::described::Described;
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
+use grantor::model::user::User;
 use grantor::store::{self, Store, Write};
 
 use crate::harness::{Backend, Database};
@@ -79,6 +83,11 @@ impl Bench {
 
     async fn insert_application(&self, application: &Application) {
         let inserted = self.write(async |tx| store::applications::insert(tx, application).await);
+        assert!(inserted.await.unwrap());
+    }
+
+    async fn insert_user(&self, user: &User) {
+        let inserted = self.write(async |tx| store::users::insert(tx, user, None).await);
         assert!(inserted.await.unwrap());
     }
 
@@ -199,6 +208,14 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         scope: String::new(),
         issued_at: NOW,
         expires_at: Some(NOW + 600),
+    }
+}
+
+/// A user of this own id, with an e-mail address that follows from it.
+fn user(own: &str) -> User {
+    User {
+        email: Some(format!("{own}@a.example")),
+        ..User::new(format!("auth0|{own}"), NOW)
     }
 }
 

@@ -13,15 +13,12 @@
 //!
 //! Tests stand beside each other, with AND between them or without. OR joins values of one field.
 
-use crate::model::instant;
+use crate::management::search::{Reader, VALUES_MAX, Value, no_field, period};
 use crate::model::record;
 use crate::store::audit::{Search, TESTS_MAX, Test, Way};
 
 /// Longest query, in characters.
 pub(super) const CHARS_MAX: usize = 2000;
-/// Most values between which one test may choose.
-const VALUES_MAX: usize = 20;
-const DAY_MS: i64 = 86_400_000;
 
 /// What may stand before a colon, and the column that it means.
 const FIELDS: [(&str, &str); 13] = [
@@ -45,236 +42,89 @@ const FIELDS: [(&str, &str); 13] = [
 /// # Errors
 /// A sentence that says what cannot be read and what can be.
 pub(super) fn read(text: &str, search: &mut Search) -> Result<(), String> {
-    Reader { rest: text }.read(search)
-}
-
-struct Reader<'q> {
-    rest: &'q str,
-}
-
-/// A value as it is written.
-struct Value {
-    text: String,
-    is_quoted: bool,
-}
-
-impl Reader<'_> {
-    fn read(mut self, search: &mut Search) -> Result<(), String> {
-        let mut is_first = true;
-        while self.skip_spaces() {
-            let by_and = self.takes_word("AND");
-            let by_or = !by_and && self.takes_word("OR");
-            if (by_and || by_or) && (is_first || !self.skip_spaces()) {
-                return Err("AND and OR stand between two tests".to_owned());
-            }
-            is_first = false;
-            let is_negated = self.takes_word("NOT") || self.takes_minus();
-            self.skip_spaces();
-            let before = search.tests.len();
-            self.test(!is_negated, search)?;
-            if by_or {
-                join(search, before)?;
-            }
-            if search.tests.len() > TESTS_MAX {
-                return Err(format!(
-                    "a search has at most {TESTS_MAX} tests beside dates"
-                ));
-            }
+    Reader { rest: text }.tests(|reader, link| {
+        let before = search.tests.len();
+        test(reader, link.wanted, search)?;
+        if link.by_or {
+            join(search, before)?;
         }
-        Ok(())
-    }
-
-    /// One test: a field with values, or text.
-    fn test(&mut self, wanted: bool, search: &mut Search) -> Result<(), String> {
-        if self.rest.starts_with('(') {
-            return Err(
-                "parentheses stand behind a field, around its values: type:(\"sapi\" OR \"fapi\")"
-                    .to_owned(),
-            );
-        }
-        let value = self.value(true)?;
-        if !value.is_quoted && self.takes(':') {
-            return self.field(&value.text, wanted, search);
-        }
-        if value.text == "*" && !value.is_quoted && wanted {
-            return Ok(());
-        }
-        let text = value
-            .text
-            .trim_end_matches(|c| c == '*' && !value.is_quoted);
-        if text.is_empty() {
-            return Err("text to search for is missing".to_owned());
-        }
-        search.tests.push(Test {
-            field: "words",
-            way: Way::Has,
-            value: text.to_lowercase(),
-            wanted,
-        });
-        Ok(())
-    }
-
-    fn field(&mut self, name: &str, wanted: bool, search: &mut Search) -> Result<(), String> {
-        let known = FIELDS.into_iter().find(|(known, _)| *known == name);
-        let Some((_, field)) = known else {
-            let names: Vec<&str> = FIELDS.into_iter().map(|(known, _)| known).collect();
+        if search.tests.len() > TESTS_MAX {
             return Err(format!(
-                "there is no field of this name before a colon; there are {}; text with a colon stands in double quotes",
-                names.join(", ")
+                "a search has at most {TESTS_MAX} tests beside dates"
             ));
-        };
-        if field == "date" {
-            if !wanted {
-                return Err("NOT does not go with date; name the other range".to_owned());
-            }
-            return self.date(search);
         }
-        let values = self.values()?;
-        search.tests.push(test_of(field, &values, wanted)?);
         Ok(())
-    }
+    })
+}
 
-    /// One value, or several in parentheses with OR between them.
-    fn values(&mut self) -> Result<Vec<Value>, String> {
-        if !self.takes('(') {
-            return Ok(vec![self.value(false)?]);
+/// What concerns a user; no id holds a line feed.
+pub(super) fn of_user(user_id: &str) -> Search {
+    let test = Test {
+        field: "user_id",
+        way: Way::Is,
+        value: alternatives([user_id]),
+        wanted: true,
+    };
+    Search {
+        tests: vec![test],
+        ..Search::default()
+    }
+}
+
+/// One test: a field with values, or text.
+fn test(reader: &mut Reader<'_>, wanted: bool, search: &mut Search) -> Result<(), String> {
+    let value = reader.value(true)?;
+    if !value.is_quoted && reader.takes(':') {
+        return field(reader, &value.text, wanted, search);
+    }
+    if value.text == "*" && !value.is_quoted && wanted {
+        return Ok(());
+    }
+    let text = value
+        .text
+        .trim_end_matches(|c| c == '*' && !value.is_quoted);
+    if text.is_empty() {
+        return Err("text to search for is missing".to_owned());
+    }
+    search.tests.push(Test {
+        field: "words",
+        way: Way::Has,
+        value: text.to_lowercase(),
+        wanted,
+    });
+    Ok(())
+}
+
+fn field(
+    reader: &mut Reader<'_>,
+    name: &str,
+    wanted: bool,
+    search: &mut Search,
+) -> Result<(), String> {
+    let known = FIELDS.into_iter().find(|(known, _)| *known == name);
+    let Some((_, field)) = known else {
+        let names: Vec<&str> = FIELDS.into_iter().map(|(known, _)| known).collect();
+        return Err(no_field(&names));
+    };
+    if field == "date" {
+        if !wanted {
+            return Err("NOT does not go with date; name the other range".to_owned());
         }
-        let mut values = Vec::new();
-        loop {
-            self.skip_spaces();
-            values.push(self.value(false)?);
-            self.skip_spaces();
-            if self.takes(')') {
-                break;
-            }
-            if !self.takes_word("OR") {
-                return Err("between the values of a field stands OR, and ) behind them".to_owned());
-            }
-        }
-        if values.len() > VALUES_MAX {
-            return Err(format!("a field has at most {VALUES_MAX} values"));
-        }
-        Ok(values)
+        let (from, until) = reader.range(period)?;
+        narrow(search, from, until);
+        return Ok(());
     }
-
-    /// `[a TO b]`, `{a TO b}`, `>=a` and its like, or a day.
-    fn date(&mut self, search: &mut Search) -> Result<(), String> {
-        let opening = self.rest.chars().next();
-        if !matches!(opening, Some('[' | '{')) {
-            return self.one_date(search);
-        }
-        let (inside, closing) = self
-            .rest
-            .find([']', '}'])
-            .and_then(|end| Some((self.rest.get(1..end)?, self.rest.get(end..=end)?)))
-            .ok_or("a range of dates ends with ] or }")?;
-        let (from, to) = inside
-            .split_once(" TO ")
-            .ok_or("a range of dates is written [2026-11-01 TO 2026-11-30]; * is an open end")?;
-        let (from, to) = (period(from.trim())?, period(to.trim())?);
-        let from = from.map(|(begins, ends)| if opening == Some('[') { begins } else { ends });
-        let to = to.map(|(begins, ends)| if closing == "]" { ends } else { begins });
-        narrow(search, from, to);
-        let length = inside.len() + 2;
-        self.rest = self.rest.get(length..).unwrap_or("");
-        Ok(())
-    }
-
-    fn one_date(&mut self, search: &mut Search) -> Result<(), String> {
-        let sign = [">=", "<=", ">", "<"]
-            .into_iter()
-            .find(|sign| self.rest.starts_with(sign))
-            .unwrap_or("");
-        self.rest = self.rest.get(sign.len()..).unwrap_or("");
-        let value = self.value(false)?;
-        let Some((begins, ends)) = period(&value.text)? else {
-            return Ok(());
-        };
-        let (from, to) = match sign {
-            ">=" => (Some(begins), None),
-            ">" => (Some(ends), None),
-            "<=" => (None, Some(ends)),
-            "<" => (None, Some(begins)),
-            _ => (Some(begins), Some(ends)),
-        };
-        narrow(search, from, to);
-        Ok(())
-    }
-
-    /// A word, up to a space, a parenthesis or (as a name) a colon; or what stands in double quotes.
-    /// A backslash takes the next character as it is.
-    fn value(&mut self, is_name: bool) -> Result<Value, String> {
-        let is_quoted = self.takes('"');
-        let mut text = String::new();
-        let mut characters = self.rest.char_indices();
-        let mut end = None;
-        while let Some((at, c)) = characters.next() {
-            let ends = match (is_quoted, c) {
-                (true, '"') | (false, '(' | ')' | '"') => true,
-                (false, ':') => is_name,
-                (false, c) => c.is_whitespace(),
-                (true, _) => false,
-            };
-            if ends {
-                end = Some(at);
-                break;
-            }
-            match c {
-                '\\' => text.extend(characters.next().map(|(_, c)| c)),
-                c => text.push(c),
-            }
-        }
-        if is_quoted && end.is_none() {
-            return Err("a double quote is missing".to_owned());
-        }
-        let end = end.unwrap_or(self.rest.len());
-        self.rest = self.rest.get(end..).unwrap_or("");
-        if is_quoted {
-            self.takes('"');
-        } else if text.is_empty() {
-            return Err(
-                "a value is missing: write field:value, field:\"value\" or \"text\"".to_owned(),
-            );
-        }
-        Ok(Value { text, is_quoted })
-    }
-
-    /// True where something follows.
-    fn skip_spaces(&mut self) -> bool {
-        self.rest = self.rest.trim_start();
-        !self.rest.is_empty()
-    }
-
-    fn takes(&mut self, c: char) -> bool {
-        let rest = self.rest.strip_prefix(c);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    /// A word in capitals that stands alone.
-    fn takes_word(&mut self, word: &str) -> bool {
-        let rest = self.rest.strip_prefix(word);
-        let rest = rest.filter(|rest| rest.is_empty() || rest.starts_with([' ', '(', '"']));
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
-
-    /// A minus before a test.
-    fn takes_minus(&mut self) -> bool {
-        self.rest.len() > 1 && self.takes('-')
-    }
+    let values = reader.values()?;
+    search.tests.push(test_of(field, &values, wanted)?);
+    Ok(())
 }
 
 fn test_of(field: &'static str, values: &[Value], wanted: bool) -> Result<Test, String> {
-    let is_prefix = |value: &Value| !value.is_quoted && value.text.ends_with('*');
     let (way, value, wanted) = match values {
         // Set is what is not empty.
-        [one] if is_prefix(one) && one.text == "*" => (Way::Is, alternatives([""]), !wanted),
-        [one] if is_prefix(one) => {
-            let start = one.text.trim_end_matches('*');
-            if start.contains('*') {
-                return Err("* stands at the end of a value only".to_owned());
-            }
+        [one] if one.prefix()? == Some("") => (Way::Is, alternatives([""]), !wanted),
+        [one] if one.is_prefix() => {
+            let start = one.prefix()?.unwrap_or_default();
             (Way::Starts, start.to_owned(), wanted)
         }
         [one] if matches!(field, "audience" | "scope") && !one.text.contains(' ') => {
@@ -283,7 +133,7 @@ fn test_of(field: &'static str, values: &[Value], wanted: bool) -> Result<Test, 
         _ if matches!(field, "audience" | "scope") => {
             return Err(format!("{field} takes one value at a time"));
         }
-        several if several.iter().any(is_prefix) => {
+        several if several.iter().any(Value::is_prefix) => {
             return Err("a value with * stands alone, outside parentheses".to_owned());
         }
         several => {
@@ -342,22 +192,6 @@ fn join(search: &mut Search, before: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// The milliseconds from which and until which a day or a second lasts; `None` for `*`.
-fn period(text: &str) -> Result<Option<(i64, i64)>, String> {
-    if text == "*" {
-        return Ok(None);
-    }
-    let text = text.trim_matches('"');
-    if let Some(begins) = instant::from_rfc3339(&format!("{text}T00:00:00Z")) {
-        let begins = begins.saturating_mul(1000);
-        return Ok(Some((begins, begins.saturating_add(DAY_MS))));
-    }
-    let second = instant::from_rfc3339(text)
-        .ok_or("a date is written 2026-11-20, or 2026-11-20T15:55:38Z with any offset")?;
-    let begins = second.saturating_mul(1000);
-    Ok(Some((begins, begins.saturating_add(1000))))
-}
-
 fn narrow(search: &mut Search, from: Option<i64>, until: Option<i64>) {
     search.from_ms = search.from_ms.max(from);
     search.until_ms = [search.until_ms, until].into_iter().flatten().min();
@@ -366,6 +200,8 @@ fn narrow(search: &mut Search, from: Option<i64>, until: Option<i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
 
     fn search(text: &str) -> Search {
         let mut search = Search::default();

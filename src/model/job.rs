@@ -1,0 +1,51 @@
+//! A job of the Management API: an import of users.
+
+use serde_json::Value;
+
+/// A job that was not heard of for so long has ended with its node.
+pub const SILENT_SECONDS_MAX: i64 = 600;
+
+/// How long a job can be read after its creation.
+pub const KEPT_SECONDS: i64 = 86_400;
+
+/// An import as stored. What it has done so far was committed together with these counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// `job_` and 16 characters.
+    pub id: String,
+    /// The caller's own name of it.
+    pub external_id: Option<String>,
+    /// Users who are there already are changed.
+    pub upsert: bool,
+    /// Users in the file.
+    pub total: i64,
+    /// Users who are new.
+    pub inserted: i64,
+    /// Users who were there.
+    pub updated: i64,
+    /// Users who could not be taken.
+    pub failed: i64,
+    /// Why, for each of them, in Auth0's shape and without hashes.
+    pub errors: Vec<Value>,
+    /// True once every user of the file is counted.
+    pub is_complete: bool,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+impl Job {
+    /// Auth0's word for how far it is. One that stopped between two batches has failed: what its
+    /// counts say was done, and the rest was not.
+    #[must_use]
+    pub fn status(&self, now: i64) -> &'static str {
+        if self.is_complete {
+            "completed"
+        } else if now - self.updated_at > SILENT_SECONDS_MAX {
+            "failed"
+        } else {
+            "processing"
+        }
+    }
+}
