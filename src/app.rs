@@ -10,11 +10,12 @@ use crate::bootstrap::administrator::FirstApplication;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::grants::Ground;
+use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
 use crate::mail::Mailer;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::record::Whence;
 use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
@@ -120,6 +121,7 @@ impl App {
                 digester: prepared.digester,
                 door,
                 store: store.clone(),
+                default_algorithm: config.tokens.default_signing_alg,
             },
             audit,
             secrets: prepared.secrets,
@@ -142,6 +144,16 @@ impl App {
             apis_per_token_max: self.config.tokens.apis_per_token_max,
             position,
             now,
+        }
+    }
+
+    /// What grants on behalf of users need beside it.
+    #[must_use]
+    pub fn means<'a>(&'a self, whence: &'a Whence) -> Means<'a> {
+        Means {
+            mint: &self.mint,
+            store: &self.store,
+            whence,
         }
     }
 

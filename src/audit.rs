@@ -51,6 +51,8 @@ pub struct Issuance {
     pub client_id: String,
     /// Its name.
     pub client_name: Option<String>,
+    /// The user's id and name, where it is on behalf of one.
+    pub user: Option<(String, Option<String>)>,
     /// The application that had it issued, where that is another.
     pub by: Option<String>,
     /// For which APIs, the one named first in front.
@@ -77,7 +79,7 @@ impl Issuance {
             members.insert("requested".to_owned(), requested.into());
         }
         let (says, status) = match self.by {
-            None => ("Client credentials exchanged for an access token", 200),
+            None => (self.kind.says(), 200),
             Some(_) => ("Access token issued for the application", 201),
         };
         let record = Record::new(self.kind, date_ms, &self.whence, Some(status))
@@ -86,6 +88,10 @@ impl Issuance {
             .says(says)
             .with("lifetime", lifetime)
             .with("jti", self.jti.into());
+        let record = match &self.user {
+            None => record,
+            Some((id, _)) => record.about_user(id),
+        };
         match self.by {
             None => record,
             Some(by) => record.with("by", json!({ "client_id": by })),

@@ -12,7 +12,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::Keys;
 use crate::lifetime::ApiLifetimes;
-use crate::model::api::{Api, ClientPolicy, SigningAlgorithm, SystemApi, system_scopes};
+use crate::model::api::{
+    Api, ClientPolicy, SigningAlgorithm, SystemApi, UserPolicy, system_scopes,
+};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -104,6 +106,12 @@ async fn insert_system_apis(
             allow_offline_access: false,
             skip_consent_for_verifiable_first_party_clients: false,
             client_policy: ClientPolicy::RequireClientGrant,
+            // Nobody administers by somebody's consent.
+            user_policy: match system {
+                SystemApi::Management => UserPolicy::DenyAll,
+                SystemApi::Mfa => UserPolicy::AllowAll,
+            },
+            user_grant_seconds: None,
             lifetimes: ApiLifetimes::of_system_api(system),
             described: Described::default(),
             created_at: now,

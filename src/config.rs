@@ -8,6 +8,7 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
+mod branding;
 mod limits;
 mod log;
 mod mail;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::branding::{Branding, Color};
 pub use self::limits::{Limits, Rate};
 pub use self::log::{Log, LogFormat};
 pub use self::mail::{Mail, Protection, SmtpServer};
@@ -76,6 +78,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// The first application.
     pub bootstrap: Bootstrap,
+    /// Whose server this is, as people see it.
+    pub branding: Branding,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -104,6 +108,7 @@ impl Config {
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
+            branding: Branding::read(reader),
             log: Log::read(reader),
         }
     }

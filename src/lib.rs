@@ -16,6 +16,7 @@ pub mod directory;
 pub mod grants;
 pub mod keys;
 pub mod lifetime;
+pub mod login;
 pub mod mail;
 pub mod management;
 pub mod model;

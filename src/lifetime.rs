@@ -15,6 +15,8 @@ pub use setting::{LifetimeProblem, NamedApplicationLifetimes, NamedLifetimes};
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The lifetime of every token for the MFA audience, in seconds. Nothing lengthens or replaces it
 /// (lifetime.md, What is set where).
 pub const MFA_SECONDS: i64 = 600;
@@ -34,7 +36,7 @@ pub const WEB_DEFAULT_SECONDS: i64 = 7_200;
 
 /// How long a token lives (lifetime.md, Words). Never is longer than every finite lifetime, so
 /// the shorter of two is [`Ord::min`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Lifetime {
     /// So many seconds, at least 1.
     Finite(i64),

@@ -11,7 +11,8 @@ use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
 use crate::store::{
-    self, Store, apis, assertions, attempts, feed, jobs, keys, known_addresses, tokens,
+    self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
+    known_addresses, tokens,
 };
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
@@ -54,6 +55,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
             + attempts::sweep(&mut tx, now, rows_max).await?
             + known_addresses::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
+            + authorization_codes::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
         let keys = keys::sweep(&mut tx, now, rows_max).await?;

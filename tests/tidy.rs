@@ -30,7 +30,7 @@ const LAYERS: &str = "
     users:      config mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    grants:     directory lifetime model store tokens
+    grants:     directory lifetime model secret store tokens
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config model secret tokens

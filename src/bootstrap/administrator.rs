@@ -1,5 +1,7 @@
 //! The application that may administer: made at the first start, and recovered on the machine.
 
+use std::sync::Arc;
+
 use crate::config::{BootstrapCredentials, Config};
 use crate::lifetime::ApplicationLifetimes;
 use crate::model::api::SystemApi;
@@ -135,6 +137,7 @@ async fn insert_administrator(
         created_at: now,
         is_first_party: true,
         described: Described::default(),
+        sign_in: Arc::default(),
         secrets: vec![secrets.keep(&first.client_secret, now).await?],
         credentials: Vec::new(),
     };

@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: files, variables, and what the start says about them.
 
+mod branding;
 mod lifetimes;
 mod mail;
 mod manual;

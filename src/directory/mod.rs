@@ -19,12 +19,13 @@ use crate::config;
 use crate::keys::Keys;
 use crate::model::api::Api;
 use crate::model::application::Application;
+use crate::model::authorization::Authorization;
 use crate::model::client_grant::ClientGrant;
 use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::settings::InForce;
-use crate::model::token::Token;
+use crate::model::token::{Token, family_name};
 use crate::store::{self, Store, Write};
 
 use feed::Feed;
@@ -289,12 +290,42 @@ impl Directory {
         if self.revoked.is_covered(token) {
             return Ok(true);
         }
+        if let Some(family) = &token.family
+            && self.is_revoked_by_name(&family_name(family)).await?
+        {
+            return Ok(true);
+        }
         let Some(name) = name else {
             return Ok(false);
         };
         // Whoever revokes by the bare `jti` means every token that bears it.
         Ok(self.is_revoked_by_name(name).await?
             || name != token.jti && self.is_revoked_by_name(&token.jti).await?)
+    }
+
+    /// True where what a user has authorized has ended: its family, or wholesale everything of the
+    /// user, the application, or one of the APIs.
+    ///
+    /// # Errors
+    /// As [`Directory::is_revoked`].
+    pub async fn is_ended(&self, authorization: &Authorization) -> Result<bool, Fault> {
+        let apis = authorization.apis.iter();
+        let mut audiences: Vec<String> = apis.map(|api| api.audience.clone()).collect();
+        if audiences.is_empty() {
+            audiences.push(self.issuer.userinfo());
+        }
+        let as_a_token = Token {
+            jti: String::new(),
+            position: authorization.position,
+            client_id: authorization.client_id.clone(),
+            subject: authorization.user_id.clone(),
+            audiences,
+            scope: String::new(),
+            issued_at: 0,
+            expires_at: None,
+            family: Some(authorization.family.clone()),
+        };
+        self.is_revoked(&as_a_token, None).await
     }
 
     async fn is_revoked_by_name(&self, name: &str) -> Result<bool, Fault> {

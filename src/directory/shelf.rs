@@ -116,6 +116,7 @@ impl Weigh for Application {
                 .iter()
                 .map(|grant_type| 32 + grant_type.len())
                 .sum::<usize>()
+            + self.sign_in.bytes()
             + self.secrets.len() * SECRET_BYTES
             + self.credentials.len() * CREDENTIAL_BYTES
             + self

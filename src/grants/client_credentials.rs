@@ -1,9 +1,10 @@
 //! RFC 6749 §4.4: an application gets a token for itself.
 
-use super::targets::{self, Named, Target};
+use super::targets::{self, Target};
 use super::{Authenticated, Ground};
 use crate::lifetime::{self, ApiTerms, Decision, Lifetime, TokenKind};
 use crate::model::application::CLIENT_CREDENTIALS;
+use crate::model::audience::Named;
 use crate::model::client_grant::SubjectType;
 use crate::model::refusal::Stop;
 use crate::model::scope::Scopes;
@@ -41,8 +42,11 @@ pub(super) async fn decide(
         subject: format!("{}@clients", application.client_id),
         scope: scope.to_text(),
         apis: targets.into_iter().map(|target| target.api).collect(),
+        opens_userinfo: false,
         decision,
-        gty: GTY,
+        gty: Some(GTY),
+        family: None,
+        signed_in: None,
         position: ground.position,
     })
 }
@@ -59,7 +63,7 @@ fn decide_lifetime(
             identifier: &target.api.identifier,
             system: target.api.system,
             lifetimes: target.api.lifetimes,
-            grant_expires_in: target.grant.expires_in(ground.now),
+            grant_expires_in: target.grant_ends_at.map(|end| end - ground.now),
         })
         .collect();
     let request = lifetime::Request {

@@ -1,29 +1,48 @@
 //! Grants: one file per grant type, one match over them. Each is an ordered list of checks, and its
 //! result is an approval or a refusal; a refusal is a result, not an error.
 
+pub mod authorization_code;
 pub mod client_credentials;
 pub mod explain;
 pub mod targets;
+pub mod user_token;
 
 use std::sync::Arc;
 
 use crate::directory::Directory;
-use crate::lifetime::ServerLifetimes;
+use crate::lifetime::{Lifetime, ServerLifetimes};
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
 use crate::model::fault::Fault;
+use crate::model::record::Whence;
 use crate::model::refusal::{Code, Refusal, Stop};
-use crate::tokens::issue::Approval;
+use crate::secret::Secret;
+use crate::store::Store;
+use crate::tokens::id_token::IdToken;
+use crate::tokens::issue::{Approval, Mint};
+
+use self::authorization_code::AUTHORIZATION_CODE;
 
 /// A token request by grant type, parsed.
 #[derive(Clone, Debug)]
 pub enum GrantRequest {
     /// RFC 6749 §4.4.
     ClientCredentials(client_credentials::Request),
+    /// RFC 6749 §4.1.3.
+    AuthorizationCode(authorization_code::Request),
 }
 
 impl GrantRequest {
     /// The grant types that exist, as they are advertised.
-    pub const TYPES: [&str; 1] = [CLIENT_CREDENTIALS];
+    pub const TYPES: [&str; 2] = [AUTHORIZATION_CODE, CLIENT_CREDENTIALS];
+
+    /// The lifetime that it asks for.
+    #[must_use]
+    pub const fn validity_period(&self) -> Option<Lifetime> {
+        match self {
+            Self::ClientCredentials(request) => request.validity_period,
+            Self::AuthorizationCode(request) => request.validity_period,
+        }
+    }
 }
 
 /// An application that has proven who it is.
@@ -91,10 +110,43 @@ pub struct Ground<'a> {
     pub now: i64,
 }
 
+/// What grants on behalf of users need beside the ground.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Digests, and takes what counts once.
+    pub mint: &'a Mint,
+    /// Users, their consent, codes and refresh tokens.
+    pub store: &'a Store,
+    /// Which request it is, for the audit's records and the devices of users.
+    pub whence: &'a Whence,
+}
+
+/// What a request may have.
+pub struct Approved {
+    /// The access token.
+    pub access: Approval,
+    /// The ID token beside it.
+    pub id_token: Option<IdToken>,
+    /// The refresh token beside it; it is durable already.
+    pub refresh_token: Option<RefreshToken>,
+    /// Seconds until the user's consent ends.
+    pub authorization_expires_in: Option<i64>,
+    /// The user's id and name, for the audit.
+    pub user: Option<(String, Option<String>)>,
+}
+
+/// A refresh token as the client gets it.
+pub struct RefreshToken {
+    /// What the client carries.
+    pub text: Secret<String>,
+    /// Seconds until it ends if it is not used; none: it does not.
+    pub timeout: Option<i64>,
+}
+
 /// What became of a request.
 pub enum Outcome {
-    /// The token may be issued.
-    Approved(Approval),
+    /// The tokens may be issued.
+    Approved(Box<Approved>),
     /// The client may know this much.
     Refused(Refusal),
 }
@@ -106,17 +158,34 @@ pub enum Outcome {
 pub async fn decide(
     request: &GrantRequest,
     client: &Authenticated,
-    ground: Ground<'_>,
+    (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<Outcome, Fault> {
     let decided = match request {
         GrantRequest::ClientCredentials(request) => {
-            client_credentials::decide(request, client, ground).await
+            let decided = client_credentials::decide(request, client, ground).await;
+            decided.map(Approved::from)
+        }
+        GrantRequest::AuthorizationCode(request) => {
+            authorization_code::decide(request, client, (ground, means)).await
         }
     };
     match decided {
-        Ok(approval) => Ok(Outcome::Approved(approval)),
+        Ok(approved) => Ok(Outcome::Approved(Box::new(approved))),
         Err(Stop::Refused(refusal)) => Ok(Outcome::Refused(refusal)),
         Err(Stop::Fault(fault)) => Err(fault),
+    }
+}
+
+impl From<Approval> for Approved {
+    /// An application's own token has nothing beside it.
+    fn from(access: Approval) -> Self {
+        Self {
+            access,
+            id_token: None,
+            refresh_token: None,
+            authorization_expires_in: None,
+            user: None,
+        }
     }
 }
 

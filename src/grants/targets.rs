@@ -6,34 +6,36 @@ use std::sync::Arc;
 
 use super::Ground;
 use crate::directory::Stance;
-use crate::model::api::{Api, ClientPolicy, SystemApi};
+use crate::model::api::{Api, ClientPolicy, SystemApi, UserPolicy};
 use crate::model::application::Application;
+use crate::model::audience::Named;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::scope::Scopes;
 use crate::tokens::issue::share_a_form;
 
-/// What a request says of the APIs that it wants a token for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// Nothing.
-    None,
-    /// Auth0's `audience`.
-    Audience(String),
-    /// RFC 8707 §2 `resource`, one or several.
-    Resources(Vec<String>),
-}
-
-/// An API of the token and the client grant that it is under.
+/// An API of the token, and what the application may have at it.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The API.
     pub api: Arc<Api>,
-    /// The application's grant for it.
-    pub grant: Arc<ClientGrant>,
+    /// The scopes that may be had: those of the client grant, or for users where the API wants none, all.
+    pub scopes: Scopes,
+    /// When the client grant ends, unix seconds.
+    pub grant_ends_at: Option<i64>,
 }
 
-/// Finds the APIs of the token; at least one.
+impl Target {
+    fn under(grant: &ClientGrant, api: Arc<Api>) -> Self {
+        Self {
+            scopes: grant.scopes_at(&api),
+            grant_ends_at: grant.expires_at,
+            api,
+        }
+    }
+}
+
+/// Finds the APIs of the token: at least one, or for a user none where none is named and none stands in.
 ///
 /// # Errors
 /// `access_denied` for an `audience`, `invalid_target` for a `resource` that is unknown or not
@@ -78,17 +80,30 @@ impl Asked<'_> {
         else {
             return Err(self.unknown(audience, code).into());
         };
-        let grant = self
-            .grants
-            .iter()
-            .find(|grant| grant.is_for(&api, self.subject, self.ground.now));
-        match grant {
-            Some(grant) if api.client_policy == ClientPolicy::RequireClientGrant => Ok(Target {
-                grant: Arc::clone(grant),
-                api,
-            }),
-            _ => Err(self.not_granted(audience, code).into()),
-        }
+        let not_granted = || self.not_granted(audience, code);
+        Ok(self.at(api).ok_or_else(not_granted)?)
+    }
+
+    /// What may be had at an API; `None`: nothing.
+    fn at(&self, api: Arc<Api>) -> Option<Target> {
+        let needs_grant = match self.subject {
+            SubjectType::Client => api.client_policy == ClientPolicy::RequireClientGrant,
+            SubjectType::User => match api.user_policy {
+                UserPolicy::RequireClientGrant => true,
+                UserPolicy::DenyAll => return None,
+                UserPolicy::AllowAll => {
+                    let defined = api.scopes.iter().map(|scope| scope.value.as_str());
+                    return Some(Target {
+                        scopes: defined.collect(),
+                        grant_ends_at: None,
+                        api,
+                    });
+                }
+            },
+        };
+        let is_for = |grant: &&Arc<ClientGrant>| grant.is_for(&api, self.subject, self.ground.now);
+        let grant = self.grants.iter().find(is_for).filter(|_| needs_grant)?;
+        Some(Target::under(grant, api))
     }
 
     async fn several(&self, resources: &[String]) -> Result<Vec<Target>, Stop> {
@@ -126,7 +141,11 @@ impl Asked<'_> {
     async fn unnamed(&self) -> Result<Vec<Target>, Stop> {
         let settings = self.ground.directory.settings(Stance::MayBeStale).await?;
         let Some(audience) = &settings.default_audience else {
-            return self.every_granted().await;
+            return match self.subject {
+                SubjectType::Client => self.every_granted().await,
+                // The token is for userinfo only (lifetime.md, The decision).
+                SubjectType::User => Ok(Vec::new()),
+            };
         };
         match self.one(audience, Code::AccessDenied).await {
             Ok(target) => Ok(vec![target]),
@@ -145,10 +164,7 @@ impl Asked<'_> {
                 .api(&grant.audience, Stance::MayBeStale)
                 .await?;
             if let Some(api) = api.filter(|api| is_open(api, grant)) {
-                targets.push(Target {
-                    api,
-                    grant: Arc::clone(grant),
-                });
+                targets.push(Target::under(grant, api));
             }
         }
         if targets.is_empty() {
@@ -236,30 +252,12 @@ fn alone(api: &Api) -> Refusal {
     )
 }
 
-/// The scopes that the token carries: a scope only if it is granted at every API of the token that
-/// defines it. Those asked for, or all of them.
+/// The scopes that the token of an application carries: those asked for, or all that it may have.
 ///
 /// # Errors
 /// `invalid_scope` where one is asked for that is not to be had.
 pub fn scopes(targets: &[Target], asked: Option<&Scopes>) -> Result<Scopes, Refusal> {
-    let granted: Vec<Scopes> = targets
-        .iter()
-        .map(|target| target.grant.scopes_at(&target.api))
-        .collect();
-    let is_everywhere = |value: &&str| {
-        targets
-            .iter()
-            .zip(&granted)
-            .all(|(target, scopes)| !target.api.defines(value) || scopes.contains(value))
-    };
-    let carried = match granted.as_slice() {
-        [one] => one.clone(),
-        several => several
-            .iter()
-            .flat_map(Scopes::iter)
-            .filter(is_everywhere)
-            .collect(),
-    };
+    let carried = shared_scopes(targets);
     let Some(asked) = asked else {
         return Ok(carried);
     };
@@ -270,4 +268,16 @@ pub fn scopes(targets: &[Target], asked: Option<&Scopes>) -> Result<Scopes, Refu
         )),
         None => Ok(asked.clone()),
     }
+}
+
+/// A scope is carried only if it may be had at every API of the token that defines it.
+#[must_use]
+pub fn shared_scopes(targets: &[Target]) -> Scopes {
+    let is_everywhere = |value: &&str| {
+        targets
+            .iter()
+            .all(|target| !target.api.defines(value) || target.scopes.contains(value))
+    };
+    let all = targets.iter().flat_map(|target| target.scopes.iter());
+    all.filter(is_everywhere).collect()
 }

@@ -19,10 +19,10 @@ use crate::app::App;
 use crate::audit::Issuance;
 use crate::directory::Stance;
 use crate::grants::client_credentials::Request;
-use crate::grants::targets::Named;
 use crate::grants::{self, Authenticated, GrantRequest, Outcome};
 use crate::lifetime::{Lifetime, NotALifetime};
 use crate::model::api::SystemApi;
+use crate::model::audience::Named;
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
 use crate::model::record::Kind;
@@ -114,6 +114,7 @@ async fn record(
         whence: admin.origin.clone().into(),
         client_id: approval.client_id,
         client_name: None,
+        user: None,
         by: Some(admin.caller.client_id.clone()),
         apis: approval.apis,
         scope: approval.scope,
@@ -173,8 +174,10 @@ async fn decide(
         client = client.until(admin.caller.token_expires_at);
     }
     let grant = GrantRequest::ClientCredentials(request.clone());
-    let approval = match grants::decide(&grant, &client, app.ground(position, admin.now)).await? {
-        Outcome::Approved(approval) => approval,
+    let whence = admin.origin.clone().into();
+    let at_hand = (app.ground(position, admin.now), app.means(&whence));
+    let approval = match grants::decide(&grant, &client, at_hand).await? {
+        Outcome::Approved(approved) => approved.access,
         Outcome::Refused(refusal) => return Err(refusal.into()),
     };
     check_rights(admin, &approval)?;

@@ -100,6 +100,7 @@ pub(crate) async fn create(
         created_at: now,
         is_first_party: true,
         described: Described::default(),
+        sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
     };

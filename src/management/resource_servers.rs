@@ -20,7 +20,7 @@ use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
-use crate::model::api::{Api, ClientPolicy, Dialect};
+use crate::model::api::{Api, ClientPolicy, Dialect, UserPolicy};
 use crate::model::change::{Change, Covered};
 use crate::model::described::Described;
 use crate::model::scope::Scope;
@@ -136,6 +136,8 @@ pub(crate) async fn create(
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
+        user_policy: UserPolicy::AllowAll,
+        user_grant_seconds: None,
         lifetimes: ApiLifetimes::create(&lifetimes, &app.config.lifetimes)?,
         described: Described::default(),
         created_at: admin.now,
@@ -352,6 +354,8 @@ struct Shown<'a> {
     token_lifetime_for_web: i64,
     max_token_lifetime: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    user_grant_lifetime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
 }
 
@@ -402,7 +406,7 @@ fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {
             .skip_consent_for_verifiable_first_party_clients,
         subject_type_authorization: Policies {
             user: Policy {
-                policy: "allow_all",
+                policy: api.user_policy.as_str(),
             },
             client: Policy {
                 policy: api.client_policy.as_str(),
@@ -411,6 +415,7 @@ fn show(api: &Api, server: &ServerLifetimes, linked: &Links) -> Value {
         token_lifetime: lifetimes.token_lifetime.as_integer(),
         token_lifetime_for_web: lifetimes.token_lifetime_for_web,
         max_token_lifetime: lifetimes.maximum_in_force(server, api.system).as_integer(),
+        user_grant_lifetime: api.user_grant_seconds,
         client_id: linked.get(&api.identifier).map(String::as_str),
     });
     lay_under(&mut whole, &api.described);

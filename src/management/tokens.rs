@@ -252,7 +252,10 @@ impl Object {
         match covered {
             Covered::User(id) => drop(said.insert("user_id".to_owned(), id.as_str().into())),
             Covered::All => drop(said.insert("all".to_owned(), true.into())),
-            Covered::Application(_) | Covered::Api(_) | Covered::ClientGrant { .. } => {}
+            Covered::Application(_)
+            | Covered::Api(_)
+            | Covered::ClientGrant { .. }
+            | Covered::UserGrant { .. } => {}
         }
         let (client_id, audience) = parties(covered);
         said.extend(client_id.map(|id| ("client_id".to_owned(), id.into())));
@@ -269,6 +272,11 @@ fn parties(covered: &Covered) -> (Option<String>, Option<String>) {
         Covered::ClientGrant {
             client_id,
             audience,
+        }
+        | Covered::UserGrant {
+            client_id,
+            audience,
+            ..
         } => (Some(client_id.clone()), Some(audience.clone())),
         Covered::User(_) | Covered::All => (None, None),
     }

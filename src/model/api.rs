@@ -177,6 +177,38 @@ impl ClientPolicy {
     }
 }
 
+/// Whether applications may get tokens for users (`subject_type_authorization.user.policy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserPolicy {
+    /// Whatever the user consents to.
+    AllowAll,
+    /// Never.
+    DenyAll,
+    /// With a client grant of the subject type `user`, and within its scopes.
+    RequireClientGrant,
+}
+
+impl UserPolicy {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::AllowAll, Self::DenyAll, Self::RequireClientGrant];
+
+    /// The value as Auth0 writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowAll => "allow_all",
+            Self::DenyAll => "deny_all",
+            Self::RequireClientGrant => "require_client_grant",
+        }
+    }
+
+    /// Reads Auth0's value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.as_str() == text)
+    }
+}
+
 /// An API as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
@@ -202,6 +234,10 @@ pub struct Api {
     pub skip_consent_for_verifiable_first_party_clients: bool,
     /// Whether applications get tokens for themselves.
     pub client_policy: ClientPolicy,
+    /// Whether applications get tokens for users.
+    pub user_policy: UserPolicy,
+    /// How long a user's consent holds, in seconds; none: until it is taken back.
+    pub user_grant_seconds: Option<i64>,
     /// How long its tokens live.
     pub lifetimes: ApiLifetimes,
     /// What is kept and shown.

@@ -1,11 +1,12 @@
 //! An application (Auth0: client): who gets tokens.
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::client_credential::ClientCredential;
 use super::described::Described;
+use super::sign_in::{RefreshTerms, SignIn};
 use super::web_origin;
 use crate::lifetime::ApplicationLifetimes;
 
@@ -139,6 +140,8 @@ pub struct Application {
     pub is_first_party: bool,
     /// What is kept and shown.
     pub described: Described,
+    /// What of that signs users in.
+    pub sign_in: Arc<SignIn>,
     /// Its secrets, oldest first.
     pub secrets: Vec<ApplicationSecret>,
     /// The attached credentials with their keys, oldest first.
@@ -150,6 +153,13 @@ impl Application {
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.token_endpoint_auth_method == Some(AuthMethod::None)
+    }
+
+    /// How its refresh tokens live by today's settings.
+    #[must_use]
+    pub fn refresh_terms(&self) -> RefreshTerms {
+        let usual = RefreshTerms::usual(self.is_public());
+        self.sign_in.refresh.unwrap_or(usual)
     }
 
     /// True where it proves itself by a secret.

@@ -69,6 +69,15 @@ pub enum Covered {
     },
     /// Every token of a user, by subject.
     User(String),
+    /// Every token of an application for an API on behalf of a user: what a user grant gave.
+    UserGrant {
+        /// The application.
+        client_id: String,
+        /// The API's identifier, or that of userinfo.
+        audience: String,
+        /// The user.
+        user_id: String,
+    },
     /// Every token.
     All,
 }
@@ -86,6 +95,11 @@ impl Covered {
                 audience,
             } => format!("client_grant {client_id} {audience}"),
             Self::User(subject) => format!("user {subject}"),
+            Self::UserGrant {
+                client_id,
+                audience,
+                user_id,
+            } => format!("user_grant {client_id} {audience} {user_id}"),
             Self::All => "all".to_owned(),
         }
     }
@@ -106,6 +120,15 @@ impl Covered {
                 })
             }
             "user" if !rest.is_empty() => Some(Self::User(rest.to_owned())),
+            "user_grant" => {
+                let (client_id, rest) = rest.split_once(' ')?;
+                let (audience, user_id) = rest.split_once(' ')?;
+                Some(Self::UserGrant {
+                    client_id: client_id.to_owned(),
+                    audience: audience.to_owned(),
+                    user_id: user_id.to_owned(),
+                })
+            }
             "all" if key == "all" => Some(Self::All),
             _ => None,
         }
@@ -129,6 +152,11 @@ mod tests {
             Change::Revocation(Covered::Application("c".into())),
             Change::Revocation(Covered::Api("https://a/".into())),
             Change::Revocation(covered),
+            Change::Revocation(Covered::UserGrant {
+                client_id: "c".into(),
+                audience: "https://a/".into(),
+                user_id: "auth0|a name with spaces".into(),
+            }),
             Change::Revocation(Covered::User("auth0|a name with spaces".into())),
             Change::Revocation(Covered::All),
             Change::RevokedToken("jti".into()),
@@ -150,6 +178,7 @@ mod tests {
             "user",
             "application a b",
             "client_grant a",
+            "user_grant a b",
             "api",
         ] {
             assert_eq!(Covered::from_key(key), None, "{key}");

@@ -27,6 +27,12 @@ impl Issuer {
         format!("{}{path}", self.0)
     }
 
+    /// The audience of tokens for userinfo, and its URL.
+    #[must_use]
+    pub fn userinfo(&self) -> String {
+        self.join("userinfo")
+    }
+
     /// The issuer's host, without its port.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -85,7 +91,7 @@ impl Issuer {
         let rest = identifier
             .strip_prefix(&self.0)
             .map(|rest| rest.trim_end_matches('/'));
-        matches!(rest, Some("api/v2" | "mfa"))
+        matches!(rest, Some("api/v2" | "mfa" | "userinfo"))
     }
 }
 

@@ -2,7 +2,11 @@
 
 pub mod api;
 pub mod application;
+pub mod audience;
+pub mod authorization;
+pub mod authorization_code;
 pub mod change;
+pub mod claims;
 pub mod client_credential;
 pub mod client_grant;
 pub mod described;
@@ -16,8 +20,11 @@ pub mod public_key;
 pub mod record;
 pub mod refusal;
 pub mod scope;
+pub mod session;
 pub mod settings;
+pub mod sign_in;
 pub mod text;
 pub mod token;
 pub mod user;
+pub mod user_grant;
 pub mod web_origin;

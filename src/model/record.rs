@@ -45,6 +45,10 @@ pub enum Kind {
     IssuedForClientCredentials,
     /// A client-credentials request was refused.
     RefusedClientCredentials,
+    /// Tokens were issued for an authorization code.
+    IssuedForAuthorizationCode,
+    /// An exchange of an authorization code was refused.
+    RefusedAuthorizationCode,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -72,6 +76,8 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "seccft",
             Self::RefusedClientCredentials => "feccft",
+            Self::IssuedForAuthorizationCode => "seacft",
+            Self::RefusedAuthorizationCode => "feacft",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
@@ -81,6 +87,16 @@ impl Kind {
             Self::LimitedAccount => "limit_wc",
             Self::LimitedAddress => "limit_mu",
             Self::Dropped => "audit_dropped",
+        }
+    }
+
+    /// What it says to people, where it is always the same.
+    #[must_use]
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
+            Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            _ => "",
         }
     }
 }

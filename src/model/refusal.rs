@@ -24,6 +24,8 @@ pub enum Code {
     /// RFC 6749 §5.2.
     UnsupportedGrantType,
     /// RFC 6749 §5.2.
+    InvalidGrant,
+    /// RFC 6749 §5.2.
     InvalidScope,
     /// RFC 8707 §2: an unknown or ungranted `resource`.
     InvalidTarget,
@@ -44,6 +46,7 @@ impl Code {
             Self::InvalidClient => "invalid_client",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidGrant => "invalid_grant",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",

@@ -15,7 +15,7 @@ pub struct Scope {
 }
 
 /// A set of scope values in the order in which they were first named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scopes(Vec<String>);
 
 impl Scopes {

@@ -23,6 +23,24 @@ pub struct Token {
     pub issued_at: i64,
     /// Unix seconds; none: it never expires.
     pub expires_at: Option<i64>,
+    /// What it came from, where it is a user's: [`family_name`] revokes all of it.
+    pub family: Option<String>,
+}
+
+/// When and how a user has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Unix seconds.
+    pub at: i64,
+    /// RFC 8176.
+    pub amr: Vec<String>,
+}
+
+/// Under which name everything is revoked that came from one authorization of a user. No `jti` of ours
+/// holds a space, and no API's id is this word.
+#[must_use]
+pub fn family_name(family: &str) -> String {
+    format!("family {family}")
 }
 
 impl Token {
@@ -73,6 +91,13 @@ impl Token {
                 },
             ]
         });
-        of_anybody.into_iter().chain(of_apis)
+        let of_users = self.family.iter().flat_map(|_| {
+            self.audiences.iter().map(|audience| Covered::UserGrant {
+                client_id: self.client_id.clone(),
+                audience: audience.clone(),
+                user_id: self.subject.clone(),
+            })
+        });
+        of_anybody.into_iter().chain(of_apis).chain(of_users)
     }
 }

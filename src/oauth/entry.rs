@@ -8,14 +8,17 @@ use super::error::status;
 use super::params::Params;
 use crate::app::App;
 use crate::audit::{Failure, Issuance};
-use crate::grants::{Authenticated, GrantRequest};
+use crate::grants::authorization_code::AUTHORIZATION_CODE;
+use crate::grants::{Approved, Authenticated, GrantRequest};
 use crate::lifetime::Lifetime;
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
 use crate::model::record::{Kind, Record, Whence};
 use crate::model::refusal::Stop;
 use crate::model::token::Token;
-use crate::tokens::issue::Approval;
 use crate::wire::origin::Origin;
+
+/// Longest grant type that is looked at.
+const GRANT_TYPE_BYTES_MAX: usize = 200;
 
 /// An entry that is being written.
 pub(super) struct Entry<'a> {
@@ -38,10 +41,17 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Which request it is.
+    pub(super) const fn whence(&self) -> &Whence {
+        &self.whence
+    }
+
     /// What a token request that cannot be read says of itself all the same.
     pub(super) fn claims(&mut self, headers: &HeaderMap, params: &Params) {
-        if let Ok(Some(CLIENT_CREDENTIALS)) = params.text("grant_type", CLIENT_CREDENTIALS.len()) {
-            self.refused = Kind::RefusedClientCredentials;
+        match params.text("grant_type", GRANT_TYPE_BYTES_MAX) {
+            Ok(Some(CLIENT_CREDENTIALS)) => self.refused = Kind::RefusedClientCredentials,
+            Ok(Some(AUTHORIZATION_CODE)) => self.refused = Kind::RefusedAuthorizationCode,
+            _ => {}
         }
         if let Ok(presented) = Presented::read(headers, params) {
             self.is_asked_by(&presented);
@@ -52,6 +62,7 @@ impl<'a> Entry<'a> {
     pub(super) fn asks(&mut self, presented: &Presented, grant: &GrantRequest) {
         self.refused = match grant {
             GrantRequest::ClientCredentials(_) => Kind::RefusedClientCredentials,
+            GrantRequest::AuthorizationCode(_) => Kind::RefusedAuthorizationCode,
         };
         self.is_asked_by(presented);
     }
@@ -71,24 +82,25 @@ impl<'a> Entry<'a> {
         &self,
         grant: &GrantRequest,
         client: &Authenticated,
-        (approval, token): (Approval, &Token),
+        (approved, token): (Approved, &Token),
     ) {
-        let (kind, requested) = match grant {
-            GrantRequest::ClientCredentials(request) => {
-                (Kind::IssuedForClientCredentials, request.validity_period)
-            }
+        let kind = match grant {
+            GrantRequest::ClientCredentials(_) => Kind::IssuedForClientCredentials,
+            GrantRequest::AuthorizationCode(_) => Kind::IssuedForAuthorizationCode,
         };
+        let approval = approved.access;
         self.app.audit.issued(Issuance {
             kind,
             whence: self.whence.clone(),
             client_id: client.application.client_id.clone(),
             client_name: Some(client.application.name.clone()),
+            user: approved.user,
             by: None,
             apis: approval.apis,
             scope: approval.scope,
             jti: token.jti.clone(),
             issued_at: token.issued_at,
-            requested: requested.map(Lifetime::as_integer),
+            requested: grant.validity_period().map(Lifetime::as_integer),
             granted: approval.decision.lifetime.as_integer(),
             rule: approval.decision.rule.as_str(),
         });

@@ -20,6 +20,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::InvalidRequest
         | Code::UnauthorizedClient
         | Code::UnsupportedGrantType
+        | Code::InvalidGrant
         | Code::InvalidScope
         | Code::InvalidTarget => StatusCode::BAD_REQUEST,
     }

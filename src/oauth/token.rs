@@ -13,13 +13,17 @@ use super::entry::Entry;
 use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
+use crate::grants::authorization_code::{self, AUTHORIZATION_CODE};
 use crate::grants::client_credentials;
-use crate::grants::targets::Named;
-use crate::grants::{self, GrantRequest, Outcome};
+use crate::grants::{self, Approved, GrantRequest, Outcome};
 use crate::model::application::CLIENT_CREDENTIALS;
+use crate::model::audience::Named;
+use crate::model::fault::Fault;
 use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
+use crate::secret::Secret;
+use crate::tokens::id_token::Beside;
 use crate::tokens::issue::Issued;
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
@@ -40,12 +44,23 @@ const PARAMETERS: &[Field] = &[
     texts("resource", 200, IDENTIFIER_CHARS_MAX, Form::Any),
     text("scope", 0, 100_000),
     integer("validity_period", i64::MIN, i64::MAX),
+    text("code", 1, CODE_BYTES_MAX),
+    text("redirect_uri", 1, URI_BYTES_MAX),
+    text("code_verifier", 43, 128),
 ];
+/// Longest code that is looked at; ours are shorter.
+const CODE_BYTES_MAX: usize = 512;
+/// Longest redirect URI.
+const URI_BYTES_MAX: usize = 8000;
 const SHOWN: &[Field] = &[
     text("access_token", 1, 16_384),
     text("token_type", 1, 20),
     integer("expires_in", 1, i64::MAX),
     text("scope", 1, 16_384),
+    text("id_token", 1, 65_536),
+    text("refresh_token", 1, 512),
+    integer("refresh_token_timeout", 0, i64::MAX),
+    integer("authorization_expires_in", 0, i64::MAX),
 ];
 
 /// `POST /oauth/token`, and its entry in the audit.
@@ -77,14 +92,37 @@ async fn answer(
     let client =
         client_auth::authenticate(app, &request.presented, Stance::MayBeStale, now).await?;
     entry.is_of(&client.application);
-    match grants::decide(&request.grant, &client, app.ground(position, now)).await? {
-        Outcome::Approved(approval) => {
-            let issued = app.mint.issue(&approval, now).await?;
-            entry.issued(&request.grant, &client, (approval, &issued.token));
-            Ok(no_store(StatusCode::OK, &Answer::of(&issued)))
+    let at_hand = (app.ground(position, now), app.means(entry.whence()));
+    match grants::decide(&request.grant, &client, at_hand).await? {
+        Outcome::Approved(approved) => {
+            let issued = app.mint.issue(&approved.access, now).await?;
+            let id_token = sign_id_token(app, &approved, &issued, now).await?;
+            let answer = no_store(
+                StatusCode::OK,
+                &Answer::of(&issued, &approved, id_token.as_ref()),
+            );
+            entry.issued(&request.grant, &client, (*approved, &issued.token));
+            Ok(answer)
         }
         Outcome::Refused(refusal) => Err(refusal.into()),
     }
+}
+
+async fn sign_id_token(
+    app: &App,
+    approved: &Approved,
+    issued: &Issued,
+    now: i64,
+) -> Result<Option<Secret<String>>, Fault> {
+    let Some(id_token) = &approved.id_token else {
+        return Ok(None);
+    };
+    let beside = Beside {
+        access_token: Some(&issued.text),
+        ..Beside::default()
+    };
+    let signed = app.mint.sign_id_token(id_token, beside, now).await?;
+    Ok(Some(signed))
 }
 
 /// A token request, parsed; raw input is not looked at again.
@@ -99,6 +137,9 @@ impl TokenRequest {
         let grant = match params.required("grant_type", 200)? {
             CLIENT_CREDENTIALS => {
                 GrantRequest::ClientCredentials(parse_client_credentials(params)?)
+            }
+            AUTHORIZATION_CODE => {
+                GrantRequest::AuthorizationCode(parse_authorization_code(params)?)
             }
             other => {
                 let text = format!("Unsupported grant type: {}", echo(other));
@@ -120,8 +161,23 @@ fn parse_client_credentials(params: &Params) -> Result<client_credentials::Reque
     })
 }
 
+fn parse_authorization_code(params: &Params) -> Result<authorization_code::Request, Refusal> {
+    /// RFC 7636 §4.1: at most 128 characters.
+    const CODE_VERIFIER_BYTES_MAX: usize = 128;
+    let code = params.required("code", CODE_BYTES_MAX)?;
+    Ok(authorization_code::Request {
+        code: Secret::new(code.to_owned()),
+        redirect_uri: params
+            .text("redirect_uri", URI_BYTES_MAX)?
+            .map(str::to_owned),
+        code_verifier: params.secret("code_verifier", CODE_VERIFIER_BYTES_MAX)?,
+        named: parse_named(params)?,
+        validity_period: params.validity_period()?,
+    })
+}
+
 /// `audience` is Auth0's word for what RFC 8707 calls `resource`; a request uses one of them.
-fn parse_named(params: &Params) -> Result<Named, Refusal> {
+pub(super) fn parse_named(params: &Params) -> Result<Named, Refusal> {
     /// A character has at most four bytes.
     const IDENTIFIER_BYTES_MAX: usize = IDENTIFIER_CHARS_MAX * 4;
     let audience = params.text("audience", IDENTIFIER_BYTES_MAX)?;
@@ -145,11 +201,32 @@ struct Answer<'a> {
     expires_in: Option<i64>,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    // draft-ietf-oauth-refresh-token-expiration-03
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_expires_in: Option<i64>,
 }
 
 impl<'a> Answer<'a> {
-    fn of(issued: &'a Issued) -> Self {
+    fn of(
+        issued: &'a Issued,
+        approved: &'a Approved,
+        id_token: Option<&'a Secret<String>>,
+    ) -> Self {
+        let refresh_token = approved.refresh_token.as_ref();
+        let text = |secret: &'a Secret<String>| secret.expose().as_str();
         Self {
+            id_token: id_token.map(text),
+            refresh_token: refresh_token.map(|own| text(&own.text)),
+            refresh_token_timeout: refresh_token.and_then(|own| own.timeout),
+            authorization_expires_in: approved
+                .authorization_expires_in
+                .filter(|_| refresh_token.is_some()),
             access_token: issued.text.expose(),
             token_type: "Bearer",
             expires_in: issued.token.expires_in(),

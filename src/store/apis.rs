@@ -5,7 +5,8 @@ use sqlx::FromRow;
 use super::{Conn, Write, execute, run};
 use crate::lifetime::{ApiLifetimes, Lifetime, Maximum};
 use crate::model::api::{
-    Api, ClientPolicy, Dialect, SigningAlgorithm, SigningSecret, SystemApi, system_scopes,
+    Api, ClientPolicy, Dialect, SigningAlgorithm, SigningSecret, SystemApi, UserPolicy,
+    system_scopes,
 };
 use crate::model::described::Described;
 use crate::model::fault::Fault;
@@ -18,8 +19,8 @@ macro_rules! select {
         concat!(
             "select id, system, identifier, name, scopes, signing_alg, token_dialect,
                  allow_offline_access, skip_consent_for_verifiable_first_party_clients,
-                 client_policy, token_lifetime, token_lifetime_for_web, max_token_lifetime,
-                 max_is_implied, described, created_at, sealed_signing_secret,
+                 client_policy, user_policy, user_grant_seconds, token_lifetime,
+                 token_lifetime_for_web, max_token_lifetime, max_is_implied, described, created_at, sealed_signing_secret,
                  signing_secret_ends_at
                from apis ",
             $rest
@@ -39,6 +40,8 @@ struct ApiRow {
     allow_offline_access: bool,
     skip_consent_for_verifiable_first_party_clients: bool,
     client_policy: String,
+    user_policy: String,
+    user_grant_seconds: Option<i64>,
     token_lifetime: i64,
     token_lifetime_for_web: i64,
     max_token_lifetime: Option<i64>,
@@ -96,6 +99,8 @@ impl ApiRow {
                 ClientPolicy::parse(&self.client_policy),
                 &self.client_policy,
             )?,
+            user_policy: known(UserPolicy::parse(&self.user_policy), &self.user_policy)?,
+            user_grant_seconds: self.user_grant_seconds,
             lifetimes: ApiLifetimes {
                 token_lifetime: lifetime(self.token_lifetime)?,
                 token_lifetime_for_web: self.token_lifetime_for_web,
@@ -172,8 +177,10 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         "insert into apis (id, system, identifier, name, scopes, signing_alg, token_dialect,
              allow_offline_access, skip_consent_for_verifiable_first_party_clients, client_policy,
              token_lifetime, token_lifetime_for_web, max_token_lifetime, max_is_implied, described,
-             created_at, sealed_signing_secret, signing_secret_ends_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             created_at, sealed_signing_secret, signing_secret_ends_at, user_policy,
+             user_grant_seconds)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19, $20)
          on conflict do nothing",
         &api.id,
         api.system.map(system_text),
@@ -192,7 +199,9 @@ pub async fn insert(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         super::to_json(&api.described.0)?,
         api.created_at,
         secret,
-        secret_ends_at
+        secret_ends_at,
+        api.user_policy.as_str(),
+        api.user_grant_seconds
     )?;
     Ok(inserted == 1)
 }
@@ -215,7 +224,8 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
              allow_offline_access = $6, skip_consent_for_verifiable_first_party_clients = $7,
              client_policy = $8, token_lifetime = $9, token_lifetime_for_web = $10,
              max_token_lifetime = $11, max_is_implied = $12, described = $13,
-             sealed_signing_secret = $14, signing_secret_ends_at = $15
+             sealed_signing_secret = $14, signing_secret_ends_at = $15, user_policy = $16,
+             user_grant_seconds = $17
          where id = $1",
         &api.id,
         &api.name,
@@ -231,7 +241,9 @@ pub async fn update(tx: &mut Write, api: &Api) -> Result<bool, Fault> {
         is_implied,
         super::to_json(&api.described.0)?,
         secret,
-        secret_ends_at
+        secret_ends_at,
+        api.user_policy.as_str(),
+        api.user_grant_seconds
     )?;
     Ok(updated == 1)
 }

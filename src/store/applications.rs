@@ -10,6 +10,7 @@ use crate::lifetime::{ApplicationLifetimes, Lifetime};
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, LastNoted, Verifier};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
+use crate::model::sign_in::SignIn;
 
 /// Columns are named, so that a newer version's further column changes nothing for a running node.
 macro_rules! select {
@@ -56,6 +57,7 @@ impl ApplicationRow {
             Some(text) => Some(known(AuthMethod::parse(text), text)?),
             None => None,
         };
+        let described = Described(super::parse_json(&self.described)?);
         Ok(Application {
             client_id: self.client_id,
             name: self.name,
@@ -74,7 +76,8 @@ impl ApplicationRow {
             expires_at: self.expires_at,
             created_at: self.created_at,
             is_first_party: self.is_first_party,
-            described: Described(super::parse_json(&self.described)?),
+            sign_in: SignIn::of(&described),
+            described,
             secrets,
             credentials: Vec::new(),
         })

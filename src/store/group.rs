@@ -12,8 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::{Store, Write, assertions, revocations, tokens};
+use super::authorization_codes::Redeemed;
+use super::{Store, Write, assertions, authorization_codes, revocations, sessions, tokens};
 use crate::clock::Clock;
+use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
 use crate::model::record::Record;
 use crate::model::token::Token;
@@ -52,6 +54,17 @@ pub enum Operation {
     },
     /// Takes an assertion, which counts once.
     RedeemAssertion(Redemption),
+    /// Stores a code under its digest.
+    StoreCode(Box<(String, AuthorizationCode)>),
+    /// Takes a code, which counts once; a second use ends what the first one got.
+    RedeemCode(CodeRedemption),
+    /// Records that a session was used.
+    TouchSession {
+        /// The session.
+        id: String,
+        /// The application that it signs the user in to, where it is one more.
+        client_id: Option<String>,
+    },
     /// Another operation, with a record in the audit where it changed something: run again after an
     /// unknown outcome, it finds nothing to change and records nothing twice.
     Recorded(Box<Operation>, Box<Record>),
@@ -66,6 +79,17 @@ pub struct Redemption {
     pub mark: String,
     /// From when on the assertion is refused anyway, unix seconds.
     pub ends_at: i64,
+}
+
+/// The use of a code by a request.
+#[derive(Clone, Debug)]
+pub struct CodeRedemption {
+    /// The keyed digest of its text.
+    pub digest: String,
+    /// What the code is part of.
+    pub family: String,
+    /// The request's own, random.
+    pub mark: String,
 }
 
 /// What an operation did.
@@ -93,6 +117,9 @@ impl Operation {
         match self {
             Self::RevokeSigned { name, .. } => name,
             Self::RedeemAssertion(redemption) => &redemption.digest,
+            Self::RedeemCode(redemption) => &redemption.digest,
+            Self::StoreCode(code) => &code.0,
+            Self::TouchSession { id, .. } => id,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RecordUse { digest } => digest,
@@ -128,6 +155,25 @@ impl Operation {
                     return Ok(Effect::TakenByAnother);
                 }
                 true
+            }
+            Self::StoreCode(code) => {
+                let (digest, code) = code.as_ref();
+                authorization_codes::insert(tx, digest, code).await?
+            }
+            Self::RedeemCode(CodeRedemption {
+                digest,
+                family,
+                mark,
+            }) => match authorization_codes::redeem(tx, (digest, family), mark, now).await? {
+                Redeemed::ByThis => true,
+                Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
+            },
+            Self::TouchSession { id, client_id } => {
+                let is_noted = match client_id {
+                    Some(client_id) => sessions::note_client(tx, (id, client_id), now).await?,
+                    None => false,
+                };
+                sessions::touch(tx, id, now).await? || is_noted
             }
             Self::Recorded(..) => return Err(Fault::internal("a record of a record")),
         };
@@ -176,6 +222,19 @@ impl GroupDoor {
     pub async fn redeem(&self, redemption: Redemption) -> Result<bool, Fault> {
         let done = self.run(Operation::RedeemAssertion(redemption)).await?;
         Ok(done.effect != Effect::TakenByAnother)
+    }
+
+    /// Takes a code for a request and waits until that is durable; otherwise another request has it,
+    /// and what that one got has ended by the change of the number that is answered.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn redeem_code(&self, redemption: CodeRedemption) -> Result<Result<(), i64>, Fault> {
+        let done = self.run(Operation::RedeemCode(redemption)).await?;
+        Ok(match done.effect {
+            Effect::TakenByAnother => Err(done.last),
+            Effect::Changed | Effect::Nothing => Ok(()),
+        })
     }
 
     async fn run(&self, operation: Operation) -> Result<Done, Fault> {

@@ -4,20 +4,12 @@ use super::{Conn, Write, execute, run};
 use crate::model::fault::Fault;
 use crate::model::settings::{InForce, Settings};
 
-/// What token requests need of the settings.
+/// What requests need of the settings.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn in_force(conn: &mut Conn) -> Result<InForce, Fault> {
-    let row = run!(
-        fetch_optional,
-        conn,
-        (Option<String>,),
-        "select a.identifier from settings s left join apis a on a.id = s.default_api_id
-          where s.id = 1"
-    )?;
-    let default_audience = row.and_then(|(identifier,)| identifier);
-    Ok(InForce { default_audience })
+    Ok(InForce::of(&get(conn).await?))
 }
 
 /// All settings.

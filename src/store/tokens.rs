@@ -20,6 +20,7 @@ struct TokenRow {
     issued_at: i64,
     expires_at: Option<i64>,
     last_used_at: Option<i64>,
+    family: Option<String>,
 }
 
 /// A stored token and when it was last seen in use.
@@ -36,8 +37,9 @@ pub struct StoredToken {
 pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Result<bool, Fault> {
     let inserted = execute!(
         tx,
-        "insert into tokens (digest, id, client_id, subject, scope, position, issued_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into tokens (digest, id, client_id, subject, scope, position, issued_at, expires_at,
+             family)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (digest) do nothing",
         digest,
         &token.jti,
@@ -46,7 +48,8 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
         &token.scope,
         token.position,
         token.issued_at,
-        token.expires_at
+        token.expires_at,
+        &token.family
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -67,7 +70,7 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at
+            "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at, family
                from tokens ",
             $rest
         )
@@ -123,6 +126,7 @@ impl TokenRow {
                 scope: self.scope,
                 issued_at: self.issued_at,
                 expires_at: self.expires_at,
+                family: self.family,
             },
         }
     }
@@ -155,7 +159,9 @@ macro_rules! active {
            and not exists (
                 select 1 from token_apis a join revocations r
                     on r.object in ('api ' || a.audience,
-                                    'client_grant ' || t.client_id || ' ' || a.audience)
+                                    'client_grant ' || t.client_id || ' ' || a.audience,
+                                    'user_grant ' || t.client_id || ' ' || a.audience || ' '
+                                        || t.subject)
                  where a.token_id = t.id and r.number > t.position)"
     };
 }
@@ -185,10 +191,10 @@ pub async fn list(
         ListRow,
         concat!(
             "select p.id, p.client_id, p.subject, p.scope, p.position, p.issued_at, p.expires_at,
-                 p.last_used_at, a.audience
+                 p.last_used_at, p.family, a.audience
                from (
                 select t.id, t.client_id, t.subject, t.scope, t.position, t.issued_at, t.expires_at,
-                     t.last_used_at
+                     t.last_used_at, t.family
                   from tokens t ",
             active!(),
             "  and (t.issued_at > $5 or (t.issued_at = $5 and t.id > $6))
@@ -337,6 +343,22 @@ pub async fn is_any_covered(
             client_id,
             number
         ),
+        Covered::UserGrant {
+            client_id,
+            audience,
+            user_id,
+        } => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select t.id from token_apis a join tokens t on t.id = a.token_id
+              where a.audience = $1 and t.client_id = $2 and t.subject = $3
+                and t.family is not null and t.position < $4 limit 1",
+            audience,
+            client_id,
+            user_id,
+            number
+        ),
         Covered::User(subject) => run!(
             fetch_optional,
             conn,
@@ -354,6 +376,14 @@ pub async fn is_any_covered(
         ),
     };
     Ok(row?.is_some())
+}
+
+/// Removes the stored tokens of a family: what came from one authorization of a user.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete_family(tx: &mut Write, family: &str) -> Result<u64, Fault> {
+    execute!(tx, "delete from tokens where family = $1", family)
 }
 
 /// Removes up to `rows_max` tokens that a wholesale revocation covers.
@@ -394,6 +424,22 @@ pub async fn sweep_covered(
                  where a.audience = $1 and t.client_id = $2 and t.position < $3 limit $4)",
             audience,
             client_id,
+            number,
+            rows_max
+        ),
+        Covered::UserGrant {
+            client_id,
+            audience,
+            user_id,
+        } => execute!(
+            tx,
+            "delete from tokens where id in (
+                select t.id from token_apis a join tokens t on t.id = a.token_id
+                 where a.audience = $1 and t.client_id = $2 and t.subject = $3
+                   and t.family is not null and t.position < $4 limit $5)",
+            audience,
+            client_id,
+            user_id,
             number,
             rows_max
         ),

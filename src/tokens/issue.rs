@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use super::jwt::Signer;
+use serde::Serialize;
+
+use super::jwt::{Signer, Words};
 use super::{jti, jwt, opaque};
 use crate::keys::Keys;
+use crate::keys::pair::SigningKey;
+use crate::keys::ring::KeyRing;
 use crate::lifetime::Decision;
 use crate::model::api::{Api, Dialect, SigningAlgorithm};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
-use crate::model::token::Token;
+use crate::model::token::{SignedIn, Token};
 use crate::secret::{Digester, Secret};
 use crate::store::Store;
 use crate::store::group::{GroupDoor, Operation};
@@ -26,6 +30,8 @@ pub struct Mint {
     pub door: GroupDoor,
     /// Where keys are looked for that the ring does not have yet.
     pub store: Store,
+    /// Signs ID tokens of applications that choose none (`tokens.default_signing_alg`).
+    pub default_algorithm: SigningAlgorithm,
 }
 
 /// What a grant has approved.
@@ -34,14 +40,20 @@ pub struct Approval {
     pub client_id: String,
     /// The application as `<client_id>@clients`, or a user.
     pub subject: String,
-    /// Its APIs, the one named first in front.
+    /// Its APIs, the one named first in front; none: it is for userinfo only.
     pub apis: Vec<Arc<Api>>,
+    /// It opens userinfo as well.
+    pub opens_userinfo: bool,
     /// Space-separated.
     pub scope: String,
     /// How long, and why.
     pub decision: Decision,
-    /// Auth0's `gty`.
-    pub gty: &'static str,
+    /// Auth0's `gty`, where Auth0 says how a token was come by.
+    pub gty: Option<&'static str>,
+    /// What it came from, where it is a user's.
+    pub family: Option<String>,
+    /// When and how the user signed in.
+    pub signed_in: Option<SignedIn>,
     /// The feed's position that the request noted before its first reading.
     pub position: i64,
 }
@@ -65,17 +77,21 @@ impl Mint {
             position: approval.position,
             client_id: approval.client_id.clone(),
             subject: approval.subject.clone(),
-            audiences: approval
-                .apis
-                .iter()
-                .map(|api| api.identifier.clone())
-                .collect(),
+            audiences: self.audiences(approval),
             scope: approval.scope.clone(),
             issued_at: now,
             expires_at: Token::end(now, approval.decision.lifetime),
+            family: approval.family.clone(),
         };
         let signed = match signed_form(&approval.apis, &approval.decision) {
-            Some((api, dialect)) => Some(self.sign(&token, (api, dialect), approval.gty).await?),
+            Some((api, dialect)) => {
+                let words = Words {
+                    dialect,
+                    gty: approval.gty,
+                    signed_in: approval.signed_in.as_ref(),
+                };
+                Some(self.sign(&token, api, words).await?)
+            }
             None => None,
         };
         // One with so many scopes that nobody would recognise it again is stored as well.
@@ -89,30 +105,61 @@ impl Mint {
         })
     }
 
-    async fn sign(
-        &self,
-        token: &Token,
-        (api, dialect): (&Api, Dialect),
-        gty: &str,
-    ) -> Result<String, Fault> {
+    /// The APIs, and userinfo behind them. HS256 is an API's own affair: what its secret signs opens
+    /// nothing else (architecture.md, Verification).
+    fn audiences(&self, approval: &Approval) -> Vec<String> {
+        let apis = approval.apis.iter().map(|api| api.identifier.clone());
+        let mut audiences: Vec<String> = apis.collect();
+        let is_secret = |api: &Arc<Api>| !api.signing_alg.has_keys();
+        if approval.opens_userinfo && !approval.apis.iter().any(is_secret) {
+            audiences.push(self.issuer.userinfo());
+        }
+        audiences
+    }
+
+    async fn sign(&self, token: &Token, api: &Api, words: Words<'_>) -> Result<String, Fault> {
         let now = token.issued_at;
         let algorithm = api.signing_alg;
         if !algorithm.has_keys() {
             let secret = self.keys.secret_of(api, now)?.ok_or_else(|| {
                 Fault::internal(format_args!("API {} has no signing secret", api.id))
             })?;
-            return jwt::sign(token, dialect, gty, &self.issuer, &Signer::Secret(&secret));
+            return jwt::sign(token, words, &self.issuer, &Signer::Secret(&secret));
         }
-        let mut ring = self.keys.ring();
-        if !ring.has(algorithm) {
-            // An API's first token by this algorithm may come before the news of its keys.
-            self.keys.load(&mut *self.store.read().await?).await?;
-            ring = self.keys.ring();
+        let ring = self.ring_with(algorithm).await?;
+        let key = Self::key(&ring, algorithm, now)?;
+        jwt::sign(token, words, &self.issuer, &Signer::Pair(key))
+    }
+
+    /// Signs any claims with the key that has the turn; `typ` tells what they are.
+    ///
+    /// # Errors
+    /// A fault where there is no key of the algorithm.
+    pub async fn sign_claims(
+        &self,
+        algorithm: SigningAlgorithm,
+        typ: &str,
+        claims: &impl Serialize,
+        now: i64,
+    ) -> Result<String, Fault> {
+        let ring = self.ring_with(algorithm).await?;
+        let key = Self::key(&ring, algorithm, now)?;
+        jwt::compact(typ, claims, &Signer::Pair(key))
+    }
+
+    /// An API's first token by an algorithm may come before the news of its keys.
+    async fn ring_with(&self, algorithm: SigningAlgorithm) -> Result<Arc<KeyRing>, Fault> {
+        let ring = self.keys.ring();
+        if ring.has(algorithm) {
+            return Ok(ring);
         }
-        let key = ring.signer(algorithm, now).ok_or_else(|| {
-            Fault::internal(format_args!("there is no {} key", algorithm.as_str()))
-        })?;
-        jwt::sign(token, dialect, gty, &self.issuer, &Signer::Pair(key))
+        self.keys.load(&mut *self.store.read().await?).await?;
+        Ok(self.keys.ring())
+    }
+
+    fn key(ring: &KeyRing, algorithm: SigningAlgorithm, now: i64) -> Result<&SigningKey, Fault> {
+        let none = || Fault::internal(format_args!("there is no {} key", algorithm.as_str()));
+        ring.signer(algorithm, now).ok_or_else(none)
     }
 
     async fn store(&self, token: &Token) -> Result<String, Fault> {

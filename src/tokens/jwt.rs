@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::jti;
 use crate::keys::pair::SigningKey;
 use crate::model::api::{Dialect, SigningAlgorithm};
+use crate::model::authorization::acr_of;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
-use crate::model::token::Token;
+use crate::model::token::{SignedIn, Token};
 use crate::secret::Secret;
 
 /// Longest text that is looked at as a signed token, in bytes.
@@ -23,7 +24,7 @@ pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// The header's `typ`: RFC 9068 §2.1, or Auth0's `JWT`.
 const TYP_RFC9068: &str = "at+jwt";
-const TYP_AUTH0: &str = "JWT";
+pub(super) const TYP_JWT: &str = "JWT";
 
 #[derive(Serialize)]
 struct Header<'a> {
@@ -91,27 +92,47 @@ struct Claims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
     jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family: Option<&'a str>,
+    // RFC 9068 §2.2.1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<&'a [String]>,
 }
 
-/// Signs a token in Auth0's dialect (with `gty`, how it was come by) or RFC 9068's.
+/// What a token says beside its own words, in its dialect.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    /// Auth0's dialect or RFC 9068's.
+    pub dialect: Dialect,
+    /// Auth0's `gty`: how it was come by, where Auth0 says it.
+    pub gty: Option<&'a str>,
+    /// When and how the user signed in, for RFC 9068.
+    pub signed_in: Option<&'a SignedIn>,
+}
+
+/// Signs a token.
 ///
 /// # Errors
 /// A fault where the token never expires or the library refuses.
 pub fn sign(
     token: &Token,
-    dialect: Dialect,
-    gty: &str,
+    words: Words<'_>,
     issuer: &Issuer,
     signer: &Signer<'_>,
 ) -> Result<String, Fault> {
     let exp = token
         .expires_at
         .ok_or_else(|| Fault::internal("a never-expiring token is never signed"))?;
-    let is_rfc9068 = matches!(dialect, Dialect::Rfc9068 | Dialect::Rfc9068Authz);
+    let is_rfc9068 = matches!(words.dialect, Dialect::Rfc9068 | Dialect::Rfc9068Authz);
     let aud = match token.audiences.as_slice() {
         [one] => Audience::One(one.clone()),
         several => Audience::Several(several.to_vec()),
     };
+    let signed_in = words.signed_in.filter(|_| is_rfc9068);
     let claims = Claims {
         iss: issuer.as_str(),
         sub: &token.subject,
@@ -119,12 +140,25 @@ pub fn sign(
         iat: token.issued_at,
         exp,
         scope: &token.scope,
-        gty: Some(gty).filter(|_| !is_rfc9068),
+        gty: words.gty.filter(|_| !is_rfc9068),
         azp: Some(token.client_id.as_str()).filter(|_| !is_rfc9068),
         client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
         jti: &token.jti,
+        family: token.family.as_deref(),
+        auth_time: signed_in.map(|own| own.at),
+        acr: signed_in.and_then(|own| acr_of(&own.amr)),
+        amr: signed_in.map(|own| own.amr.as_slice()),
     };
-    let typ = if is_rfc9068 { TYP_RFC9068 } else { TYP_AUTH0 };
+    let typ = if is_rfc9068 { TYP_RFC9068 } else { TYP_JWT };
+    compact(typ, &claims, signer)
+}
+
+/// The compact form (RFC 7515 §7.1) of any claims.
+pub(super) fn compact(
+    typ: &str,
+    claims: &impl Serialize,
+    signer: &Signer<'_>,
+) -> Result<String, Fault> {
     let header = Header {
         alg: signer.algorithm().as_str(),
         typ,
@@ -132,7 +166,7 @@ pub fn sign(
     };
     let mut compact = encode(&header)?;
     compact.push('.');
-    compact.push_str(&encode(&claims)?);
+    compact.push_str(&encode(claims)?);
     let signature = signer.sign(compact.as_bytes())?;
     compact.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
@@ -155,6 +189,7 @@ struct ReadClaims {
     azp: Option<String>,
     client_id: Option<String>,
     jti: String,
+    family: Option<String>,
 }
 
 /// Who has signed a presented token, by its own word: nothing of it is checked.
@@ -176,7 +211,7 @@ pub fn claimed(text: &str) -> Option<Claimed> {
     let is_access_token = header
         .typ
         .as_deref()
-        .is_some_and(|typ| typ == TYP_AUTH0 || typ == TYP_RFC9068);
+        .is_some_and(|typ| typ == TYP_JWT || typ == TYP_RFC9068);
     // A header parameter that must be understood is one that we do not know (RFC 7515 §4.1.11).
     if !is_access_token || header.crit.is_some() {
         return None;
@@ -239,6 +274,7 @@ fn read(
         scope: claims.scope,
         issued_at: claims.iat,
         expires_at: Some(claims.exp),
+        family: claims.family,
     })
 }
 

@@ -1,6 +1,8 @@
-//! Access tokens: signing or storing them, and recognising them again.
+//! Tokens: signing or storing them, and recognising them again.
 
 pub mod assertion;
+pub mod code;
+pub mod id_token;
 pub mod issue;
 pub mod jti;
 pub mod jwt;

@@ -22,8 +22,10 @@ mod tokens;
 mod user_lists;
 mod users;
 
+use std::sync::Arc;
+
 use grantor::lifetime::{ApiLifetimes, ApplicationLifetimes, Lifetime, Maximum};
-use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm};
+use grantor::model::api::{Api, ClientPolicy, SigningAlgorithm, UserPolicy};
 use grantor::model::application::{Application, ApplicationSecret, LastNoted, Verifier};
 use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::model::described::Described;
@@ -144,6 +146,8 @@ fn api(id: &str, identifier: &str) -> Api {
         allow_offline_access: false,
         skip_consent_for_verifiable_first_party_clients: false,
         client_policy: ClientPolicy::RequireClientGrant,
+        user_policy: UserPolicy::AllowAll,
+        user_grant_seconds: None,
         lifetimes: ApiLifetimes {
             token_lifetime: Lifetime::Finite(86_400),
             token_lifetime_for_web: 7200,
@@ -168,6 +172,7 @@ fn application(client_id: &str) -> Application {
         created_at: NOW,
         is_first_party: true,
         described: Described::default(),
+        sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
     }
@@ -208,6 +213,7 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         scope: String::new(),
         issued_at: NOW,
         expires_at: Some(NOW + 600),
+        family: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::signing::Named;
 use crate::app::App;
 use crate::keys::SIGNING_SECRET_CHARS_MAX;
 use crate::lifetime::NamedLifetimes;
-use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm};
+use crate::model::api::{Api, ClientPolicy, Dialect, SigningAlgorithm, UserPolicy};
 use crate::model::refusal::echo;
 use crate::model::scope::Scope;
 use crate::model::text::{SCOPE_CHARS_MAX, looks_like_an_id};
@@ -18,6 +18,8 @@ use crate::wire::schema::{
     object, objects, text,
 };
 
+/// Longest consent that has an end, in seconds: a hundred years.
+const USER_GRANT_SECONDS_MAX: i64 = 3_153_600_000;
 /// Most scopes that an API defines.
 const SCOPES_MAX: usize = 1000;
 
@@ -46,6 +48,7 @@ pub(super) const TABLE: &[Field] = &[
     integer("token_lifetime", i64::MIN, i64::MAX),
     integer("token_lifetime_for_web", i64::MIN, i64::MAX),
     integer("max_token_lifetime", i64::MIN, i64::MAX).or_null(),
+    integer("user_grant_lifetime", 1, USER_GRANT_SECONDS_MAX).or_null(),
     boolean("enforce_policies").unbuilt(is_false, "role-based policies are not built."),
     boolean("allow_online_access").unbuilt(is_false, ONLINE),
     boolean("allow_online_access_with_ephemeral_sessions").unbuilt(is_false, ONLINE),
@@ -105,21 +108,15 @@ const POLICIES: &[Field] = &[
     ),
     object(
         "user",
-        &[
-            choice("policy", &["allow_all", "deny_all", "require_client_grant"]).unbuilt(
-                is_allow_all,
-                "policies on user tokens are not built yet; allow_all is what holds.",
-            ),
-        ],
+        &[choice(
+            "policy",
+            &["allow_all", "deny_all", "require_client_grant"],
+        )],
     ),
 ];
 
 fn is_false(value: &Value) -> bool {
     value == false
-}
-
-fn is_allow_all(value: &Value) -> bool {
-    value == "allow_all"
 }
 
 fn is_not_required(value: &Value) -> bool {
@@ -174,8 +171,11 @@ pub(super) fn overlay(api: &mut Api, mut fields: Fields) -> Result<(), Problem> 
     if let Some(skip) = fields.boolean("skip_consent_for_verifiable_first_party_clients") {
         api.skip_consent_for_verifiable_first_party_clients = skip;
     }
-    if let Some(policy) = client_policy(&mut fields) {
-        api.client_policy = policy;
+    if let Some(policies) = fields.object("subject_type_authorization") {
+        overlay_policies(api, policies);
+    }
+    if let Some(seconds) = fields.integer_or_null("user_grant_lifetime") {
+        api.user_grant_seconds = seconds;
     }
     let mut described = fields.rest();
     forget_nulls_below(&[TABLE], &mut described);
@@ -206,12 +206,16 @@ fn read_scopes(items: Vec<Fields>) -> Result<Vec<Scope>, Problem> {
     Ok(scopes)
 }
 
-/// Auth0's `subject_type_authorization`; the user's part has no effect until there are users.
-fn client_policy(fields: &mut Fields) -> Option<ClientPolicy> {
-    let mut types = fields.object("subject_type_authorization")?;
-    types
-        .object("client")?
-        .choice("policy", ClientPolicy::parse)
+/// Auth0's `subject_type_authorization`.
+fn overlay_policies(api: &mut Api, mut types: Fields) {
+    let client = types.object("client");
+    if let Some(policy) = client.and_then(|mut own| own.choice("policy", ClientPolicy::parse)) {
+        api.client_policy = policy;
+    }
+    let user = types.object("user");
+    if let Some(policy) = user.and_then(|mut own| own.choice("policy", UserPolicy::parse)) {
+        api.user_policy = policy;
+    }
 }
 
 /// A system API keeps its name, scopes and form (compatibility.md §1.2, note 3). Denying it to
@@ -230,7 +234,7 @@ pub(super) fn check_system(before: &Api, after: &Api) -> Result<(), Problem> {
         ),
         (
             "subject_type_authorization",
-            before.client_policy == after.client_policy,
+            (before.client_policy, before.user_policy) == (after.client_policy, after.user_policy),
         ),
     ];
     match unchanged.iter().find(|(_, is_unchanged)| !is_unchanged) {

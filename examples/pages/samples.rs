@@ -1,0 +1,391 @@
+//! A sample of each page in each state, and of each mail.
+
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use grantor::lifetime::Lifetime;
+use grantor::login::mails::{self, Purpose};
+use grantor::login::views::{
+    Access, ApiView, ApplicationView, Consent, EmailConfirmed, ErrorKind, ErrorPage, FormPost,
+    NewPassword, PasswordChanged, PasswordProblem, Renewal, ResetPassword, ResetProblem, ResetSent,
+    ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut, WebMessage,
+};
+use grantor::login::{Destination, Frame, Page};
+use serde_json::json;
+use url::Url;
+
+/// What an application sends in the hope that somebody does not escape it.
+pub const HOSTILE: &str = r#"<script>alert("1")</script>&'"#;
+
+const STATE: &str = "ticket-of_this+page";
+
+const EMAIL: &str = "maria.lindqvist@example.com";
+
+/// Names each sample.
+pub type Samples = Vec<(&'static str, Response)>;
+
+/// All of them.
+pub fn all(frame: Frame<'_>) -> Samples {
+    [
+        signing_in(frame),
+        signing_up(frame),
+        consents(frame),
+        passwords(frame),
+        ends(frame),
+        errors(frame),
+        on_the_way(frame),
+        mails(frame),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn url(text: &str) -> Url {
+    Url::parse(text).expect("samples are URLs")
+}
+
+fn shop(destination: &Destination) -> ApplicationView<'_> {
+    ApplicationView {
+        name: "Acme Shop",
+        logo: None,
+        destination: Some(destination),
+    }
+}
+
+fn signing_in(frame: Frame<'_>) -> Samples {
+    let destination = Destination::of(&url("https://shop.acme.example/callback"));
+    let page = |name, username, problem| {
+        let application = ApplicationView {
+            name,
+            ..shop(&destination)
+        };
+        let page = SignIn {
+            frame,
+            application,
+            state: STATE,
+            username,
+            can_sign_up: true,
+            can_reset: true,
+            problem,
+        };
+        page.show()
+    };
+    let limited = SignInProblem::Limited {
+        retry_after_seconds: 290,
+    };
+    vec![
+        ("sign-in", page("Acme Shop", "", None)),
+        (
+            "sign-in-wrong",
+            page("Acme Shop", EMAIL, Some(SignInProblem::WrongCredentials)),
+        ),
+        ("sign-in-limited", page("Acme Shop", EMAIL, Some(limited))),
+        (
+            "sign-in-blocked",
+            page("Acme Shop", EMAIL, Some(SignInProblem::Blocked)),
+        ),
+        (
+            "sign-in-expired",
+            page("Acme Shop", EMAIL, Some(SignInProblem::Expired)),
+        ),
+        ("sign-in-hostile", page(HOSTILE, HOSTILE, None)),
+    ]
+}
+
+fn signing_up(frame: Frame<'_>) -> Samples {
+    let destination = Destination::of(&url("https://shop.acme.example/callback"));
+    let page = |email, problem| {
+        let page = SignUp {
+            frame,
+            application: shop(&destination),
+            state: STATE,
+            email,
+            password_chars_min: 10,
+            problem,
+        };
+        page.show()
+    };
+    let limited = SignUpProblem::Limited {
+        retry_after_seconds: 30,
+    };
+    let known = SignUpProblem::Password(PasswordProblem::Known);
+    vec![
+        ("sign-up", page("", None)),
+        (
+            "sign-up-invalid",
+            page("maria@", Some(SignUpProblem::EmailInvalid)),
+        ),
+        (
+            "sign-up-refused",
+            page(EMAIL, Some(SignUpProblem::EmailRefused)),
+        ),
+        ("sign-up-known", page(EMAIL, Some(known))),
+        ("sign-up-limited", page(EMAIL, Some(limited))),
+    ]
+}
+
+fn consents(frame: Frame<'_>) -> Samples {
+    let web = Destination::of(&url("https://shop.acme.example/callback"));
+    let device = Destination::of(&url("com.acme.shop:/callback"));
+    let orders = ApiView {
+        name: "Orders",
+        identifier: "https://api.acme.example/orders",
+        scopes: vec![
+            ScopeView {
+                value: "read:orders",
+                description: Some("See what you have ordered"),
+            },
+            ScopeView {
+                value: "create:orders",
+                description: Some("Order in your name"),
+            },
+            ScopeView {
+                value: "delete:orders",
+                description: None,
+            },
+        ],
+    };
+    let identifier = "https://stock.acme.example/";
+    let stock = ApiView {
+        name: identifier,
+        identifier,
+        scopes: Vec::new(),
+    };
+    let page = |application, about_user: &[&str], apis: &[ApiView<'_>], access| {
+        Consent {
+            frame,
+            application,
+            state: STATE,
+            user: EMAIL,
+            about_user,
+            apis,
+            access,
+        }
+        .show()
+    };
+    let hour = Lifetime::Finite(3600);
+    let until = Renewal::Until {
+        seconds: 15_552_000,
+        at: 1_809_302_400,
+    };
+    let about = ["openid", "profile", "email"];
+    let hostile = ApiView {
+        name: HOSTILE,
+        identifier: HOSTILE,
+        scopes: vec![ScopeView {
+            value: HOSTILE,
+            description: Some(HOSTILE),
+        }],
+    };
+    vec![
+        (
+            "consent",
+            page(
+                shop(&web),
+                &about,
+                &[orders.clone(), stock],
+                Access {
+                    token: hour,
+                    renewal: Some(until),
+                },
+            ),
+        ),
+        (
+            "consent-device",
+            page(
+                shop(&device),
+                &["openid", "phone", "address"],
+                &[orders.clone()],
+                Access {
+                    token: Lifetime::Finite(5400),
+                    renewal: Some(Renewal::UntilTakenBack),
+                },
+            ),
+        ),
+        (
+            "consent-once",
+            page(
+                shop(&web),
+                &about,
+                &[],
+                Access {
+                    token: Lifetime::Finite(86_400),
+                    renewal: None,
+                },
+            ),
+        ),
+        (
+            "consent-never",
+            page(
+                shop(&web),
+                &[],
+                &[orders],
+                Access {
+                    token: Lifetime::Never,
+                    renewal: None,
+                },
+            ),
+        ),
+        (
+            "consent-hostile",
+            page(
+                ApplicationView {
+                    name: HOSTILE,
+                    ..shop(&web)
+                },
+                &[HOSTILE],
+                &[hostile],
+                Access {
+                    token: hour,
+                    renewal: None,
+                },
+            ),
+        ),
+    ]
+}
+
+fn passwords(frame: Frame<'_>) -> Samples {
+    let reset = |email, problem| {
+        ResetPassword {
+            frame,
+            state: Some(STATE),
+            email,
+            problem,
+        }
+        .show()
+    };
+    let new = |problem| {
+        NewPassword {
+            frame,
+            ticket: STATE,
+            email: EMAIL,
+            password_chars_min: 10,
+            problem,
+        }
+        .show()
+    };
+    let sent = ResetSent {
+        frame,
+        state: Some(STATE),
+        email: EMAIL,
+        valid_seconds: 1800,
+    };
+    let limited = ResetProblem::Limited {
+        retry_after_seconds: 3600,
+    };
+    vec![
+        ("reset", reset("", None)),
+        (
+            "reset-invalid",
+            reset("maria", Some(ResetProblem::EmailInvalid)),
+        ),
+        ("reset-limited", reset(EMAIL, Some(limited))),
+        ("reset-sent", sent.show()),
+        ("new-password", new(None)),
+        ("new-password-short", new(Some(PasswordProblem::TooShort))),
+        ("new-password-long", new(Some(PasswordProblem::TooLong))),
+        (
+            "password-changed",
+            PasswordChanged {
+                frame,
+                state: Some(STATE),
+            }
+            .show(),
+        ),
+        ("email-confirmed", EmailConfirmed { frame }.show()),
+    ]
+}
+
+fn ends(frame: Frame<'_>) -> Samples {
+    let target = url("https://shop.acme.example/bye?x=1&y=2");
+    let destination = Destination::of(&target);
+    let on = Some((shop(&destination), &target));
+    vec![
+        (
+            "sign-out",
+            SignOut {
+                frame,
+                state: STATE,
+                user: EMAIL,
+                destination: Some(&destination),
+            }
+            .show(),
+        ),
+        ("signed-out", SignedOut { frame, on: None }.show()),
+        ("signed-out-on", SignedOut { frame, on }.show()),
+    ]
+}
+
+fn errors(frame: Frame<'_>) -> Samples {
+    let page = |kind| {
+        ErrorPage {
+            frame,
+            kind,
+            reference: Some("wCh0lWzqYsh2tX4i"),
+        }
+        .show()
+    };
+    let request = |description| ErrorKind::Request {
+        code: "invalid_request",
+        description,
+    };
+    let server = ErrorKind::Server {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        retry_after_seconds: Some(1),
+    };
+    vec![
+        (
+            "error-request",
+            page(request(
+                "redirect_uri is not one of those that this application has registered.",
+            )),
+        ),
+        ("error-hostile", page(request(HOSTILE))),
+        ("error-expired", page(ErrorKind::Expired)),
+        ("error-link", page(ErrorKind::Link)),
+        ("error-forged", page(ErrorKind::Forged)),
+        ("error-missing", page(ErrorKind::Missing)),
+        ("error-server", page(server)),
+    ]
+}
+
+fn on_the_way(frame: Frame<'_>) -> Samples {
+    // An address that keeps the form: the answer to it is 204 or 404, and the page stays.
+    let target = url("https://shop.acme.example/callback");
+    let destination = Destination::of(&target);
+    let parameters = [("code", "abc"), ("state", HOSTILE)];
+    let form = FormPost {
+        frame,
+        application: shop(&destination),
+        redirect_uri: &target,
+        parameters: &parameters,
+    };
+    let response = json!({ "code": "abc", "state": HOSTILE });
+    let message = WebMessage {
+        frame,
+        application: shop(&destination),
+        origin: "https://shop.acme.example",
+        response: &response,
+    };
+    vec![("form-post", form.show()), ("web-message", message.show())]
+}
+
+fn mails(frame: Frame<'_>) -> Samples {
+    let link = "https://id.example.com/u/change-password?ticket=abc&x=1";
+    let mail =
+        |purpose| mails::write(frame, purpose, EMAIL, link, 1800).expect("mails can be rendered");
+    vec![
+        (
+            "mail-reset",
+            Html(mail(Purpose::ResetPassword).html).into_response(),
+        ),
+        (
+            "mail-reset-text",
+            mail(Purpose::ResetPassword).text.into_response(),
+        ),
+        (
+            "mail-confirm",
+            Html(mail(Purpose::ConfirmEmail).html).into_response(),
+        ),
+    ]
+}

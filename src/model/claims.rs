@@ -1,0 +1,68 @@
+//! Which claims of a user an application gets: by scope (OpenID Connect Core §5.4), and one by one
+//! (§5.5).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::authorization::ClaimRequest;
+use super::scope::Scopes;
+use super::user::User;
+
+/// The claims of each scope (OpenID Connect Core §5.4; `nickname` and `picture` are in `profile`).
+const OF_SCOPES: [(&str, &[&str]); 4] = [
+    (
+        "profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", &["email", "email_verified"]),
+    ("address", &["address"]),
+    ("phone", &["phone_number", "phone_number_verified"]),
+];
+
+/// Every claim of a user that there may be, as it is advertised.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let of_scopes = OF_SCOPES
+        .iter()
+        .flat_map(|(_, names)| names.iter().copied());
+    std::iter::once("sub").chain(of_scopes)
+}
+
+/// The claims of a user that the scopes give, and those that are asked for one by one. One that is
+/// asked for with a value that the user's is not is left out; `sub` is for the caller.
+#[must_use]
+pub fn of_user(
+    user: &User,
+    scope: &Scopes,
+    asked: &BTreeMap<String, ClaimRequest>,
+) -> Map<String, Value> {
+    let given = OF_SCOPES.iter().filter(|(name, _)| scope.contains(name));
+    let given = given.flat_map(|(_, names)| names.iter().copied());
+    let by_name = names().filter(|name| asked.contains_key(*name));
+    let mut claims = Map::new();
+    for name in given.chain(by_name).filter(|name| *name != "sub") {
+        if let Some(value) = user.claim(name) {
+            claims.insert(name.to_owned(), value);
+        }
+    }
+    claims.retain(|name, value| {
+        let values = asked.get(name).map_or(&[][..], |own| own.values.as_slice());
+        values.is_empty() || values.contains(value)
+    });
+    claims
+}

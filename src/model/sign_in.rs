@@ -1,0 +1,174 @@
+//! What an application's fields say of signing users in: read once from what is kept of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::api::SigningAlgorithm;
+use super::described::Described;
+
+/// Auth0's defaults (compatibility.md §1.4).
+const ID_TOKEN_SECONDS: i64 = 36_000;
+/// RFC 9126 §2.2, and Auth0's static lifetime of a pushed request.
+const PUSHED_SECONDS: i64 = 30;
+
+/// How the refresh tokens of an application live (lifetime.md, Refresh tokens).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshTerms {
+    /// Each use gives a successor.
+    pub is_rotating: bool,
+    /// How long the previous one is answered with the same successor, in seconds;
+    /// `refresh.replay_seconds` where that is longer.
+    pub leeway: i64,
+    /// From the first one to the end of the family, in seconds; none: without end.
+    pub lifetime: Option<i64>,
+    /// From one use to the next, in seconds; none: without end.
+    pub idle: Option<i64>,
+}
+
+impl RefreshTerms {
+    /// The object whole, as the Management API keeps it.
+    fn read(own: &Map<String, Value>) -> Self {
+        let is = |name: &str| own.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let seconds = |name: &str| own.get(name).and_then(Value::as_i64);
+        let text = |name: &str| own.get(name).and_then(Value::as_str);
+        let expires = text("expiration_type") == Some("expiring");
+        let finite =
+            |infinite: &str, name: &str| seconds(name).filter(|_| expires && !is(infinite));
+        Self {
+            is_rotating: text("rotation_type") == Some("rotating"),
+            leeway: seconds("leeway").unwrap_or(0),
+            lifetime: finite("infinite_token_lifetime", "token_lifetime"),
+            idle: finite("infinite_idle_token_lifetime", "idle_token_lifetime"),
+        }
+    }
+
+    /// What counts where nothing is set: Auth0's defaults for one that keeps a secret; public ones
+    /// rotate and expire.
+    #[must_use]
+    pub const fn usual(is_public: bool) -> Self {
+        if is_public {
+            return Self {
+                is_rotating: true,
+                leeway: 0,
+                lifetime: Some(2_592_000),
+                idle: Some(1_296_000),
+            };
+        }
+        Self {
+            is_rotating: false,
+            leeway: 0,
+            lifetime: None,
+            idle: None,
+        }
+    }
+}
+
+/// What signing users in needs of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// The redirect URIs.
+    pub callbacks: Vec<String>,
+    /// Where a browser may be sent after signing out.
+    pub logout_urls: Vec<String>,
+    /// The origins of its pages (CORS, and the receivers of `web_message`).
+    pub web_origins: Vec<String>,
+    /// For people.
+    pub logo_uri: Option<String>,
+    /// How its refresh tokens live; none is set: [`RefreshTerms::usual`].
+    pub refresh: Option<RefreshTerms>,
+    /// How long its ID tokens live, in seconds.
+    pub id_token_seconds: i64,
+    /// What signs its ID tokens; none: the default algorithm.
+    pub id_token_alg: Option<SigningAlgorithm>,
+    /// Authorization requests must be pushed (RFC 9126 §5).
+    pub must_push: bool,
+    /// How long a pushed request lives, in seconds.
+    pub pushed_seconds: i64,
+    /// Authorization requests must be request objects (RFC 9101 §10.5).
+    pub must_sign_requests: bool,
+    /// Where it is told that a session has ended.
+    pub logout_notice_urls: Vec<String>,
+    /// Of which ends it is told; none: Auth0's default, a user's own.
+    pub logout_initiators: Option<Vec<String>>,
+}
+
+impl Default for SignIn {
+    fn default() -> Self {
+        Self::read(&Described::default())
+    }
+}
+
+impl SignIn {
+    /// Reads what is kept of an application.
+    #[must_use]
+    pub fn of(described: &Described) -> Arc<Self> {
+        Arc::new(Self::read(described))
+    }
+
+    fn read(described: &Described) -> Self {
+        let texts = |name: &str| described.texts(name).map(str::to_owned).collect();
+        let object = |name: &str| described.0.get(name).and_then(Value::as_object);
+        let id_token = object("jwt_configuration");
+        let id_token = |name: &str| id_token.and_then(|own| own.get(name));
+        let is = |name: &str| described.0.get(name).and_then(Value::as_bool) == Some(true);
+        let logout = object("oidc_logout").or_else(|| object("oidc_backchannel_logout"));
+        let signed = object("signed_request_object").and_then(|own| own.get("required"));
+        Self {
+            callbacks: texts("callbacks"),
+            logout_urls: texts("allowed_logout_urls"),
+            web_origins: texts("web_origins"),
+            logo_uri: text(described.0.get("logo_uri")),
+            refresh: object("refresh_token").map(RefreshTerms::read),
+            id_token_seconds: id_token("lifetime_in_seconds")
+                .and_then(Value::as_i64)
+                .unwrap_or(ID_TOKEN_SECONDS),
+            id_token_alg: id_token("alg")
+                .and_then(Value::as_str)
+                .and_then(SigningAlgorithm::parse_with_keys),
+            must_push: is("require_pushed_authorization_requests"),
+            pushed_seconds: described
+                .0
+                .get("par_request_expiry")
+                .and_then(Value::as_i64)
+                .unwrap_or(PUSHED_SECONDS),
+            must_sign_requests: signed.and_then(Value::as_bool) == Some(true),
+            logout_notice_urls: logout
+                .map(|own| list(own.get("backchannel_logout_urls")))
+                .unwrap_or_default(),
+            logout_initiators: logout
+                .and_then(|own| own.get("backchannel_logout_initiators"))
+                .and_then(|own| own.get("selected_initiators"))
+                .map(|own| list(Some(own))),
+        }
+    }
+
+    /// What it weighs in memory, about, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lists = [
+            &self.callbacks,
+            &self.logout_urls,
+            &self.web_origins,
+            &self.logout_notice_urls,
+        ];
+        let texts: usize = lists
+            .into_iter()
+            .flatten()
+            .map(|text| text.len() + size_of::<String>())
+            .sum();
+        size_of::<Self>() + texts + self.logo_uri.as_ref().map_or(0, String::len)
+    }
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    let text = value
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
+    text.map(str::to_owned)
+}
+
+fn list(value: Option<&Value>) -> Vec<String> {
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}

@@ -1,0 +1,128 @@
+//! User grants: what users have consented to.
+
+use sqlx::FromRow;
+
+use super::{Conn, Write, execute, parse_json, run, to_json};
+use crate::model::api::SystemApi;
+use crate::model::fault::Fault;
+use crate::model::issuer::Issuer;
+use crate::model::user_grant::UserGrant;
+
+/// With the API's identifier, where there is an API.
+macro_rules! select {
+    ($($rest:tt)*) => {
+        concat!(
+            "select g.id, g.user_id, g.client_id, g.api_id, a.identifier, a.system, g.scopes,
+                 g.expires_at, g.created_at, g.updated_at
+               from user_grants g left join apis a on a.id = g.api_id ",
+            $($rest)*
+        )
+    };
+}
+
+#[derive(FromRow)]
+struct GrantRow {
+    id: String,
+    user_id: String,
+    client_id: String,
+    api_id: Option<String>,
+    identifier: Option<String>,
+    system: Option<String>,
+    scopes: String,
+    expires_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl GrantRow {
+    fn into_grant(self, issuer: &Issuer) -> Result<UserGrant, Fault> {
+        let system = self.system.as_deref();
+        let system: Option<SystemApi> = system.map(super::apis::parse_system).transpose()?;
+        let audience = match system {
+            Some(system) => Some(issuer.identifier_of(system)),
+            None => self.identifier,
+        };
+        Ok(UserGrant {
+            id: self.id,
+            user_id: self.user_id,
+            client_id: self.client_id,
+            api_id: self.api_id,
+            audience,
+            scopes: parse_json(&self.scopes)?,
+            expires_at: self.expires_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+/// What a user has consented to for an application, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn of_user_at(
+    conn: &mut Conn,
+    user_id: &str,
+    client_id: &str,
+) -> Result<Vec<UserGrant>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        GrantRow,
+        select!("where g.user_id = $1 and g.client_id = $2 order by g.created_at, g.id"),
+        user_id,
+        client_id
+    )?;
+    let issuer = conn.issuer();
+    rows.into_iter().map(|row| row.into_grant(issuer)).collect()
+}
+
+/// The user grant of an id.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<UserGrant>, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        GrantRow,
+        select!("where g.id = $1"),
+        id
+    )?;
+    row.map(|row| row.into_grant(conn.issuer())).transpose()
+}
+
+/// Keeps what a user has consented to just now, in the place of what was there: the caller has read
+/// that and goes on with all of it. The id stays.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn upsert(tx: &mut Write, grant: &UserGrant) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "insert into user_grants (id, user_id, client_id, place, api_id, scopes, expires_at,
+             created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (user_id, client_id, place) do update
+            set scopes = excluded.scopes, expires_at = excluded.expires_at,
+                updated_at = excluded.updated_at",
+        &grant.id,
+        &grant.user_id,
+        &grant.client_id,
+        grant.api_id.as_deref().unwrap_or(""),
+        &grant.api_id,
+        to_json(&grant.scopes)?,
+        grant.expires_at,
+        grant.created_at,
+        grant.updated_at
+    )?;
+    Ok(())
+}
+
+/// Removes a user grant; false where it is gone already.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn delete(tx: &mut Write, id: &str) -> Result<bool, Fault> {
+    Ok(execute!(tx, "delete from user_grants where id = $1", id)? == 1)
+}
