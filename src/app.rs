@@ -25,7 +25,6 @@ use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
 use crate::users::Users;
-use crate::users::limits::Limits;
 use crate::uses::{self, SecretUses};
 use crate::{openapi, renewal, sweep};
 
@@ -51,10 +50,6 @@ pub struct App {
     pub users: Users,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
-    /// How often something may be attempted.
-    pub limits: Limits,
-    /// Sends mails.
-    pub mailer: Mailer,
     /// What a client assertion may name in `aud`.
     pub assertion_audiences: Vec<String>,
     /// The RFC 8414 document.
@@ -106,15 +101,16 @@ impl App {
         let app = Self {
             tls,
             uses,
-            limits: Limits::new(
-                store.clone(),
-                prepared.digester.clone(),
-                config.limits.clone(),
-            ),
-            mailer: Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
             assertion_audiences: assertion_audiences(&config, &issuer),
             metadata: discovery::metadata(&issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
+            users: Users::new(
+                store.clone(),
+                &config,
+                &prepared.slow_hashes,
+                &prepared.digester,
+                Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
+            ),
             mint: Mint {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
@@ -125,7 +121,6 @@ impl App {
             },
             audit,
             secrets: prepared.secrets,
-            users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
             clock,

@@ -130,16 +130,36 @@ impl Place {
     /// # Errors
     /// An internal fault where its address is none.
     pub fn send(self, mail: &Mail) -> Result<(), Fault> {
-        let Self { post, permit } = self;
-        // It names the mail in the log, where the address of a person has no place.
-        let id = secret::random_text(16);
-        let message = post.message(mail, &id)?;
-        let tasks = post.background.tasks.clone();
+        let id = id();
+        let message = self.post.message(mail, &id)?;
+        let tasks = self.post.background.tasks.clone();
         tasks.spawn(async move {
-            post.deliver(message, &id).await;
-            drop(permit);
+            self.post.deliver(message, &id).await;
+            drop(self.permit);
         });
         Ok(())
+    }
+
+    /// Does some work, and sends the mail that comes of it, if one does. Whoever asked for it does not
+    /// wait, and so learns nothing from the time that it takes.
+    pub fn send_what_comes_of(
+        self,
+        work: impl Future<Output = Result<Option<Mail>, Fault>> + Send + 'static,
+    ) {
+        let tasks = self.post.background.tasks.clone();
+        tasks.spawn(async move {
+            let id = id();
+            let message = match work.await {
+                Ok(Some(mail)) => self.post.message(&mail, &id),
+                Ok(None) => return,
+                Err(fault) => Err(fault),
+            };
+            match message {
+                Ok(message) => self.post.deliver(message, &id).await,
+                Err(fault) => tracing::error!(%fault, "a mail that was asked for is not sent"),
+            }
+            drop(self.permit);
+        });
     }
 }
 
@@ -195,6 +215,11 @@ impl Post {
             pause *= 2;
         }
     }
+}
+
+/// Names a mail in the log, where the address of a person has no place.
+fn id() -> String {
+    secret::random_text(16)
 }
 
 fn transport(config: &config::Mail, issuer: &Issuer) -> Result<Transport, Fault> {

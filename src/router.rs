@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, jobs, logs, refusals,
-    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
+    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
+    user_blocks, user_tickets, users,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{discovery, introspect, revoke, token};
@@ -114,6 +115,14 @@ fn management() -> Routes {
         .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
         .get("/jobs/{id}", jobs::get, &jobs::GET)
         .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)

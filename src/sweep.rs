@@ -12,7 +12,7 @@ use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
 use crate::store::{
     self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
-    known_addresses, tokens,
+    known_addresses, tokens, user_tickets,
 };
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
@@ -54,6 +54,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
             + assertions::sweep(&mut tx, now, rows_max).await?
             + attempts::sweep(&mut tx, now, rows_max).await?
             + known_addresses::sweep(&mut tx, now, rows_max).await?
+            + user_tickets::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
             + authorization_codes::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?

@@ -27,7 +27,7 @@ const LAYERS: &str = "
     sweep:      clock config model store
     uses:       clock model store
     mail:       background clock config model secret
-    users:      config mail model secret store
+    users:      config directory mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     grants:     directory lifetime model secret store tokens

@@ -20,4 +20,6 @@ pub mod stats;
 pub mod tenant_settings;
 pub mod token_lifetime;
 pub mod tokens;
+pub mod user_blocks;
+pub mod user_tickets;
 pub mod users;

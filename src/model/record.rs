@@ -61,6 +61,12 @@ pub enum Kind {
     Changed,
     /// An administrative operation was refused.
     RefusedChange,
+    /// A user asked for a link to set a new password.
+    AskedForReset,
+    /// A user set a new password by a link.
+    ChangedPassword,
+    /// A user proved an address by a link.
+    VerifiedEmail,
     /// Too many attempts at one account.
     LimitedAccount,
     /// Too many attempts from one address.
@@ -84,6 +90,9 @@ impl Kind {
             Self::RefusedIntrospection => "fint",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
+            Self::AskedForReset => "scpr",
+            Self::ChangedPassword => "scp",
+            Self::VerifiedEmail => "sv",
             Self::LimitedAccount => "limit_wc",
             Self::LimitedAddress => "limit_mu",
             Self::Dropped => "audit_dropped",
@@ -96,6 +105,11 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::AskedForReset => "A link to set a new password was asked for",
+            Self::ChangedPassword => "A new password was set by a link",
+            Self::VerifiedEmail => "The e-mail address was proved by a link",
+            Self::LimitedAccount => "Too many attempts at one account",
+            Self::LimitedAddress => "Too many attempts from one address",
             _ => "",
         }
     }

@@ -26,6 +26,7 @@ pub mod settings;
 pub mod tokens;
 pub mod user_grants;
 pub mod user_lists;
+pub mod user_tickets;
 pub mod users;
 
 mod connect;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::{self, Rate};
 use crate::model::fault::Fault;
 use crate::model::record::Kind;
+use crate::model::user::fold;
 use crate::secret::Digester;
 use crate::store::attempts::{self, Bucket, Room};
 use crate::store::{Conn, Store, Write, known_addresses};
@@ -61,15 +62,6 @@ impl Reason {
         match self {
             Self::Account => Kind::LimitedAccount,
             Self::Address => Kind::LimitedAddress,
-        }
-    }
-
-    /// How the audit tells it to people.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::Account => "Too many attempts at one account",
-            Self::Address => "Too many attempts from one address",
         }
     }
 }
@@ -175,7 +167,7 @@ impl Limits {
     /// The account that a name stands for which no user has. Written in capitals it is the same.
     #[must_use]
     pub fn account_named(&self, name: &str) -> Account {
-        let folded = name.trim().to_lowercase();
+        let folded = fold(name.trim());
         Account(self.digester.digest(&format!("account named {folded}")))
     }
 
@@ -226,8 +218,8 @@ impl Limits {
         if attempt.seen_at.is_none() {
             attempts::clear(&mut tx, self.account(&attempt.account).bucket()).await?;
         }
-        let pair = (attempt.account.0.as_str(), attempt.address.0.as_str());
-        known_addresses::see(&mut tx, pair, now, ADDRESSES_PER_ACCOUNT_MAX).await?;
+        self.welcome(&mut tx, &attempt.account, &attempt.address, now)
+            .await?;
         tx.commit(now).await.map(drop)
     }
 
@@ -305,6 +297,21 @@ impl Limits {
             attempts::clear(tx, self.known((&account.0, &address)).bucket()).await?;
         }
         Ok(())
+    }
+
+    /// The account is known by the address from now on: its user was there.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn welcome(
+        &self,
+        tx: &mut Write,
+        account: &Account,
+        address: &Address,
+        now: i64,
+    ) -> Result<(), Fault> {
+        let pair = (account.0.as_str(), address.0.as_str());
+        known_addresses::see(tx, pair, now, ADDRESSES_PER_ACCOUNT_MAX).await
     }
 
     /// Takes room at every gate, in their order; the first that has none stands in the way. What was

@@ -62,7 +62,7 @@ fn seconds(limited: Limited) -> u64 {
 
 both_stores! {
     async fn an_account_takes_ten_guesses_from_wherever_and_then_one_every_six_minutes(world: World) {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         for account in [limits.account_of("auth0|0123456789abcdef01234567"), limits.account_named("nobody@example.com")] {
             let (admitted, limited) = at(world, limits, "192.0.2.1").guesses(&account).await;
             assert_eq!((admitted, limited.reason, seconds(limited)), (10, Reason::Account, 360));
@@ -76,7 +76,7 @@ both_stores! {
     }
 
     async fn an_address_takes_so_many_guesses_at_whomever(world: World, "GRANTOR_LIMITS__SIGN_INS_PER_ADDRESS_MAX" = "7") {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         let visitor = at(world, limits, "2001:db8:1:2::1");
         for n in 0..7 {
             visitor.tries(&limits.account_named(&format!("{n}"))).await.unwrap();
@@ -90,7 +90,7 @@ both_stores! {
     }
 
     async fn a_success_starts_the_accounts_count_anew_and_not_the_addresss(world: World, "GRANTOR_LIMITS__SIGN_INS_PER_ADDRESS_MAX" = "12") {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         let (own, other) = (limits.account_named("own"), limits.account_named("other"));
         let visitor = at(world, limits, "192.0.2.1");
         for _ in 0..9 {
@@ -103,7 +103,7 @@ both_stores! {
     }
 
     async fn who_guesses_from_elsewhere_does_not_lock_the_owner_out_at_home(world: World) {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         let account = limits.account_of("auth0|0123456789abcdef01234567");
         let home = at(world, limits, "192.0.2.1");
         home.signs_in(&account).await;
@@ -120,9 +120,9 @@ both_stores! {
 
     async fn two_nodes_and_a_restart_share_the_counts(world: World) {
         let other = world.another_node().await;
-        let account = world.node.app.limits.account_named("somebody");
+        let account = world.node.app.users.limits.account_named("somebody");
         let running: Vec<_> = (0..32).map(|n| {
-            let limits = if n % 2 == 0 { &world.node.app.limits } else { &other.app.limits }.clone();
+            let limits = if n % 2 == 0 { &world.node.app.users.limits } else { &other.app.users.limits }.clone();
             let (account, address) = (account.clone(), Address::of(Some(IpAddr::from([192, 0, 2, n]))));
             let now_ms = world.clock.now_millis();
             tokio::spawn(async move { limits.sign_in(account, address, now_ms).await.unwrap() })
@@ -137,12 +137,12 @@ both_stores! {
         assert_eq!(admitted, 10);
         other.stop().await;
         let another = world.another_node().await;
-        assert_eq!(at(world, &another.app.limits, "192.0.2.99").guesses(&account).await.0, 0);
+        assert_eq!(at(world, &another.app.users.limits, "192.0.2.99").guesses(&account).await.0, 0);
         another.stop().await;
     }
 
     async fn mails_and_sign_ups_have_limits_of_their_own(world: World) {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         let account = limits.account_named("ann@example.com");
         let here = Address::of(Some(IpAddr::from([192, 0, 2, 1])));
         let now_ms = world.clock.now_millis();
@@ -164,7 +164,7 @@ both_stores! {
     }
 
     async fn a_flood_that_is_limited_writes_nothing(world: World) {
-        let limits = &world.node.app.limits;
+        let limits = &world.node.app.users.limits;
         let account = limits.account_named("somebody");
         at(world, limits, "192.0.2.1").guesses(&account).await;
         let before = world.node.app.store.statements_sent();
