@@ -63,6 +63,7 @@ mod manage_tenant_settings;
 mod manage_tokens;
 mod openapi;
 mod outage;
+mod password_reset;
 mod readme;
 mod revocation;
 mod shutdown;

@@ -20,6 +20,7 @@ mod secrets;
 mod settings;
 mod tokens;
 mod user_lists;
+mod user_tickets;
 mod users;
 
 use std::sync::Arc;
