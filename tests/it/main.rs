@@ -15,6 +15,7 @@
 mod certificates;
 mod desk;
 mod harness;
+mod post_office;
 mod program;
 mod raw;
 
@@ -38,8 +39,10 @@ mod fuzz;
 mod hs256;
 mod introspection;
 mod keys_signing;
+mod limits;
 mod logs;
 mod logs_search;
+mod mail;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;
@@ -70,6 +73,7 @@ mod manage_users;
 mod openapi;
 mod outage;
 mod pages;
+mod password_reset;
 mod readme;
 mod revocation;
 mod shutdown;
