@@ -5,18 +5,25 @@ mod apis;
 mod applications;
 mod assertions;
 mod audit;
+mod authorization_codes;
+mod authorizations;
 mod client_credentials;
 mod client_grants;
+mod families;
 mod feed;
 mod group;
 mod issuances;
 mod jobs;
 mod keys;
 mod migrate;
+mod refresh_exchange;
+mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod users;
 
@@ -212,6 +219,7 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         issued_at: NOW,
         expires_at: Some(NOW + 600),
         family: None,
+        userinfo_claims: Vec::new(),
     }
 }
 
