@@ -76,6 +76,11 @@ impl<'a> Entry<'a> {
         self.client_id = Some(presented.client_id().to_owned());
     }
 
+    /// An application presents an access token of its own.
+    pub(super) fn is_held_by(&mut self, token: &Token) {
+        self.client_id = Some(token.client_id.clone());
+    }
+
     /// Somebody has proven who it is.
     pub(super) fn is_of(&mut self, application: &Application) {
         self.client_id = Some(application.client_id.clone());
@@ -140,7 +145,7 @@ impl<'a> Entry<'a> {
         let audiences: Vec<String> = apis.map(|api| api.audience.clone()).collect();
         Record::new(Kind::RevokedRefreshToken, date_ms, &self.whence, Some(200))
             .by(self.client_id.as_deref(), self.client_name.as_deref())
-            .of_user(Some(&authorization.user_id))
+            .about_user(&authorization.user_id)
             .of_token(&audiences, &authorization.scope().to_text())
             .says("Refresh token revoked, and the access tokens that came by it")
             .with("refresh_token_id", authorization.family.as_str().into())
