@@ -196,7 +196,7 @@ fn record(
     let date_ms = ground.now.saturating_mul(1000);
     Record::new(kind, date_ms, means.whence, None)
         .by(Some(&authorization.client_id), None)
-        .of_user(Some(&authorization.user_id))
+        .about_user(&authorization.user_id)
 }
 
 /// The first refresh token of a family, to be stored with what it comes by.

@@ -128,7 +128,7 @@ impl<'a> Entry<'a> {
         let audiences: Vec<String> = apis.map(|api| api.audience.clone()).collect();
         Record::new(Kind::RevokedRefreshToken, date_ms, &self.whence, Some(200))
             .by(self.client_id.as_deref(), self.client_name.as_deref())
-            .of_user(Some(&authorization.user_id))
+            .about_user(&authorization.user_id)
             .of_token(&audiences, &authorization.scope().to_text())
             .says("Refresh token revoked, and the access tokens that came by it")
             .with("refresh_token_id", authorization.family.as_str().into())
