@@ -371,7 +371,7 @@ impl Both<'_> {
 }
 
 both_stores! {
-    async fn the_server_and_a_model_of_refresh_tokens_always_agree(world: World) {
+    async fn the_server_and_a_model_of_refresh_tokens_always_agree(world: World, "GRANTOR_SWEEP__INTERVAL_SECONDS" = "86400") {
         let there = &world.another_node().await;
         let first = &Away::new(world, json!({})).await;
         let admin = &world.node.admin_token().await;

@@ -255,7 +255,7 @@ both_stores! {
         away.is_refused(node, &token).await;
     }
 
-    async fn a_shortened_setting_bites_at_once_and_a_lengthened_one_revives_nothing(world: World) {
+    async fn a_shortened_setting_bites_at_once_and_a_lengthened_one_revives_nothing(world: World, "GRANTOR_SWEEP__INTERVAL_SECONDS" = "86400") {
         let node = &world.node;
         let terms = |lifetime: i64, idle: i64| rotating(&json!({ "token_lifetime": lifetime, "idle_token_lifetime": idle }));
         let away = Away::new(world, terms(1000, 300)).await;
