@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AuditConfig, Sweep};
+use crate::logout;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
@@ -25,11 +26,11 @@ pub async fn run(
         loop {
             sleep(config.interval).await;
             let (now, rows_max) = (clock.now(), config.batch_rows_max);
-            let swept =
-                async {
-                    Ok(once(&store, now, rows_max).await?
-                        + audit(&store, now, &kept, rows_max).await?)
-                };
+            let swept = async {
+                Ok(once(&store, now, rows_max).await?
+                    + logout::end_expired(&store, now).await?
+                    + audit(&store, now, &kept, rows_max).await?)
+            };
             match swept.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept"),
@@ -96,8 +97,8 @@ pub async fn audit(
     }
 }
 
-/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the revocation itself goes
-/// when it covers nothing any more. The write door is taken only where there is something to do.
+/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the
+/// revocation itself goes when it covers nothing any more. The write door is taken only where there is something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
     let revocations = revocations::all(&mut *store.read().await?).await?;

@@ -2,11 +2,14 @@
 //! result is an approval or a refusal; a refusal is a result, not an error.
 
 pub mod authorization_code;
+pub mod authorize;
 pub mod client_credentials;
+pub mod consent;
 pub mod explain;
 pub mod refresh_token;
 pub mod targets;
 pub mod user_token;
+pub mod userinfo;
 
 use std::sync::Arc;
 

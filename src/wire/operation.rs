@@ -37,17 +37,21 @@ pub(crate) enum Access {
     Application,
     /// Either of an application or a Management token with this scope.
     ApplicationOr(&'static str),
+    /// An access token of a user's, with the scope `openid`.
+    User,
     /// A Management token with any of these scopes.
     AnyOf(&'static [&'static str]),
+    /// A Management token with all of these scopes.
+    AllOf(&'static [&'static str]),
 }
 
 impl Access {
-    /// The scopes of which one is needed.
+    /// The scopes of which one is needed, or all.
     pub(crate) fn scopes(&self) -> &[&'static str] {
         match self {
-            Self::Open | Self::Application => &[],
+            Self::Open | Self::Application | Self::User => &[],
             Self::ApplicationOr(scope) => std::slice::from_ref(scope),
-            Self::AnyOf(scopes) => scopes,
+            Self::AnyOf(scopes) | Self::AllOf(scopes) => scopes,
         }
     }
 }
@@ -61,6 +65,8 @@ pub(crate) enum Body {
     Optional(Tables),
     /// A form or JSON.
     Fields(Tables),
+    /// A form with a file in it (RFC 7578): the file's name, and what stands beside it.
+    Upload(&'static str, Tables),
     /// A form or JSON of a protocol endpoint, where what is unknown is ignored (RFC 6749 §3.2).
     Parameters(Tables),
 }
@@ -70,7 +76,10 @@ impl Body {
     pub(crate) const fn tables(self) -> Tables {
         match self {
             Self::None => &[],
-            Self::Optional(tables) | Self::Fields(tables) | Self::Parameters(tables) => tables,
+            Self::Upload(_, tables)
+            | Self::Optional(tables)
+            | Self::Fields(tables)
+            | Self::Parameters(tables) => tables,
         }
     }
 }
@@ -88,6 +97,8 @@ pub(crate) enum Answer {
     Page(&'static str, Tables),
     /// JSON of another kind: an OpenAPI document, a number.
     Json(&'static str),
+    /// A page for people, or a redirect to where they go on.
+    Html,
 }
 
 impl Answer {
@@ -95,7 +106,7 @@ impl Answer {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Empty(status) | Self::One(status, _) => status,
-            Self::List(_) | Self::Page(..) | Self::Json(_) => 200,
+            Self::List(_) | Self::Page(..) | Self::Json(_) | Self::Html => 200,
         }
     }
 }

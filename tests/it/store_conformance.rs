@@ -20,8 +20,10 @@ mod refresh_exchange;
 mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod users;
 
@@ -217,6 +219,7 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         issued_at: NOW,
         expires_at: Some(NOW + 600),
         family: None,
+        userinfo_claims: Vec::new(),
     }
 }
 

@@ -1,0 +1,188 @@
+//! What the authorization endpoint decides: whether the user has to sign in or to consent first, and
+//! what he has then authorized.
+
+use url::Url;
+
+use super::consent::{self, By, Wish};
+use super::targets::{self, Target};
+use super::{Ground, Means};
+use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
+use crate::model::application::Application;
+use crate::model::authorization::{Authorization, AuthorizationRequest, acr_of};
+use crate::model::client_grant::SubjectType;
+use crate::model::issuer::is_loopback;
+use crate::model::refusal::{Code, Refusal, Stop};
+use crate::model::session::Session;
+use crate::tokens::ticket::{Said, Ticket};
+
+/// What is to happen.
+pub enum Ruling {
+    /// The user has to sign in, or to sign in again.
+    SignIn,
+    /// The user has to consent.
+    Consent(Box<Terms>),
+    /// The user has authorized this.
+    Authorized(Box<Authorization>),
+}
+
+/// What a user consents to.
+pub struct Terms {
+    /// What the application wants.
+    pub wish: Wish,
+    /// How long each access token lives.
+    pub lifetime: Lifetime,
+    /// How long the consent holds, in seconds; none: until it is taken back.
+    pub consent_seconds: Option<i64>,
+}
+
+/// Decides; everything that the application may have is looked at before the user is asked anything.
+///
+/// # Errors
+/// A refusal that goes back to the application.
+pub async fn decide(
+    ticket: &Ticket,
+    application: &Application,
+    session: Option<&Session>,
+    (ground, means): (Ground<'_>, Means<'_>),
+) -> Result<Ruling, Stop> {
+    let request = &ticket.request;
+    let found = targets::find(&request.named, application, SubjectType::User, ground).await?;
+    let asked = Asked {
+        ticket,
+        application,
+        targets: found,
+        ground,
+    };
+    let Some(session) = session.filter(|session| asked.is_good_enough(session)) else {
+        if request.prompt.none {
+            return Err(Refusal::new(Code::LoginRequired, "Login required").into());
+        }
+        return Ok(Ruling::SignIn);
+    };
+    check_acr(request, session)?;
+    if ticket.said == Said::No {
+        let text = "User did not authorize the request";
+        return Err(Refusal::new(Code::AccessDenied, text).into());
+    }
+    asked.settle(session, means).await
+}
+
+struct Asked<'a> {
+    ticket: &'a Ticket,
+    application: &'a Application,
+    targets: Vec<Target>,
+    ground: Ground<'a>,
+}
+
+impl Asked<'_> {
+    /// OpenID Connect Core §3.1.2.3: the session is of the user who is meant, and the sign-in is new
+    /// enough. One that came after the request is always new enough.
+    fn is_good_enough(&self, session: &Session) -> bool {
+        let request = &self.ticket.request;
+        let is_meant = request
+            .hinted_user
+            .as_ref()
+            .is_none_or(|hinted| *hinted == session.user_id);
+        let age = self.ground.now - session.authenticated_at;
+        let is_young = request.max_age.is_none_or(|max| age <= max);
+        let prompt = request.prompt;
+        let is_asked_for = prompt.login || prompt.select_account || prompt.create;
+        let is_after = session.authenticated_at >= self.ticket.made_at;
+        is_meant && (is_after || is_young && !is_asked_for)
+    }
+
+    /// Consent, where it is needed; and what is authorized.
+    async fn settle(&self, session: &Session, means: Means<'_>) -> Result<Ruling, Stop> {
+        let request = &self.ticket.request;
+        let by_code = request.response_type.code;
+        let wish = Wish::of(self.application, &self.targets, &request.scope, by_code);
+        let (user_id, client_id) = (&session.user_id, &self.application.client_id);
+        let at_hand = (self.ground, means);
+        let lacking = wish.lacking((user_id, client_id), at_hand).await?;
+        let has_consented = self.ticket.said == Said::Yes(user_id.clone());
+        let is_needed = request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent();
+        if is_needed && !has_consented {
+            if request.prompt.none {
+                return Err(Refusal::new(Code::ConsentRequired, "Consent required").into());
+            }
+            return Ok(Ruling::Consent(Box::new(self.terms(wish))));
+        }
+        consent::keep(&lacking, at_hand).await?;
+        let by = By {
+            client_id,
+            user_id,
+            session_id: Some(&session.id),
+            authenticated_at: session.authenticated_at,
+            amr: &session.amr,
+            nonce: request.nonce.clone(),
+            claims: request.claims.clone(),
+        };
+        let authorization = wish.authorize(by, self.ground.position);
+        Ok(Ruling::Authorized(Box::new(authorization)))
+    }
+
+    /// First-party applications skip consent where each API allows it and nobody else can be behind the
+    /// redirect URI (RFC 8252 §8.6).
+    fn may_skip_consent(&self) -> bool {
+        let allows = |target: &Target| target.api.skip_consent_for_verifiable_first_party_clients;
+        self.application.is_first_party
+            && self.targets.iter().all(allows)
+            && (self.targets.is_empty() || is_verifiable(&self.ticket.request.redirect_uri))
+    }
+
+    fn terms(&self, wish: Wish) -> Terms {
+        let request = &self.ticket.request;
+        let now = self.ground.now;
+        let terms: Vec<ApiTerms<'_>> = self
+            .targets
+            .iter()
+            .map(|target| ApiTerms {
+                identifier: &target.api.identifier,
+                system: target.api.system,
+                lifetimes: target.api.lifetimes,
+                grant_expires_in: target.grant_ends_at.map(|end| end - now),
+            })
+            .collect();
+        let asked = lifetime::Request {
+            kind: if request.response_type.token {
+                TokenKind::FrontChannel
+            } else {
+                TokenKind::User
+            },
+            validity_period: request.validity_period,
+            unpushed_authorization: !request.is_pushed,
+            application: self.application.lifetimes,
+            credential_expires_in: self.application.expires_at.map(|end| end - now),
+            subject_token_expires_in: None,
+        };
+        let seconds = wish
+            .apis
+            .iter()
+            .filter_map(|(api, _)| api.user_grant_seconds);
+        Terms {
+            consent_seconds: seconds.min(),
+            lifetime: lifetime::decide(self.ground.lifetimes, &terms, &asked).lifetime,
+            wish,
+        }
+    }
+}
+
+/// An essential `acr` that cannot be had fails (OpenID Connect Core §5.5.1.1); `acr_values` are wishes.
+fn check_acr(request: &AuthorizationRequest, session: &Session) -> Result<(), Refusal> {
+    let Some(acr) = request.claims.id_token.get("acr") else {
+        return Ok(());
+    };
+    let own = acr_of(&session.amr).unwrap_or_default();
+    if !acr.is_essential || acr.values.is_empty() || acr.values.iter().any(|value| value == own) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::UnmetAuthenticationRequirements,
+        "None of the requested acr values can be had.",
+    ))
+}
+
+/// Nobody but the application's own server is at this address.
+fn is_verifiable(redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
+}
