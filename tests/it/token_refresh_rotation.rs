@@ -11,8 +11,9 @@ use crate::harness::{Answer, Node, Wire, World, both_stores};
 /// Everything that came from the authorization is dead, on both nodes, and the operator knows.
 async fn assert_all_dead((world, there): (&World, &Node), away: &Away, answers: &[Answer]) {
     let admin = world.node.admin_token().await;
-    there.app.directory.read_anew().await.unwrap();
     for node in [&world.node, there] {
+        // The node that did not see it hears of it within a second.
+        node.app.directory.read_anew().await.unwrap();
         for answer in answers {
             assert!(
                 !node
