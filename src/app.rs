@@ -12,12 +12,14 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
+use crate::login::Pages;
 use crate::logout::notices::Notices;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
 use crate::router::routes;
 use crate::secret::SecretChecker;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tls::Door;
@@ -47,6 +49,8 @@ pub struct App {
     pub secrets: SecretChecker,
     /// Users, and how they sign in.
     pub users: Users,
+    /// What people see in a browser.
+    pub pages: Arc<Pages>,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
@@ -99,6 +103,7 @@ impl App {
             issuer: issuer.clone(),
             keys: prepared.keys,
             digester: prepared.digester,
+            tickets: prepared.tickets,
             door,
             store: store.clone(),
             default_algorithm: config.tokens.default_signing_alg,
@@ -120,6 +125,7 @@ impl App {
             mint,
             audit,
             secrets: prepared.secrets,
+            pages: Pages::new(&config.branding, &issuer),
             users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
@@ -149,6 +155,18 @@ impl App {
             mint: &self.mint,
             store: &self.store,
             whence,
+            refresh: self.config.refresh,
+        }
+    }
+
+    /// Who is signed in.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions {
+            directory: &self.directory,
+            store: &self.store,
+            digester: &self.mint.digester,
+            door: &self.mint.door,
         }
     }
 

@@ -13,13 +13,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
+use crate::login::{self, consent, sign_in, sign_out};
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
+    client_grants, client_secrets, client_tokens, clients, credentials, jobs, logs, refusals,
     resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{discovery, introspect, revoke, token, userinfo};
+use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -34,6 +35,7 @@ pub(crate) fn routes() -> Routes {
     for_servers()
         .merge(for_pages())
         .merge(for_pages_and_tokens())
+        .merge(for_users())
         .merge(for_everybody())
 }
 
@@ -42,6 +44,12 @@ fn for_servers() -> Routes {
     Routes::new()
         .post("/oauth/introspect", introspect::post, &introspect::POST)
         .post("/introspect", introspect::post, &introspect::POST)
+        .get("/authorize", authorize::get, &authorize::GET)
+        .post("/authorize", authorize::post, &authorize::POST)
+        .get("/authorize/resume", authorize::resume, &authorize::RESUME)
+        .get("/oidc/logout", sign_out::rp_initiated, &sign_out::GET)
+        .post("/oidc/logout", sign_out::rp_initiated, &sign_out::POST)
+        .get("/v2/logout", sign_out::auth0, &sign_out::AUTH0)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -61,6 +69,19 @@ fn for_pages_and_tokens() -> Routes {
     Routes::new()
         .get("/userinfo", userinfo::answer, &userinfo::GET)
         .post("/userinfo", userinfo::answer, &userinfo::POST)
+}
+
+/// Pages for users, and what leads to them.
+#[rustfmt::skip]
+fn for_users() -> Routes {
+    Routes::new()
+        .get("/u/login", sign_in::get, &sign_in::GET)
+        .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/consent", consent::get, &consent::GET)
+        .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/logout", sign_out::resume, &sign_out::RESUME)
+        .post("/u/logout", sign_out::answer, &sign_out::ANSWER)
+        .get("/u/assets/{file}", login::asset, &login::ASSET)
 }
 
 /// Documents for everybody.
@@ -122,6 +143,9 @@ fn management() -> Routes {
         .delete("/users/{id}", users::delete, &users::DELETE)
         .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
         .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)
@@ -154,7 +178,12 @@ pub fn router(app: &Arc<App>) -> Router {
             for_pages_and_tokens(),
             cors::of_applications(app, &[Method::GET, Method::POST]),
         ))
-        .merge(with(for_everybody(), cors::of_everybody()));
+        .merge(with(for_everybody(), cors::of_everybody()))
+        .merge(login::refuse_forged_posts(
+            for_users().router,
+            &app.pages,
+            &app.issuer,
+        ));
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes

@@ -12,12 +12,11 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use url::Url;
 
-use super::views::{SignOut, SignedOut};
-use super::visit::{Trouble, Visit, logo, view};
+use super::views::{SignOut, SignedOut, StillSignedIn};
+use super::visit::{Trouble, Visit};
 use super::{Destination, Page, cookies, redirect};
 use crate::app::App;
 use crate::audit::Failure;
-use crate::directory::Stance;
 use crate::logout::{self, Why};
 use crate::model::record::{Kind, Record, Whence};
 use crate::sessions::SignedIn;
@@ -47,6 +46,11 @@ pub(crate) const AUTH0: Operation = Operation {
         text("returnTo", 0, TEXT_BYTES_MAX),
         text("federated", 0, TEXT_BYTES_MAX),
     ]],
+    ..GET
+};
+pub(crate) const RESUME: Operation = Operation {
+    summary: "Go on with a request to sign out that was posted",
+    query: &[&[text("state", 1, STATE_BYTES_MAX).required()]],
     ..GET
 };
 pub(crate) const ANSWER: Operation = Operation {
@@ -90,7 +94,10 @@ pub(crate) async fn rp_initiated(
         // sent on to a request with which it does. The hint has been read, and stays here.
         if is_posted && cookies::session(&app.issuer, &headers).is_none() {
             let location = app.issuer.join("u/logout");
-            return Ok(redirect(&format!("{location}?state={}", request.seal(&app)?)));
+            return Ok(redirect(&format!(
+                "{location}?state={}",
+                request.seal(&app)?
+            )));
         }
         proceed(&visit, request).await
     };
@@ -114,12 +121,6 @@ pub(crate) async fn auth0(
     let answered: Result<Response, Trouble> = answered.await;
     answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
 }
-
-pub(crate) const RESUME: Operation = Operation {
-    summary: "Go on with a request to sign out that was posted",
-    query: &[&[text("state", 1, STATE_BYTES_MAX).required()]],
-    ..GET
-};
 
 /// `GET /u/logout`
 pub(crate) async fn resume(
@@ -153,8 +154,12 @@ pub(crate) async fn answer(
         if params.required("action", TEXT_BYTES_MAX)? == "accept" {
             return sign_out(&visit, request).await;
         }
-        // Whoever stays signed in goes back where they came from all the same (§3).
-        leave(&visit, &request).await
+        // Whoever stays signed in goes back where they came from all the same.
+        let page = StillSignedIn {
+            frame: visit.frame(&request.ui_locales),
+        };
+        let back = request.back.as_deref().map(redirect);
+        Ok(back.unwrap_or_else(|| page.show()))
     };
     let answered: Result<Response, Trouble> = answered.await;
     answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
@@ -195,22 +200,16 @@ async fn sign_out(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response
             tx.commit(visit.now).await?;
         }
     }
-    let mut response = leave(visit, &request).await?;
-    let cookie = cookies::clear(&app.issuer)?;
-    response.headers_mut().append(SET_COOKIE, cookie);
-    Ok(response)
-}
-
-/// Back to the application, where it has said where to, or the page that says that it is done.
-async fn leave(visit: &Visit<'_>, request: &SignOutRequest) -> Result<Response, Trouble> {
-    if let Some(back) = &request.back {
-        return Ok(redirect(back));
-    }
+    // Back to the application, where it has said where to, or the page that says that it is done.
     let page = SignedOut {
         frame: visit.frame(&request.ui_locales),
         on: None,
     };
-    Ok(page.show())
+    let back = request.back.as_deref().map(redirect);
+    let mut response = back.unwrap_or_else(|| page.show());
+    let cookie = cookies::clear(&app.issuer)?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
 }
 
 /// The page that says what is wrong, and the record of it. Nobody is sent anywhere (§4).

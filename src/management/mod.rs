@@ -8,6 +8,7 @@ pub mod client_secrets;
 pub mod client_tokens;
 pub mod clients;
 pub mod credentials;
+pub mod jobs;
 pub mod logs;
 pub mod query;
 pub mod refusals;

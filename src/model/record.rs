@@ -49,6 +49,22 @@ pub enum Kind {
     IssuedForAuthorizationCode,
     /// An exchange of an authorization code was refused.
     RefusedAuthorizationCode,
+    /// A user signed in.
+    SignedIn,
+    /// A user did not sign in: no such user, another password, or blocked.
+    WrongPassword,
+    /// Tokens were issued by the authorization endpoint. Ours.
+    IssuedInFrontChannel,
+    /// An authorization request was refused.
+    RefusedAuthorization,
+    /// Tokens were issued for a refresh token.
+    IssuedForRefreshToken,
+    /// An exchange of a refresh token was refused.
+    RefusedRefreshToken,
+    /// A refresh token was used that had a successor: its family has ended.
+    ReusedRefreshToken,
+    /// A refresh token was revoked, or gave way to a newer one.
+    RevokedRefreshToken,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -84,6 +100,14 @@ impl Kind {
             Self::RefusedClientCredentials => "feccft",
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
+            Self::SignedIn => "s",
+            Self::WrongPassword => "fp",
+            Self::IssuedInFrontChannel => "sft",
+            Self::RefusedAuthorization => "f",
+            Self::IssuedForRefreshToken => "sertft",
+            Self::RefusedRefreshToken => "fertft",
+            Self::ReusedRefreshToken => "ferrt",
+            Self::RevokedRefreshToken => "srrt",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
@@ -105,6 +129,8 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
+            Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             _ => "",
         }
     }

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::entry::Entry;
-use super::params::{self, Params};
 use crate::app::App;
 use crate::grants::userinfo;
 use crate::model::authorization::OPENID;
@@ -22,6 +21,7 @@ use crate::tokens::jwt::{self, Claimed, TOKEN_BYTES_MAX};
 use crate::tokens::recognise::Recognised;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::{self, Params};
 use crate::wire::schema::{Field, text};
 use crate::wire::{self, bearer, no_store};
 

@@ -18,6 +18,8 @@ pub mod jobs;
 pub mod keys;
 pub mod logout_notices;
 pub mod migrate;
+pub mod refresh_exchange;
+pub mod refresh_families;
 pub mod revocations;
 pub mod secrets;
 pub mod sessions;

@@ -9,3 +9,5 @@ pub mod jwt;
 pub mod logout_token;
 pub mod opaque;
 pub mod recognise;
+pub mod refresh;
+pub mod ticket;

@@ -38,7 +38,9 @@ async fn sign_in(world: &World, person: &Person, client: &Credentials) -> String
     let sid = sid.as_str().unwrap().to_owned();
     within(SOON, async || {
         let mut conn = node.app.store.read().await.unwrap();
-        let clients = grantor::store::sessions::clients(&mut conn, &sid).await.unwrap();
+        let clients = grantor::store::sessions::clients(&mut conn, &sid)
+            .await
+            .unwrap();
         clients.contains(&client.id)
     })
     .await;
@@ -60,7 +62,12 @@ async fn told(party: &RelyingParty, times: usize) {
 
 /// Notices that nobody has delivered yet.
 async fn left(world: &World) -> i64 {
-    world.database.sql().await.number("select count(*) from logout_notices").await
+    world
+        .database
+        .sql()
+        .await
+        .number("select count(*) from logout_notices")
+        .await
 }
 
 async fn nothing_left(world: &World) {

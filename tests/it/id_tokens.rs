@@ -26,15 +26,22 @@ fn id_token(tokens: &Value) -> &str {
 
 /// The algorithms of the published keys.
 async fn published(node: &Node) -> Vec<String> {
-    let keys = node.send(node.request(Method::GET, "/.well-known/jwks.json")).await;
+    let keys = node
+        .send(node.request(Method::GET, "/.well-known/jwks.json"))
+        .await;
     let keys = keys.expect(StatusCode::OK).json;
     let keys = keys["keys"].as_array().unwrap().iter();
-    keys.map(|key| key["alg"].as_str().unwrap().to_owned()).collect()
+    keys.map(|key| key["alg"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// OpenID Connect Core §3.1.3.6: the left half of the hash that goes with the signature.
 fn half_hash(alg: &str, text: &str) -> String {
-    let by = if matches!(alg, "RS512" | "EdDSA") { &digest::SHA512 } else { &digest::SHA256 };
+    let by = if matches!(alg, "RS512" | "EdDSA") {
+        &digest::SHA512
+    } else {
+        &digest::SHA256
+    };
     let hash = digest::digest(by, text.as_bytes());
     URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
 }

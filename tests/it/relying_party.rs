@@ -74,7 +74,11 @@ impl RelyingParty {
             .route("/logout", post(take))
             .with_state(Arc::clone(&inside));
         let served = tokio::spawn(serve(listener, router));
-        Self { url, inside, served }
+        Self {
+            url,
+            inside,
+            served,
+        }
     }
 
     pub(crate) fn will(&self, manner: Manner) {
@@ -102,26 +106,39 @@ async fn serve(listener: TcpListener, router: Router) {
 
 async fn take(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: String) -> Response {
     let content_type = headers["content-type"].to_str().unwrap().to_owned();
-    inside.told.lock().unwrap().push(Told { content_type, body });
+    inside
+        .told
+        .lock()
+        .unwrap()
+        .push(Told { content_type, body });
     let manner = inside.manner.lock().unwrap().clone();
     match manner {
         Manner::Answers(status) => status.into_response(),
-        Manner::SendsAway => (StatusCode::TEMPORARY_REDIRECT, [("location", "/logout")]).into_response(),
+        Manner::SendsAway => {
+            (StatusCode::TEMPORARY_REDIRECT, [("location", "/logout")]).into_response()
+        }
         Manner::IsSilent => std::future::pending().await,
     }
 }
 
 /// The claims of a token that a published key has signed.
 pub(crate) async fn verified(node: &Node, token: &str) -> Value {
-    let keys = node.send(node.request(Method::GET, "/.well-known/jwks.json")).await;
+    let keys = node
+        .send(node.request(Method::GET, "/.well-known/jwks.json"))
+        .await;
     let keys: JwkSet = serde_json::from_value(keys.json).unwrap();
     let head = jsonwebtoken::decode_header(token).unwrap();
     let key = keys.find(head.kid.as_deref().unwrap()).unwrap();
-    assert_eq!(header(token)["alg"], serde_json::to_value(key.common.key_algorithm).unwrap());
+    assert_eq!(
+        header(token)["alg"],
+        serde_json::to_value(key.common.key_algorithm).unwrap()
+    );
     let mut validation = Validation::new(head.alg);
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
     let key = DecodingKey::from_jwk(key).unwrap();
-    jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap().claims
+    jsonwebtoken::decode::<Value>(token, &key, &validation)
+        .unwrap()
+        .claims
 }

@@ -38,7 +38,9 @@ async fn is_signed_in(node: &Node, person: &Person, client: &Credentials) -> boo
 }
 
 fn path_of(path: &str, params: &[(&str, &str)]) -> String {
-    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(params)
+        .finish();
     format!("{path}?{query}")
 }
 

@@ -4,9 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::{
-    Answer, CALLBACK, Credentials, Node, Person, both_stores, claims, header,
-};
+use crate::harness::{Answer, CALLBACK, Credentials, Node, Person, both_stores, claims, header};
 
 const ORDERS: &str = "https://orders.example/";
 const USERINFO: &str = "https://grantor.test/userinfo";
@@ -62,12 +60,19 @@ async fn told(node: &Node, token: &str) -> Value {
 fn refused(answer: Answer) {
     let answer = answer.expect_error(StatusCode::UNAUTHORIZED, "invalid_token");
     let challenge = answer.headers["www-authenticate"].to_str().unwrap();
-    assert_eq!(challenge, r#"Bearer realm="grantor", error="invalid_token""#);
+    assert_eq!(
+        challenge,
+        r#"Bearer realm="grantor", error="invalid_token""#
+    );
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
 
 fn names(told: &Value) -> Vec<&str> {
-    told.as_object().unwrap().keys().map(String::as_str).collect()
+    told.as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 both_stores! {

@@ -58,14 +58,19 @@ impl SignOutRequest {
             Some(uri) => Some(check(visit, uri, application.as_deref()).await?),
             None => None,
         };
-        let with_state = |uri: &str| Ok::<_, Refusal>(match text("state")? {
-            Some(state) => append(uri, state),
-            None => uri.to_owned(),
-        });
+        let with_state = |uri: &str| {
+            Ok::<_, Refusal>(match text("state")? {
+                Some(state) => append(uri, state),
+                None => uri.to_owned(),
+            })
+        };
         let locales = text("ui_locales")?.unwrap_or("");
         Ok(Self {
             back: back.map(with_state).transpose()?,
-            ui_locales: locales.split_ascii_whitespace().map(str::to_owned).collect(),
+            ui_locales: locales
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect(),
             session_id: text("logout_hint")?.map(str::to_owned),
             ..Self::of(visit, application.as_deref(), hint)
         })
@@ -154,7 +159,11 @@ async fn application(
     let Some(client_id) = named.or(hinted) else {
         return Ok(None);
     };
-    let found = visit.app.directory.application(client_id, Stance::Strict).await?;
+    let found = visit
+        .app
+        .directory
+        .application(client_id, Stance::Strict)
+        .await?;
     if found.is_none() && named.is_some() {
         let text = "client_id is no application of this server.";
         return Err(Refusal::invalid_request(text).into());
@@ -175,7 +184,9 @@ async fn check<'u>(
     }
     let text = match application {
         Some(_) => "The address to go back to is not in the list of allowed logout URLs.",
-        None => "The address to go back to is not in the tenant's list of allowed logout URLs, and no client_id or valid id_token_hint names an application.",
+        None => {
+            "The address to go back to is not in the tenant's list of allowed logout URLs, and no client_id or valid id_token_hint names an application."
+        }
     };
     Err(Refusal::invalid_request(text).into())
 }
@@ -206,8 +217,14 @@ mod tests {
     fn the_state_stands_in_the_query() {
         for (uri, with_state) in [
             ("https://app.example/", "https://app.example/?state=a+b%26c"),
-            ("https://app.example/?x=1", "https://app.example/?x=1&state=a+b%26c"),
-            ("https://app.example/#/bye", "https://app.example/?state=a+b%26c#/bye"),
+            (
+                "https://app.example/?x=1",
+                "https://app.example/?x=1&state=a+b%26c",
+            ),
+            (
+                "https://app.example/#/bye",
+                "https://app.example/?state=a+b%26c#/bye",
+            ),
             ("com.example.app:/bye", "com.example.app:/bye?state=a+b%26c"),
         ] {
             assert_eq!(append(uri, "a b&c"), with_state);

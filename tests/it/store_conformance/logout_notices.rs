@@ -29,7 +29,10 @@ async fn due(bench: &Bench, now: i64, rows_max: i64) -> Vec<LogoutNotice> {
 }
 
 async fn take(bench: &Bench, notice: &LogoutNotice, until: i64) -> bool {
-    bench.write(async |tx| logout_notices::take(tx, notice, until).await).await.unwrap()
+    bench
+        .write(async |tx| logout_notices::take(tx, notice, until).await)
+        .await
+        .unwrap()
 }
 
 both_databases! {

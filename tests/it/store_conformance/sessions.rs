@@ -59,12 +59,16 @@ async fn clients(bench: &Bench, id: &str) -> Vec<String> {
 async fn ids_of_user(bench: &Bench, user: &str, rows_max: i64) -> Vec<String> {
     let mut conn = bench.store.read().await.unwrap();
     let user_id = format!("auth0|{user}");
-    sessions::ids_of_user(&mut conn, &user_id, rows_max).await.unwrap()
+    sessions::ids_of_user(&mut conn, &user_id, rows_max)
+        .await
+        .unwrap()
 }
 
 async fn touch(door: &GroupDoor, id: &str, client_id: Option<&str>) {
     let (id, client_id) = (id.to_owned(), client_id.map(str::to_owned));
-    door.commit(Operation::TouchSession { id, client_id }).await.unwrap();
+    door.commit(Operation::TouchSession { id, client_id })
+        .await
+        .unwrap();
 }
 
 both_databases! {

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 3] = [
+const NOT_OFFERED: [(&str, &str); 5] = [
+    ("POST /jobs/users-exports", "lists of users are pages"),
+    ("POST /jobs/verification-email", "mail is not built"),
     ("GET /client-grants/{id}/organizations", "organizations"),
     ("POST /clients/cimd/preview", "documents as client ids"),
     ("POST /clients/cimd/register", "documents as client ids"),
