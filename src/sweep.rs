@@ -97,8 +97,8 @@ pub async fn audit(
     }
 }
 
-/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the revocation itself goes
-/// when it covers nothing any more. The write door is taken only where there is something to do.
+/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the
+/// revocation itself goes when it covers nothing any more. The write door is taken only where there is something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
     let revocations = revocations::all(&mut *store.read().await?).await?;

@@ -22,6 +22,7 @@ pub mod refresh_exchange;
 pub mod refresh_families;
 pub mod revocations;
 pub mod secrets;
+pub mod session_lists;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;

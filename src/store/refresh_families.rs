@@ -262,6 +262,15 @@ pub async fn count(conn: &mut Conn, filter: &Filter) -> Result<i64, Fault> {
     Ok(count)
 }
 
+/// Takes the family's row lock; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
+    let locked = execute!(tx, "update refresh_families set id = id where id = $1", id)?;
+    Ok(locked == 1)
+}
+
 /// Sets what the operator keeps of a family; false where it is gone.
 ///
 /// # Errors
@@ -372,7 +381,7 @@ pub async fn covered(
     rows_max: i64,
 ) -> Result<Vec<String>, Fault> {
     let rows = match covered {
-        Covered::Application(client_id) => run!(
+        Covered::Application(client_id) | Covered::UsersOf(client_id) => run!(
             fetch_all,
             conn,
             (String,),

@@ -41,15 +41,17 @@ pub(crate) enum Access {
     User,
     /// A Management token with any of these scopes.
     AnyOf(&'static [&'static str]),
+    /// A Management token with all of these scopes.
+    AllOf(&'static [&'static str]),
 }
 
 impl Access {
-    /// The scopes of which one is needed.
+    /// The scopes of which one is needed, or all.
     pub(crate) fn scopes(&self) -> &[&'static str] {
         match self {
             Self::Open | Self::Application | Self::User => &[],
             Self::ApplicationOr(scope) => std::slice::from_ref(scope),
-            Self::AnyOf(scopes) => scopes,
+            Self::AnyOf(scopes) | Self::AllOf(scopes) => scopes,
         }
     }
 }

@@ -227,7 +227,8 @@ fn opens(attack: &Attack, scope: &str) -> bool {
     };
     operations().iter().any(|operation| {
         let is_asked = operation.method == attack.method && is_of(&operation.route);
-        is_asked && operation.any_of.iter().any(|own| own == scope)
+        let is_enough = !operation.needs_all;
+        is_asked && is_enough && operation.scopes.iter().any(|own| own == scope)
     })
 }
 

@@ -21,9 +21,11 @@ mod refresh_exchange;
 mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod sessions;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod users;
 
