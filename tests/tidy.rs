@@ -28,7 +28,7 @@ const LAYERS: &str = "
     uses:       clock model store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    users:      config model secret store
+    users:      config logout model secret store
     logout:     clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
     sessions:   directory logout model secret store

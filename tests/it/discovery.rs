@@ -102,6 +102,7 @@ both_stores! {
             "end_session_endpoint": "https://grantor.test/oidc/logout",
             "jwks_uri": "https://grantor.test/.well-known/jwks.json",
             "grant_types_supported": GrantRequest::TYPES,
+            "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post", "web_message"],
             "code_challenge_methods_supported": ["S256"],

@@ -117,9 +117,11 @@ both_stores! {
         // From a page of the application's, without the cookie: the browser comes back with it.
         let hint = id_token(node, &ann, &shop).await;
         let params = [("id_token_hint", hint.as_str()), ("post_logout_redirect_uri", BYE)];
-        let request = node.request(Method::POST, "/oidc/logout").header("sec-fetch-site", "cross-site");
-        let sent_on = node.send(request.form(&params)).await.expect(StatusCode::SEE_OTHER);
-        let location = sent_on.headers["location"].to_str().unwrap();
+        let staying = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let request = staying.post(format!("{}/oidc/logout", node.base)).header("sec-fetch-site", "cross-site");
+        let sent_on = request.form(&params).send().await.unwrap();
+        assert_eq!(sent_on.status(), StatusCode::SEE_OTHER);
+        let location = sent_on.headers()["location"].to_str().unwrap();
         assert!(!location.contains(&hint), "no ID token in a URL");
         left_for(ann.open(node, location).await, BYE);
         assert!(!is_signed_in(node, &ann, &shop).await);

@@ -127,7 +127,7 @@ both_databases! {
         for client_id in ["app", "other"] {
             bench.insert_application(&application(client_id)).await;
         }
-        let old = Session { last_interacted_at: NOW - 60, ..session("old", "a") };
+        let old = Session { last_interacted_at: 0, updated_at: 0, ..session("old", "a") };
         insert(bench, &old).await;
         insert(bench, &session("new", "a")).await;
         let door = door(bench, 100);
@@ -141,7 +141,7 @@ both_databases! {
         assert_eq!(clients(bench, "gone").await, [""; 0]);
         // The door has a clock of its own.
         let touched = get(bench, "old").await.unwrap();
-        assert!(touched.last_interacted_at > NOW - 60 && touched.updated_at == touched.last_interacted_at);
+        assert!(touched.last_interacted_at > 0 && touched.updated_at == touched.last_interacted_at);
         assert!(bench.write(async |tx| applications::delete(tx, "app").await).await.unwrap());
         assert_eq!(clients(bench, "old").await, ["other"]);
     }
