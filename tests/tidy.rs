@@ -29,7 +29,7 @@ const LAYERS: &str = "
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     users:      config logout model secret store
-    logout:     clock directory model secret store tokens
+    logout:     background clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
     sessions:   directory logout model secret store
     audit:      clock config model secret store
