@@ -92,9 +92,9 @@ both_stores! {
         told(&party, 2).await;
         let now = world.clock.now();
         let (mut audiences, mut names) = (HashSet::new(), HashSet::new());
-        for told in party.told() {
-            assert_eq!(told.content_type, "application/x-www-form-urlencoded");
-            let token = told.token();
+        for post in party.told() {
+            assert_eq!(post.content_type, "application/x-www-form-urlencoded");
+            let token = post.token();
             let said = verified(node, &token).await;
             let mut members: Vec<_> = said.as_object().unwrap().keys().collect();
             members.sort_unstable();
