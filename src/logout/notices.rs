@@ -251,7 +251,7 @@ fn failed(error: &reqwest::Error) -> Undelivered {
 
 /// In seconds, after so many attempts.
 fn pause(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0);
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
     let factor = 2_i64.checked_pow(doublings).unwrap_or(i64::MAX);
     PAUSE_SECONDS.saturating_mul(factor).min(PAUSE_SECONDS_MAX)
 }
