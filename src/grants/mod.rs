@@ -7,6 +7,7 @@ pub mod client_credentials;
 pub mod explain;
 pub mod targets;
 pub mod user_token;
+pub mod userinfo;
 
 use std::sync::Arc;
 
