@@ -81,6 +81,19 @@ pub async fn decide(
     asked.settle(session, means).await
 }
 
+/// Looks at what the application may have, before there is a user (RFC 9126 §2.1).
+///
+/// # Errors
+/// As [`decide`].
+pub async fn check(
+    request: &AuthorizationRequest,
+    application: &Application,
+    ground: Ground<'_>,
+) -> Result<(), Stop> {
+    targets::find(&request.named, application, SubjectType::User, ground).await?;
+    Ok(())
+}
+
 struct Asked<'a> {
     ticket: &'a Ticket,
     application: &'a Application,
@@ -150,7 +163,7 @@ impl Asked<'_> {
             }
             return Ok(Ruling::Consent(Box::new(self.terms(apis, openid))));
         }
-        keep(&wanted, (self.ground, means)).await?;
+        keep(wanted, (self.ground, means)).await?;
         let authorized = apis.into_iter().map(|(api, scopes)| AuthorizedApi {
             api_id: api.id.clone(),
             audience: api.identifier.clone(),
@@ -275,15 +288,24 @@ fn is_verifiable(redirect_uri: &str) -> bool {
     Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
 }
 
-/// Keeps what has been consented to. A grant that the user had is the caller's reading with more in it,
-/// and two consents at one moment leave the later one's.
-async fn keep(wanted: &[UserGrant], (ground, means): (Ground<'_>, Means<'_>)) -> Result<(), Fault> {
+/// Keeps what has been consented to, with what is there by now: of two consents at one moment neither
+/// takes the other's scopes away.
+async fn keep(
+    mut wanted: Vec<UserGrant>,
+    (ground, means): (Ground<'_>, Means<'_>),
+) -> Result<(), Fault> {
     if wanted.is_empty() {
         return Ok(());
     }
+    // In one order, so that two of them cannot wait for each other.
+    wanted.sort_by(|a, b| a.api_id.cmp(&b.api_id));
     let mut tx = means.store.write().await?;
-    for grant in wanted {
-        store::user_grants::upsert(&mut tx, grant).await?;
+    for mut grant in wanted {
+        let there = store::user_grants::lock(&mut tx, &grant).await?;
+        if there.is_live(ground.now) {
+            grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
+        }
+        store::user_grants::upsert(&mut tx, &grant).await?;
     }
     tx.commit(ground.now).await?;
     Ok(())
