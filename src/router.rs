@@ -20,7 +20,7 @@ use crate::management::{
     resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
+use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -57,6 +57,8 @@ fn for_pages() -> Routes {
     Routes::new()
         .post("/oauth/token", token::post, &token::POST)
         .post("/token", token::post, &token::POST)
+        .post("/oauth/par", par::post, &par::POST)
+        .post("/par", par::post, &par::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
 }

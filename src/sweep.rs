@@ -11,7 +11,9 @@ use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
-use crate::store::{self, Store, apis, assertions, authorization_codes, feed, jobs, keys, tokens};
+use crate::store::{
+    self, Store, apis, assertions, authorization_codes, feed, jobs, keys, pushed_requests, tokens,
+};
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
 pub async fn run(
@@ -52,6 +54,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
             + assertions::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
             + authorization_codes::sweep(&mut tx, now, rows_max).await?
+            + pushed_requests::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
         let keys = keys::sweep(&mut tx, now, rows_max).await?;

@@ -13,8 +13,11 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::authorization_codes::Redeemed;
-use super::{Store, Write, assertions, authorization_codes, revocations, sessions, tokens};
+use super::{
+    Store, Write, assertions, authorization_codes, pushed_requests, revocations, sessions, tokens,
+};
 use crate::clock::Clock;
+use crate::model::authorization::Pushed;
 use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
 use crate::model::record::Record;
@@ -58,6 +61,15 @@ pub enum Operation {
     StoreCode(Box<(String, AuthorizationCode)>),
     /// Takes a code, which counts once; a second use ends what the first one got.
     RedeemCode(CodeRedemption),
+    /// Stores a pushed request under its digest.
+    StorePushed(Box<(String, Pushed)>),
+    /// Takes a pushed request, which counts once.
+    RedeemPushed {
+        /// The keyed digest of its reference.
+        digest: String,
+        /// The request's own, random.
+        mark: String,
+    },
     /// Records that a session was used.
     TouchSession {
         /// The session.
@@ -119,9 +131,11 @@ impl Operation {
             Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::RedeemCode(redemption) => &redemption.digest,
             Self::StoreCode(code) => &code.0,
+            Self::StorePushed(pushed) => &pushed.0,
             Self::TouchSession { id, .. } => id,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
+            | Self::RedeemPushed { digest, .. }
             | Self::RecordUse { digest } => digest,
             Self::Recorded(operation, _) => operation.key(),
         }
@@ -168,6 +182,16 @@ impl Operation {
                 Redeemed::ByThis => true,
                 Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
             },
+            Self::StorePushed(pushed) => {
+                let (digest, pushed) = pushed.as_ref();
+                pushed_requests::insert(tx, digest, pushed).await?
+            }
+            Self::RedeemPushed { digest, mark } => {
+                if !pushed_requests::redeem(tx, digest, mark).await? {
+                    return Ok(Effect::TakenByAnother);
+                }
+                true
+            }
             Self::TouchSession { id, client_id } => {
                 let is_noted = match client_id {
                     Some(client_id) => sessions::note_client(tx, (id, client_id), now).await?,
@@ -235,6 +259,15 @@ impl GroupDoor {
             Effect::TakenByAnother => Err(done.last),
             Effect::Changed | Effect::Nothing => Ok(()),
         })
+    }
+
+    /// Takes a pushed request and waits until that is durable; false where another request has it.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn redeem_pushed(&self, digest: String, mark: String) -> Result<bool, Fault> {
+        let done = self.run(Operation::RedeemPushed { digest, mark }).await?;
+        Ok(done.effect != Effect::TakenByAnother)
     }
 
     async fn run(&self, operation: Operation) -> Result<Done, Fault> {

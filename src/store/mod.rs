@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod keys;
 pub mod logout_notices;
 pub mod migrate;
+pub mod pushed_requests;
 pub mod revocations;
 pub mod secrets;
 pub mod sessions;
