@@ -155,6 +155,7 @@ impl App {
             mint: &self.mint,
             store: &self.store,
             whence,
+            refresh: self.config.refresh,
         }
     }
 

@@ -33,6 +33,7 @@ use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
+use crate::model::refresh;
 use crate::secret::Secret;
 
 /// Everything that can be set, checked. `config/identity.toml` says what each setting does.
@@ -48,6 +49,8 @@ pub struct Config {
     pub lifetimes: ServerLifetimes,
     /// Tokens of all kinds.
     pub tokens: Tokens,
+    /// Refresh tokens.
+    pub refresh: refresh::Rules,
     /// Signing keys and the master key.
     pub keys: Keys,
     /// Sizes of what a node keeps in memory.
@@ -83,6 +86,7 @@ impl Config {
             store: StoreConfig::read(reader),
             lifetimes: lifetimes(reader),
             tokens: Tokens::read(reader),
+            refresh: refresh_rules(reader),
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
@@ -266,6 +270,15 @@ impl Tokens {
             authorization_code_seconds: reader
                 .integer("tokens.authorization_code_seconds", 10..=600),
         }
+    }
+}
+
+/// `[refresh]`: the model owns the type and knows what follows from it.
+fn refresh_rules(reader: &mut Reader) -> refresh::Rules {
+    refresh::Rules {
+        replay_seconds: reader.integer("refresh.replay_seconds", 0..=3600),
+        replays_max: reader.integer("refresh.replays_max", 0..=1000),
+        families_max: reader.integer("refresh.families_per_user_and_application_max", 1..=10_000),
     }
 }
 

@@ -79,17 +79,29 @@ fn operation(line: &Listed) -> Value {
         "responses": responses(line),
         "security": security(operation.access),
     });
-    if let Access::AnyOf(scopes) = operation.access {
-        described["description"] = format!(
-            "Needs a Management token with any of: {}.",
-            scopes.join(", ")
-        )
-        .into();
+    let scopes = match operation.access {
+        Access::AnyOf(scopes) => Some(("any", scopes)),
+        Access::AllOf(scopes) => Some(("all", scopes)),
+        Access::Open | Access::Application | Access::ApplicationOr(_) | Access::User => None,
+    };
+    if let Some((how_many, scopes)) = scopes {
+        let scopes = scopes.join(", ");
+        let text = format!("Needs a Management token with {how_many} of: {scopes}.");
+        described["description"] = text.into();
     }
     match operation.body {
         Body::None => {}
         Body::Optional(tables) => described["requestBody"] = content(&of_request(tables), false),
         Body::Fields(tables) => described["requestBody"] = content(&of_request(tables), true),
+        Body::Upload(file, tables) => {
+            let mut schema = of_request(tables);
+            schema["properties"][file] = json!({ "type": "string", "format": "binary" });
+            schema["required"] = json!([file]);
+            described["requestBody"] = json!({
+                "required": true,
+                "content": { "multipart/form-data": { "schema": schema } },
+            });
+        }
         Body::Parameters(tables) => {
             let mut schema = of_request(tables);
             // Unknown parameters are ignored (RFC 6749 §3.2).
@@ -160,6 +172,7 @@ fn security(access: Access) -> Value {
             .iter()
             .map(|scope| json!({ "management": [scope] }))
             .collect(),
+        Access::AllOf(scopes) => json!([{ "management": scopes }]),
     }
 }
 
@@ -195,7 +208,7 @@ fn refusals(line: &Listed) -> BTreeSet<u16> {
     match operation.access {
         Access::Open => {}
         Access::Application | Access::ApplicationOr(_) => statuses.extend([400, 401]),
-        Access::AnyOf(_) | Access::User => statuses.extend([400, 401, 403]),
+        Access::AnyOf(_) | Access::AllOf(_) | Access::User => statuses.extend([400, 401, 403]),
     }
     if !matches!(operation.body, Body::None) {
         statuses.extend([400, 408, 413]);

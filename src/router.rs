@@ -16,8 +16,9 @@ use crate::app::App;
 use crate::login::{self, consent, sign_in};
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, logs, refusals,
-    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens, users,
+    client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
+    jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
+    tenant_settings, token_lifetime, tokens, users, users_access,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinfo};
@@ -129,6 +130,29 @@ fn management() -> Routes {
         .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
         .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
         .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/grants", grants::list, &grants::LIST)
+        .delete("/grants", grants::delete_of_user, &grants::DELETE_OF_USER)
+        .patch("/grants/{id}", grants::update, &grants::UPDATE)
+        .delete("/grants/{id}", grants::delete, &grants::DELETE)
+        .get("/sessions/{id}", sessions::get, &sessions::GET)
+        .patch("/sessions/{id}", sessions::update, &sessions::UPDATE)
+        .delete("/sessions/{id}", sessions::delete, &sessions::DELETE)
+        .post("/sessions/{id}/revoke", sessions::revoke, &sessions::REVOKE)
+        .get("/users/{id}/sessions", sessions::list_of_user, &sessions::LIST_OF_USER)
+        .delete("/users/{id}/sessions", sessions::delete_of_user, &sessions::DELETE_OF_USER)
+        .get("/refresh-tokens", refresh_tokens::list, &refresh_tokens::LIST)
+        .post("/refresh-tokens/revoke", refresh_tokens::revoke, &refresh_tokens::REVOKE)
+        .get("/refresh-tokens/{id}", refresh_tokens::get, &refresh_tokens::GET)
+        .patch("/refresh-tokens/{id}", refresh_tokens::update, &refresh_tokens::UPDATE)
+        .delete("/refresh-tokens/{id}", refresh_tokens::delete, &refresh_tokens::DELETE)
+        .get("/users/{id}/refresh-tokens",
+            refresh_tokens::list_of_user, &refresh_tokens::LIST_OF_USER)
+        .delete("/users/{id}/refresh-tokens",
+            refresh_tokens::delete_of_user, &refresh_tokens::DELETE_OF_USER)
+        .post("/users/{id}/revoke-access", users_access::revoke, &users_access::REVOKE)
+        .get("/device-credentials", device_credentials::list, &device_credentials::LIST)
+        .delete("/device-credentials/{id}",
+            device_credentials::delete, &device_credentials::DELETE)
         .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
         .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
         .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
@@ -140,6 +164,9 @@ fn management() -> Routes {
         .delete("/users/{id}", users::delete, &users::DELETE)
         .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
         .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)

@@ -301,7 +301,7 @@ async fn keep(
     wanted.sort_by(|a, b| a.api_id.cmp(&b.api_id));
     let mut tx = means.store.write().await?;
     for mut grant in wanted {
-        let there = store::user_grants::lock(&mut tx, &grant).await?;
+        let there = store::user_grants::hold(&mut tx, &grant).await?;
         if there.is_live(ground.now) {
             grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
         }

@@ -14,8 +14,6 @@ mod forgery;
 pub mod mails;
 mod page;
 pub(crate) mod sign_in;
-#[cfg(test)]
-mod tests;
 mod texts;
 pub mod views;
 pub(crate) mod visit;

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{Problem, etag};
 use super::refusals::Asker;
@@ -69,14 +69,36 @@ impl Call {
         operation: &Operation,
         body: Body,
     ) -> Result<(Admin, Fields), Problem> {
-        self.caller(app, operation, app.clock.now()).await?;
-        self.query(operation)?;
-        let bytes = wire::read_body(body, &app.config.server).await;
-        let bytes = bytes.map_err(Problem::cut)?;
+        let bytes = self.read(app, operation, body).await?;
         let fields = self.fields(operation.body.tables(), &bytes)?;
         let now = app.clock.now();
         let caller = self.caller(app, operation, now).await?;
         Ok((self.admin(caller, now), fields))
+    }
+
+    /// The same of a form with a file in it (RFC 7578).
+    pub(crate) async fn authorize_upload(
+        self,
+        app: &App,
+        operation: &Operation,
+        body: Body,
+    ) -> Result<(Admin, Multipart), Problem> {
+        let bytes = self.read(app, operation, body).await?;
+        let mut request = Request::new(Body::from(bytes));
+        request.headers_mut().clone_from(&self.headers);
+        let parts = Multipart::from_request(request, app).await;
+        let parts =
+            parts.map_err(|_| Problem::body("Content-Type must be multipart/form-data."))?;
+        let now = app.clock.now();
+        let caller = self.caller(app, operation, now).await?;
+        Ok((self.admin(caller, now), parts))
+    }
+
+    async fn read(&self, app: &App, operation: &Operation, body: Body) -> Result<Bytes, Problem> {
+        self.caller(app, operation, app.clock.now()).await?;
+        self.query(operation)?;
+        let bytes = wire::read_body(body, &app.config.server).await;
+        bytes.map_err(Problem::cut)
     }
 
     async fn caller(&self, app: &App, operation: &Operation, now: i64) -> Result<Caller, Problem> {
@@ -87,7 +109,7 @@ impl Call {
             Bad::Fault(fault) => Problem::Fault(fault),
         })?;
         self.asker.is(&caller.client_id);
-        super::access::require(&caller, operation.access.scopes())?;
+        super::access::admit(&caller, operation.access)?;
         Ok(caller)
     }
 
@@ -229,13 +251,19 @@ impl Act {
             .says(self.what)
             .of_token(&audiences, "")
             .with_change(self.before.as_ref(), self.after.as_ref());
-        match (self.client_id, self.user_id) {
-            (Some(client_id), _) => record.with("object", json!({ "client_id": client_id })),
-            (None, Some(user_id)) => record
-                .about_user(&user_id)
-                .with("object", json!({ "user_id": user_id })),
-            (None, None) => record,
+        let object = [("client_id", &self.client_id), ("user_id", &self.user_id)];
+        let object: Map<String, Value> = object
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), id.as_deref()?.into())))
+            .collect();
+        let record = match &self.user_id {
+            Some(user_id) => record.about_user(user_id),
+            None => record,
+        };
+        if object.is_empty() {
+            return record;
         }
+        record.with("object", object.into())
     }
 
     pub(crate) fn client(mut self, client_id: &str) -> Self {

@@ -57,6 +57,14 @@ pub enum Kind {
     IssuedInFrontChannel,
     /// An authorization request was refused.
     RefusedAuthorization,
+    /// Tokens were issued for a refresh token.
+    IssuedForRefreshToken,
+    /// An exchange of a refresh token was refused.
+    RefusedRefreshToken,
+    /// A refresh token was used that had a successor: its family has ended.
+    ReusedRefreshToken,
+    /// A refresh token was revoked, or gave way to a newer one.
+    RevokedRefreshToken,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -96,6 +104,10 @@ impl Kind {
             Self::WrongPassword => "fp",
             Self::IssuedInFrontChannel => "sft",
             Self::RefusedAuthorization => "f",
+            Self::IssuedForRefreshToken => "sertft",
+            Self::RefusedRefreshToken => "fertft",
+            Self::ReusedRefreshToken => "ferrt",
+            Self::RevokedRefreshToken => "srrt",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
@@ -118,6 +130,7 @@ impl Kind {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
             Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
+            Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             _ => "",
         }
     }

@@ -101,6 +101,12 @@ impl Token {
                 user_id: self.subject.clone(),
             })
         });
-        of_anybody.into_iter().chain(of_apis).chain(of_users)
+        let of_any_user = self.family.iter();
+        let of_any_user = of_any_user.map(|_| Covered::UsersOf(self.client_id.clone()));
+        of_anybody
+            .into_iter()
+            .chain(of_apis)
+            .chain(of_any_user)
+            .chain(of_users)
     }
 }

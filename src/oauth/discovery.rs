@@ -63,6 +63,8 @@ fn endpoints(issuer: &Issuer) -> Map<String, Value> {
         "introspection_endpoint": issuer.join("oauth/introspect"),
         "userinfo_endpoint": issuer.userinfo(),
         "jwks_uri": issuer.join(".well-known/jwks.json"),
+        // draft-ietf-oauth-refresh-token-expiration-03
+        "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
         "token_endpoint_auth_methods_supported": OR_PUBLIC,
         "token_endpoint_auth_signing_alg_values_supported": SIGNED_BY,
         "revocation_endpoint_auth_methods_supported": OR_PUBLIC,

@@ -8,9 +8,11 @@ use super::error::status;
 use crate::app::App;
 use crate::audit::{Failure, Issuance};
 use crate::grants::authorization_code::AUTHORIZATION_CODE;
+use crate::grants::refresh_token::REFRESH_TOKEN;
 use crate::grants::{Approved, Authenticated, GrantRequest};
 use crate::lifetime::Lifetime;
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
+use crate::model::authorization::Authorization;
 use crate::model::record::{Kind, Record, Whence};
 use crate::model::refusal::{Refusal, Stop};
 use crate::model::token::Token;
@@ -51,6 +53,7 @@ impl<'a> Entry<'a> {
         match params.text("grant_type", GRANT_TYPE_BYTES_MAX) {
             Ok(Some(CLIENT_CREDENTIALS)) => self.refused = Kind::RefusedClientCredentials,
             Ok(Some(AUTHORIZATION_CODE)) => self.refused = Kind::RefusedAuthorizationCode,
+            Ok(Some(REFRESH_TOKEN)) => self.refused = Kind::RefusedRefreshToken,
             _ => {}
         }
         if let Ok(presented) = Presented::read(headers, params) {
@@ -63,6 +66,7 @@ impl<'a> Entry<'a> {
         self.refused = match grant {
             GrantRequest::ClientCredentials(_) => Kind::RefusedClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::RefusedAuthorizationCode,
+            GrantRequest::RefreshToken(_) => Kind::RefusedRefreshToken,
         };
         self.is_asked_by(presented);
     }
@@ -93,6 +97,7 @@ impl<'a> Entry<'a> {
         let kind = match grant {
             GrantRequest::ClientCredentials(_) => Kind::IssuedForClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::IssuedForAuthorizationCode,
+            GrantRequest::RefreshToken(_) => Kind::IssuedForRefreshToken,
         };
         let requested = grant.validity_period().map(Lifetime::as_integer);
         self.issued_as((kind, requested), &client.application, (approved, token));
@@ -131,6 +136,19 @@ impl<'a> Entry<'a> {
             .of_token(&token.audiences, &token.scope)
             .says("Access token revoked")
             .with("jti", token.jti.as_str().into())
+    }
+
+    /// The same of a refresh token, which takes the access tokens of its family along.
+    pub(super) fn gave_back(&self, authorization: &Authorization) -> Record {
+        let date_ms = self.app.clock.now_millis();
+        let apis = authorization.apis.iter();
+        let audiences: Vec<String> = apis.map(|api| api.audience.clone()).collect();
+        Record::new(Kind::RevokedRefreshToken, date_ms, &self.whence, Some(200))
+            .by(self.client_id.as_deref(), self.client_name.as_deref())
+            .about_user(&authorization.user_id)
+            .of_token(&audiences, &authorization.scope().to_text())
+            .says("Refresh token revoked, and the access tokens that came by it")
+            .with("refresh_token_id", authorization.family.as_str().into())
     }
 
     /// Hands the answer on; where it is a refusal, that is recorded.

@@ -13,8 +13,11 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::authorization_codes::Redeemed;
+use super::refresh_exchange::{self, Exchange, Exchanged};
+use super::refresh_families::{self, NewFamily};
 use super::{
-    Store, Write, assertions, authorization_codes, pushed_requests, revocations, sessions, tokens,
+    Store, Write, assertions, authorization_codes, families, pushed_requests, revocations,
+    sessions, tokens,
 };
 use crate::clock::Clock;
 use crate::model::authorization::Pushed;
@@ -70,6 +73,17 @@ pub enum Operation {
         /// The request's own, random.
         mark: String,
     },
+    /// Stores a family of refresh tokens that begins without a code.
+    StoreFamily(Box<NewFamily>),
+    /// Exchanges a refresh token; one that two have used ends what both got.
+    ExchangeRefresh(Box<Exchange>),
+    /// Ends a family whose refresh token is given back (RFC 7009 §2.1).
+    GiveBackFamily {
+        /// The family.
+        id: String,
+        /// What the user has consented to ends as well.
+        takes_grants: bool,
+    },
     /// Records that a session was used.
     TouchSession {
         /// The session.
@@ -102,10 +116,12 @@ pub struct CodeRedemption {
     pub family: String,
     /// The request's own, random.
     pub mark: String,
+    /// The refresh tokens that begin with it.
+    pub refresh: Option<Box<NewFamily>>,
 }
 
 /// What an operation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Effect {
     /// What it is for.
     Changed,
@@ -113,10 +129,12 @@ enum Effect {
     Nothing,
     /// Nothing: it counts once, and another request has it.
     TakenByAnother,
+    /// What became of a refresh token.
+    Exchanged(Exchanged),
 }
 
 /// What came of an operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Done {
     /// The number of the last change of its batch, 0 where there was none.
     last: i64,
@@ -132,7 +150,9 @@ impl Operation {
             Self::RedeemCode(redemption) => &redemption.digest,
             Self::StoreCode(code) => &code.0,
             Self::StorePushed(pushed) => &pushed.0,
-            Self::TouchSession { id, .. } => id,
+            Self::StoreFamily(new) => new.family.id(),
+            Self::ExchangeRefresh(exchange) => &exchange.family,
+            Self::TouchSession { id, .. } | Self::GiveBackFamily { id, .. } => id,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RedeemPushed { digest, .. }
@@ -174,14 +194,12 @@ impl Operation {
                 let (digest, code) = code.as_ref();
                 authorization_codes::insert(tx, digest, code).await?
             }
-            Self::RedeemCode(CodeRedemption {
-                digest,
-                family,
-                mark,
-            }) => match authorization_codes::redeem(tx, (digest, family), mark, now).await? {
-                Redeemed::ByThis => true,
-                Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
-            },
+            Self::RedeemCode(redemption) => {
+                match authorization_codes::redeem(tx, redemption, now).await? {
+                    Redeemed::ByThis => true,
+                    Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
+                }
+            }
             Self::StorePushed(pushed) => {
                 let (digest, pushed) = pushed.as_ref();
                 pushed_requests::insert(tx, digest, pushed).await?
@@ -191,6 +209,14 @@ impl Operation {
                     return Ok(Effect::TakenByAnother);
                 }
                 true
+            }
+            Self::StoreFamily(new) => refresh_families::insert(tx, new).await?,
+            Self::ExchangeRefresh(exchange) => {
+                let exchanged = refresh_exchange::run(tx, exchange, now).await?;
+                return Ok(Effect::Exchanged(exchanged));
+            }
+            Self::GiveBackFamily { id, takes_grants } => {
+                families::give_back(tx, (id, *takes_grants), now).await?
             }
             Self::TouchSession { id, client_id } => {
                 let is_noted = match client_id {
@@ -257,7 +283,7 @@ impl GroupDoor {
         let done = self.run(Operation::RedeemCode(redemption)).await?;
         Ok(match done.effect {
             Effect::TakenByAnother => Err(done.last),
-            Effect::Changed | Effect::Nothing => Ok(()),
+            Effect::Changed | Effect::Nothing | Effect::Exchanged(_) => Ok(()),
         })
     }
 
@@ -268,6 +294,20 @@ impl GroupDoor {
     pub async fn redeem_pushed(&self, digest: String, mark: String) -> Result<bool, Fault> {
         let done = self.run(Operation::RedeemPushed { digest, mark }).await?;
         Ok(done.effect != Effect::TakenByAnother)
+    }
+
+    /// Exchanges a refresh token for a request and waits until that is durable; answers also the
+    /// number of the change by which its family ended, where it did.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn exchange_refresh(&self, exchange: Exchange) -> Result<(Exchanged, i64), Fault> {
+        let operation = Operation::ExchangeRefresh(Box::new(exchange));
+        let done = self.run(operation).await?;
+        match done.effect {
+            Effect::Exchanged(exchanged) => Ok((exchanged, done.last)),
+            _ => Err(Fault::internal("an exchange without an outcome")),
+        }
     }
 
     async fn run(&self, operation: Operation) -> Result<Done, Fault> {
@@ -318,7 +358,7 @@ async fn run_one_by_one(store: &Store, clock: &Clock, batch: &mut Vec<Waiting>) 
         match commit(store, &[&waiting.operation], clock.now()).await {
             Ok(done) => {
                 let nothing = Err(Fault::internal("an operation without an outcome"));
-                answer(waiting, done.first().copied().map_or(nothing, Ok));
+                answer(waiting, done.first().cloned().map_or(nothing, Ok));
             }
             Err(Failed::Within(fault)) => answer(waiting, Err(fault)),
             Err(Failed::AtTheDoor(fault)) => {

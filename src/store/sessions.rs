@@ -22,7 +22,7 @@ macro_rules! select {
 }
 
 #[derive(FromRow)]
-struct SessionRow {
+pub(super) struct SessionRow {
     id: String,
     user_id: String,
     position: i64,
@@ -41,7 +41,12 @@ struct SessionRow {
 }
 
 impl SessionRow {
-    fn into_session(self) -> Result<Session, Fault> {
+    /// True where it is the session of this id.
+    pub(super) fn is(&self, id: &str) -> bool {
+        self.id == id
+    }
+
+    pub(super) fn into_session(self) -> Result<Session, Fault> {
         Ok(Session {
             id: self.id,
             user_id: self.user_id,

@@ -167,6 +167,9 @@ macro_rules! active {
                 select 1 from revocations r
                  where r.object in ('all', 'application ' || t.client_id, 'user ' || t.subject)
                    and r.number > t.position)
+           and (t.family is null or not exists (
+                select 1 from revocations r
+                 where r.object = 'users_of ' || t.client_id and r.number > t.position))
            and not exists (
                 select 1 from token_apis a join revocations r
                     on r.object in ('api ' || a.audience,
@@ -354,6 +357,15 @@ pub async fn is_any_covered(
             client_id,
             number
         ),
+        Covered::UsersOf(client_id) => run!(
+            fetch_optional,
+            conn,
+            (String,),
+            "select id from tokens
+              where client_id = $1 and family is not null and position < $2 limit 1",
+            client_id,
+            number
+        ),
         Covered::UserGrant {
             client_id,
             audience,
@@ -434,6 +446,15 @@ pub async fn sweep_covered(
                 select t.id from token_apis a join tokens t on t.id = a.token_id
                  where a.audience = $1 and t.client_id = $2 and t.position < $3 limit $4)",
             audience,
+            client_id,
+            number,
+            rows_max
+        ),
+        Covered::UsersOf(client_id) => execute!(
+            tx,
+            "delete from tokens where digest in (
+                select digest from tokens
+                 where client_id = $1 and family is not null and position < $2 limit $3)",
             client_id,
             number,
             rows_max

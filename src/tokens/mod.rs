@@ -11,5 +11,6 @@ pub mod logout_token;
 pub mod opaque;
 pub mod pushed;
 pub mod recognise;
+pub mod refresh;
 pub mod request_object;
 pub mod ticket;

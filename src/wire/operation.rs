@@ -41,15 +41,17 @@ pub(crate) enum Access {
     User,
     /// A Management token with any of these scopes.
     AnyOf(&'static [&'static str]),
+    /// A Management token with all of these scopes.
+    AllOf(&'static [&'static str]),
 }
 
 impl Access {
-    /// The scopes of which one is needed.
+    /// The scopes of which one is needed, or all.
     pub(crate) fn scopes(&self) -> &[&'static str] {
         match self {
             Self::Open | Self::Application | Self::User => &[],
             Self::ApplicationOr(scope) => std::slice::from_ref(scope),
-            Self::AnyOf(scopes) => scopes,
+            Self::AnyOf(scopes) | Self::AllOf(scopes) => scopes,
         }
     }
 }
@@ -63,6 +65,8 @@ pub(crate) enum Body {
     Optional(Tables),
     /// A form or JSON.
     Fields(Tables),
+    /// A form with a file in it (RFC 7578): the file's name, and what stands beside it.
+    Upload(&'static str, Tables),
     /// A form or JSON of a protocol endpoint, where what is unknown is ignored (RFC 6749 §3.2).
     Parameters(Tables),
 }
@@ -72,7 +76,10 @@ impl Body {
     pub(crate) const fn tables(self) -> Tables {
         match self {
             Self::None => &[],
-            Self::Optional(tables) | Self::Fields(tables) | Self::Parameters(tables) => tables,
+            Self::Upload(_, tables)
+            | Self::Optional(tables)
+            | Self::Fields(tables)
+            | Self::Parameters(tables) => tables,
         }
     }
 }

@@ -225,7 +225,6 @@ both_stores! {
             ("registration_endpoint", "/oidc/register"),
             ("userinfo_endpoint", "/userinfo"),
             ("device_authorization_endpoint", "/oauth/device/code"),
-            ("pushed_authorization_request_endpoint", "/oauth/par"),
         ] {
             assert!(said.get(name).is_none(), "{name}");
             get(node, path).await.expect_error(StatusCode::NOT_FOUND, "not_found");

@@ -5,18 +5,25 @@ mod apis;
 mod applications;
 mod assertions;
 mod audit;
+mod authorization_codes;
+mod authorizations;
 mod client_credentials;
 mod client_grants;
+mod families;
 mod feed;
 mod group;
 mod issuances;
 mod jobs;
 mod keys;
 mod migrate;
+mod refresh_exchange;
+mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod users;
 
@@ -173,6 +180,7 @@ fn application(client_id: &str) -> Application {
         sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
+        request_credentials: Vec::new(),
     }
 }
 
