@@ -113,7 +113,9 @@ impl Asked<'_> {
         let age = self.ground.now - session.authenticated_at;
         let is_young = request.max_age.is_none_or(|max| age <= max);
         let prompt = request.prompt;
-        let is_asked_for = prompt.login || prompt.select_account || prompt.create;
+        // OpenID Connect Core §3.1.2.1: max_age=0 is prompt=login.
+        let is_asked_for =
+            prompt.login || prompt.select_account || prompt.create || request.max_age == Some(0);
         let is_after = session.authenticated_at >= self.ticket.made_at;
         is_meant && (is_after || is_young && !is_asked_for)
     }

@@ -90,6 +90,8 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "claims_parameter_supported": true,
+        // RFC 9207 §3.
+        "authorization_response_iss_parameter_supported": true,
         "request_parameter_supported": true,
         "request_object_signing_alg_values_supported": SIGNED_BY,
         "require_signed_request_object": false,

@@ -133,6 +133,16 @@ enum Effect {
     Exchanged(Exchanged),
 }
 
+impl Effect {
+    const fn of_taking(is_taken: bool) -> Self {
+        if is_taken {
+            Self::Changed
+        } else {
+            Self::TakenByAnother
+        }
+    }
+}
+
 /// What came of an operation.
 #[derive(Clone, Debug)]
 struct Done {
@@ -180,35 +190,25 @@ impl Operation {
             Self::RevokeSigned { name, expires_at } => {
                 revocations::revoke_token(tx, name, *expires_at).await?
             }
-            Self::RedeemAssertion(Redemption {
-                digest,
-                mark,
-                ends_at,
-            }) => {
-                if !assertions::redeem(tx, digest, mark, *ends_at).await? {
-                    return Ok(Effect::TakenByAnother);
-                }
-                true
+            Self::RedeemAssertion(own) => {
+                let redeemed = assertions::redeem(tx, &own.digest, &own.mark, own.ends_at);
+                return Ok(Effect::of_taking(redeemed.await?));
             }
             Self::StoreCode(code) => {
                 let (digest, code) = code.as_ref();
                 authorization_codes::insert(tx, digest, code).await?
             }
             Self::RedeemCode(redemption) => {
-                match authorization_codes::redeem(tx, redemption, now).await? {
-                    Redeemed::ByThis => true,
-                    Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
-                }
+                let redeemed = authorization_codes::redeem(tx, redemption, now).await?;
+                return Ok(Effect::of_taking(redeemed == Redeemed::ByThis));
             }
             Self::StorePushed(pushed) => {
                 let (digest, pushed) = pushed.as_ref();
                 pushed_requests::insert(tx, digest, pushed).await?
             }
             Self::RedeemPushed { digest, mark } => {
-                if !pushed_requests::redeem(tx, digest, mark).await? {
-                    return Ok(Effect::TakenByAnother);
-                }
-                true
+                let redeemed = pushed_requests::redeem(tx, digest, mark).await?;
+                return Ok(Effect::of_taking(redeemed));
             }
             Self::StoreFamily(new) => refresh_families::insert(tx, new).await?,
             Self::ExchangeRefresh(exchange) => {

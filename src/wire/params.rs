@@ -152,15 +152,14 @@ impl Params {
     pub(crate) fn whole_number(&self, name: &str) -> Result<Option<i64>, Refusal> {
         /// Those of the largest number.
         const DIGITS_MAX: usize = 19;
-        let number = match self.get(name) {
-            Some(Sent::Number(number)) => Some(*number).filter(|number| *number >= 0),
-            _ => {
-                let Some(text) = self.text(name, DIGITS_MAX)? else {
-                    return Ok(None);
-                };
-                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-                text.parse().ok().filter(|_| digits)
-            }
+        let number = if let Some(Sent::Number(number)) = self.get(name) {
+            Some(*number).filter(|number| *number >= 0)
+        } else {
+            let Some(text) = self.text(name, DIGITS_MAX)? else {
+                return Ok(None);
+            };
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| digits)
         };
         let wrong = || format!("Parameter '{name}' must be a whole number from 0 on.");
         let number = number.ok_or_else(|| Refusal::invalid_request(wrong()))?;

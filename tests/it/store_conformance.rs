@@ -16,6 +16,7 @@ mod issuances;
 mod jobs;
 mod keys;
 mod migrate;
+mod pushed_requests;
 mod refresh_exchange;
 mod refresh_families;
 mod revocations;

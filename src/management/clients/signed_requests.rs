@@ -76,12 +76,12 @@ impl Named {
 fn keep(application: &mut Application, named: Option<(&mut Fields, Vec<String>)>) {
     let value = named.map_or(Value::Null, |(members, ids)| {
         let is_required = members.boolean("required") == Some(true);
-        let mut own = json!({ "required": is_required });
+        let mut own = Map::from_iter([("required".to_owned(), is_required.into())]);
         if !ids.is_empty() {
             let ids = ids.into_iter().map(|id| json!({ "id": id }));
-            own["credentials"] = ids.collect();
+            own.insert("credentials".to_owned(), ids.collect());
         }
-        own
+        own.into()
     });
     let named = Map::from_iter([(NAME.to_owned(), value)]);
     application.described.overlay(named);
