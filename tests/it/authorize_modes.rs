@@ -47,7 +47,7 @@ both_stores! {
         let header = |name: &str| answer.headers[name].to_str().unwrap();
         assert!(header("cache-control").contains("no-store"), "{:?}", answer.headers);
         let policy = header("content-security-policy");
-        assert!(policy.contains("form-action https://app.example"), "{policy}");
+        assert!(policy.contains("form-action 'self' https://app.example;"), "{policy}");
         assert!(!policy.contains("unsafe-inline"), "{policy}");
         let all = ["code", "access_token", "token_type", "expires_in", "scope", "id_token", "state", "iss"];
         assert_eq!(fields(&answer.body), all);

@@ -158,7 +158,7 @@ both_stores! {
             assert_eq!(error_of(world, &shop, &object).await, "invalid_request_object", "{object}");
         }
         // Without a redirect URI beside it that is the application's own, a page says so.
-        let path = authorize_path(&[("client_id", shop.client.id.as_str()), ("request", "x.y.z")]);
+        let path = authorize_path(&[("client_id", shop.client.id.as_str()), ("request", "x.y.z"), ("scope", "openid")]);
         let page = stays_here(&Person::stranger(), node, &path).await;
         assert!(page.contains("invalid_request_object"), "{page}");
         let inside = shop.object(world, json!({ "redirect_uri": "https://evil.example/" }));
