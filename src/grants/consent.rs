@@ -145,21 +145,27 @@ pub struct By<'a> {
     pub claims: ClaimsRequest,
 }
 
-/// Keeps what has been consented to. A grant that the user had is the caller's reading with more in it,
-/// and two consents at one moment leave the later one's.
+/// Keeps what has been consented to, with what is there by now: of two consents at one moment neither
+/// takes the other's scopes away.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn keep(
-    wanted: &[UserGrant],
+    mut wanted: Vec<UserGrant>,
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<(), Fault> {
     if wanted.is_empty() {
         return Ok(());
     }
+    // In one order, so that two of them cannot wait for each other.
+    wanted.sort_by(|a, b| a.api_id.cmp(&b.api_id));
     let mut tx = means.store.write().await?;
-    for grant in wanted {
-        store::user_grants::upsert(&mut tx, grant).await?;
+    for mut grant in wanted {
+        let there = store::user_grants::hold(&mut tx, &grant).await?;
+        if there.is_live(ground.now) {
+            grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
+        }
+        store::user_grants::upsert(&mut tx, &grant).await?;
     }
     tx.commit(ground.now).await?;
     Ok(())

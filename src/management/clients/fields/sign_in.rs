@@ -29,6 +29,7 @@ pub(in super::super) const TABLE: &[Field] = &[
         &["allow_always", "open_redirect_protection"],
     ),
     boolean("skip_non_verifiable_callback_uri_confirmation_prompt").or_null(),
+    boolean("require_pushed_authorization_requests").or_null(),
     integer("par_request_expiry", 10, 600).or_null(),
     boolean("cross_origin_authentication"),
     formed("cross_origin_loc", 0, URL_CHARS_MAX, Form::Uri).or_null(),
