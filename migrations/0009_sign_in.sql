@@ -75,8 +75,9 @@ create table pushed_requests (
 );
 create index pushed_requests_by_end on pushed_requests (expires_at);
 
--- A row for each family of refresh tokens. `current_digest` is the unused one's; the one before is
--- answered with the same successor, which lies here under a key that only that token opens.
+-- A row for each family of refresh tokens. `current_digest` is the newest one's; the one before is
+-- answered with the same successor, which lies here under a key that only that token opens, up to
+-- `replays` times. The mark is the last replaying request's own: run again, it counts once.
 create table refresh_families (
     id text primary key,
     client_id text not null references applications (client_id) on delete cascade,
@@ -89,7 +90,8 @@ create table refresh_families (
     previous_digest text,
     sealed_successor text,
     rotated_at bigint,
-    replays bigint not null,
+    replays bigint not null default 0,
+    mark text,
     initial_ip text,
     initial_user_agent text,
     last_ip text,
@@ -99,19 +101,35 @@ create table refresh_families (
     ends_at bigint,
     last_exchanged_at bigint,
     used_at bigint not null,
-    check (ends_at is null or ends_at > created_at)
+    check (ends_at is null or ends_at > created_at),
+    check ((previous_digest is null) = (sealed_successor is null)),
+    check ((previous_digest is null) = (rotated_at is null))
 );
-create index refresh_families_by_user on refresh_families (user_id, created_at, id);
-create index refresh_families_by_application on refresh_families (client_id, used_at);
+create index refresh_families_by_user on refresh_families (user_id, client_id, created_at, id);
+create index refresh_families_by_application on refresh_families (client_id, created_at, id);
+create index refresh_families_by_use on refresh_families (client_id, used_at);
 create index refresh_families_by_session on refresh_families (session_id);
 create index refresh_families_by_end on refresh_families (ends_at);
+create index refresh_families_by_age on refresh_families (created_at, id);
+-- What a family is for. `place` is as in user_grants; the audience is userinfo's where no API is meant.
+create table refresh_family_apis (
+    family_id text not null references refresh_families (id) on delete cascade,
+    place text not null,
+    audience text not null,
+    primary key (family_id, place)
+);
+create index refresh_family_apis_by_audience on refresh_family_apis (audience);
+-- Today's terms of an application, for the sweep; unset: without end.
+alter table applications add column refresh_lifetime_seconds bigint;
+alter table applications add column refresh_idle_seconds bigint;
 
 -- Back-channel logout: who is still to be told. Tried again until `ends_at`.
 create table logout_notices (
     id text primary key,
     client_id text not null references applications (client_id) on delete cascade,
     user_id text not null,
-    session_id text,
+    session_id text not null,
+    url text not null,
     attempts bigint not null,
     next_attempt_at bigint not null,
     ends_at bigint not null
@@ -128,3 +146,13 @@ alter table apis add column user_grant_seconds bigint check (user_grant_seconds 
 -- What a stored user token came from.
 alter table tokens add column family text;
 create index tokens_by_family on tokens (family);
+-- What userinfo tells beside the claims of the scopes: a JSON list of names.
+alter table tokens add column userinfo_claims text;
+
+-- What signs an application's ID tokens, where it says so: keys are made for what is in use.
+alter table applications add column id_token_alg text;
+update applications set id_token_alg = case
+    when described like '%"jwt_configuration":{"alg":"RS256"%' then 'RS256'
+    when described like '%"jwt_configuration":{"alg":"RS512"%' then 'RS512'
+    when described like '%"jwt_configuration":{"alg":"PS256"%' then 'PS256'
+end;

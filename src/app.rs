@@ -12,13 +12,15 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
+use crate::login::Pages;
+use crate::logout::notices::Notices;
 use crate::mail::Mailer;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
-use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tls::Door;
@@ -41,19 +43,19 @@ pub struct App {
     /// APIs, applications, client grants and revocations as this node sees them.
     pub directory: Arc<Directory>,
     /// Issues tokens.
-    pub mint: Mint,
+    pub mint: Arc<Mint>,
     /// What happened, for the operators.
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
     pub secrets: SecretChecker,
     /// Users, and how they sign in.
     pub users: Users,
+    /// What people see in a browser.
+    pub pages: Arc<Pages>,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
     pub assertion_audiences: Vec<String>,
-    /// The RFC 8414 document.
-    pub metadata: String,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
     pub tls: Option<Door>,
     /// The OpenAPI document.
@@ -98,29 +100,42 @@ impl App {
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
+        let mailer = Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?;
+        let users = Users::new(
+            store.clone(),
+            &config,
+            &prepared.slow_hashes,
+            &prepared.digester,
+            mailer,
+        );
+        let mint = Arc::new(Mint {
+            issuer: issuer.clone(),
+            keys: prepared.keys,
+            digester: prepared.digester,
+            tickets: prepared.tickets,
+            door,
+            store: store.clone(),
+            default_algorithm: config.tokens.default_signing_alg,
+        });
+        background.tasks.spawn(
+            Notices::new(
+                store.clone(),
+                Arc::clone(&directory),
+                Arc::clone(&mint),
+                clock.clone(),
+            )
+            .run(background.stop.clone()),
+        );
         let app = Self {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
-            metadata: discovery::metadata(&issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
-            users: Users::new(
-                store.clone(),
-                &config,
-                &prepared.slow_hashes,
-                &prepared.digester,
-                Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
-            ),
-            mint: Mint {
-                issuer: issuer.clone(),
-                keys: prepared.keys,
-                digester: prepared.digester,
-                door,
-                store: store.clone(),
-                default_algorithm: config.tokens.default_signing_alg,
-            },
+            mint,
             audit,
             secrets: prepared.secrets,
+            pages: Pages::new(&config.branding, &issuer),
+            users,
             config,
             issuer,
             clock,
@@ -149,6 +164,18 @@ impl App {
             mint: &self.mint,
             store: &self.store,
             whence,
+            refresh: self.config.refresh,
+        }
+    }
+
+    /// Who is signed in.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions {
+            directory: &self.directory,
+            store: &self.store,
+            digester: &self.mint.digester,
+            door: &self.mint.door,
         }
     }
 

@@ -41,6 +41,7 @@ pub use self::tls::{Tls, TlsFiles, UnfitFile};
 pub use self::user_tickets::UserTickets;
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
+use crate::model::refresh;
 use crate::secret::Secret;
 
 /// Everything that can be set, checked. `config/identity.toml` says what each setting does.
@@ -56,6 +57,8 @@ pub struct Config {
     pub lifetimes: ServerLifetimes,
     /// Tokens of all kinds.
     pub tokens: Tokens,
+    /// Refresh tokens.
+    pub refresh: refresh::Rules,
     /// Signing keys and the master key.
     pub keys: Keys,
     /// Sizes of what a node keeps in memory.
@@ -97,6 +100,7 @@ impl Config {
             store: StoreConfig::read(reader),
             lifetimes: lifetimes(reader),
             tokens: Tokens::read(reader),
+            refresh: refresh_rules(reader),
             keys: Keys::read(reader),
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
@@ -270,6 +274,8 @@ pub struct Tokens {
     pub default_signing_alg: SigningAlgorithm,
     /// APIs in one token.
     pub apis_per_token_max: usize,
+    /// How long an authorization code waits for its exchange.
+    pub authorization_code_seconds: i64,
 }
 
 impl Tokens {
@@ -278,7 +284,18 @@ impl Tokens {
         Self {
             default_signing_alg: alg.unwrap_or(SigningAlgorithm::Rs256),
             apis_per_token_max: reader.integer("tokens.apis_per_token_max", 1..=100),
+            authorization_code_seconds: reader
+                .integer("tokens.authorization_code_seconds", 10..=600),
         }
+    }
+}
+
+/// `[refresh]`: the model owns the type and knows what follows from it.
+fn refresh_rules(reader: &mut Reader) -> refresh::Rules {
+    refresh::Rules {
+        replay_seconds: reader.integer("refresh.replay_seconds", 0..=3600),
+        replays_max: reader.integer("refresh.replays_max", 0..=1000),
+        families_max: reader.integer("refresh.families_per_user_and_application_max", 1..=10_000),
     }
 }
 

@@ -57,6 +57,7 @@ fn document(listed: &[Listed], url: &str) -> Value {
             "securitySchemes": {
                 "management": { "type": "http", "scheme": "bearer" },
                 "application": { "type": "http", "scheme": "basic" },
+                "user": { "type": "http", "scheme": "bearer" },
             },
             "schemas": { "Problem": problem(), "Refusal": refusal() },
         },
@@ -78,12 +79,15 @@ fn operation(line: &Listed) -> Value {
         "responses": responses(line),
         "security": security(operation.access),
     });
-    if let Access::AnyOf(scopes) = operation.access {
-        described["description"] = format!(
-            "Needs a Management token with any of: {}.",
-            scopes.join(", ")
-        )
-        .into();
+    let scopes = match operation.access {
+        Access::AnyOf(scopes) => Some(("any", scopes)),
+        Access::AllOf(scopes) => Some(("all", scopes)),
+        Access::Open | Access::Application | Access::ApplicationOr(_) | Access::User => None,
+    };
+    if let Some((how_many, scopes)) = scopes {
+        let scopes = scopes.join(", ");
+        let text = format!("Needs a Management token with {how_many} of: {scopes}.");
+        described["description"] = text.into();
     }
     match operation.body {
         Body::None => {}
@@ -162,10 +166,13 @@ fn security(access: Access) -> Value {
         Access::ApplicationOr(scope) => {
             json!([{ "application": [] }, { "management": [scope] }, {}])
         }
+        // A form may hold it too.
+        Access::User => json!([{ "user": [] }, {}]),
         Access::AnyOf(scopes) => scopes
             .iter()
             .map(|scope| json!({ "management": [scope] }))
             .collect(),
+        Access::AllOf(scopes) => json!([{ "management": scopes }]),
     }
 }
 
@@ -201,7 +208,7 @@ fn refusals(line: &Listed) -> BTreeSet<u16> {
     match operation.access {
         Access::Open => {}
         Access::Application | Access::ApplicationOr(_) => statuses.extend([400, 401]),
-        Access::AnyOf(_) => statuses.extend([400, 401, 403]),
+        Access::AnyOf(_) | Access::AllOf(_) | Access::User => statuses.extend([400, 401, 403]),
     }
     if !matches!(operation.body, Body::None) {
         statuses.extend([400, 408, 413]);
@@ -219,6 +226,12 @@ fn success(answer: Answer) -> Value {
         Answer::List(tables) => json!({ "type": "array", "items": of_answer(tables) }),
         Answer::Page(collection, tables) => page(collection, &of_answer(tables)),
         Answer::Json(description) => json!({ "description": description }),
+        Answer::Html => {
+            return json!({
+                "description": "A page",
+                "content": { "text/html": { "schema": { "type": "string" } } },
+            });
+        }
     };
     json!({
         "description": "Success",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,14 +13,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
+use crate::login::{self, consent, sign_in};
 use crate::management::answer::{self, Problem};
 use crate::management::{
-    client_grants, client_secrets, client_tokens, clients, credentials, jobs, logs, refusals,
-    resource_servers, secrets, signing_keys, stats, tenant_settings, token_lifetime, tokens,
-    user_blocks, user_tickets, users,
+    client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
+    jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
+    tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{discovery, introspect, revoke, token};
+use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -32,7 +33,11 @@ const PANICKED: &str = "a request panicked";
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
-    for_servers().merge(for_pages()).merge(for_everybody())
+    for_servers()
+        .merge(for_pages())
+        .merge(for_users())
+        .merge(for_pages_and_tokens())
+        .merge(for_everybody())
 }
 
 /// Routes that no page in a browser reads.
@@ -40,6 +45,9 @@ fn for_servers() -> Routes {
     Routes::new()
         .post("/oauth/introspect", introspect::post, &introspect::POST)
         .post("/introspect", introspect::post, &introspect::POST)
+        .get("/authorize", authorize::get, &authorize::GET)
+        .post("/authorize", authorize::post, &authorize::POST)
+        .get("/authorize/resume", authorize::resume, &authorize::RESUME)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -54,11 +62,30 @@ fn for_pages() -> Routes {
         .post("/revoke", revoke::post, &revoke::POST)
 }
 
+/// Pages for users, and what leads to them.
+#[rustfmt::skip]
+fn for_users() -> Routes {
+    Routes::new()
+        .get("/u/login", sign_in::get, &sign_in::GET)
+        .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/consent", consent::get, &consent::GET)
+        .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/assets/{file}", login::asset, &login::ASSET)
+}
+
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
+}
+
 /// Documents for everybody.
 #[rustfmt::skip]
 fn for_everybody() -> Routes {
     Routes::new()
         .get("/.well-known/oauth-authorization-server", discovery::get_metadata, &discovery::METADATA)
+        .get("/.well-known/openid-configuration", discovery::get_metadata, &discovery::OPENID)
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
@@ -101,6 +128,29 @@ fn management() -> Routes {
         .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
         .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
         .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/grants", grants::list, &grants::LIST)
+        .delete("/grants", grants::delete_of_user, &grants::DELETE_OF_USER)
+        .patch("/grants/{id}", grants::update, &grants::UPDATE)
+        .delete("/grants/{id}", grants::delete, &grants::DELETE)
+        .get("/sessions/{id}", sessions::get, &sessions::GET)
+        .patch("/sessions/{id}", sessions::update, &sessions::UPDATE)
+        .delete("/sessions/{id}", sessions::delete, &sessions::DELETE)
+        .post("/sessions/{id}/revoke", sessions::revoke, &sessions::REVOKE)
+        .get("/users/{id}/sessions", sessions::list_of_user, &sessions::LIST_OF_USER)
+        .delete("/users/{id}/sessions", sessions::delete_of_user, &sessions::DELETE_OF_USER)
+        .get("/refresh-tokens", refresh_tokens::list, &refresh_tokens::LIST)
+        .post("/refresh-tokens/revoke", refresh_tokens::revoke, &refresh_tokens::REVOKE)
+        .get("/refresh-tokens/{id}", refresh_tokens::get, &refresh_tokens::GET)
+        .patch("/refresh-tokens/{id}", refresh_tokens::update, &refresh_tokens::UPDATE)
+        .delete("/refresh-tokens/{id}", refresh_tokens::delete, &refresh_tokens::DELETE)
+        .get("/users/{id}/refresh-tokens",
+            refresh_tokens::list_of_user, &refresh_tokens::LIST_OF_USER)
+        .delete("/users/{id}/refresh-tokens",
+            refresh_tokens::delete_of_user, &refresh_tokens::DELETE_OF_USER)
+        .post("/users/{id}/revoke-access", users_access::revoke, &users_access::REVOKE)
+        .get("/device-credentials", device_credentials::list, &device_credentials::LIST)
+        .delete("/device-credentials/{id}",
+            device_credentials::delete, &device_credentials::DELETE)
         .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
         .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
         .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
@@ -147,18 +197,34 @@ pub fn router(app: &Arc<App>) -> Router {
     };
     let routes = for_servers()
         .router
-        .merge(with(for_pages(), cors::of_applications(app)))
-        .merge(with(for_everybody(), cors::of_everybody()));
+        .merge(with(
+            for_pages(),
+            cors::of_applications(app, &[Method::POST]),
+        ))
+        .merge(with(
+            for_pages_and_tokens(),
+            cors::of_applications(app, &[Method::GET, Method::POST]),
+        ))
+        .merge(with(for_everybody(), cors::of_everybody()))
+        .merge(login::refuse_forged_posts(
+            for_users().router,
+            &app.pages,
+            &app.issuer,
+        ));
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes
     } else {
-        // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
-        let inserted = format!("/.well-known/oauth-authorization-server{path}");
-        routes.clone().nest(path, routes).route(
-            &inserted,
-            get(discovery::get_metadata).layer(cors::of_everybody()),
-        )
+        // RFC 8414 §3.1 and §5: the issuer's path stands behind the well-known name.
+        let names = ["oauth-authorization-server", "openid-configuration"];
+        names
+            .iter()
+            .fold(routes.clone().nest(path, routes), |all, name| {
+                all.route(
+                    &format!("/.well-known/{name}{path}"),
+                    get(discovery::get_metadata).layer(cors::of_everybody()),
+                )
+            })
     };
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -2,6 +2,7 @@
 
 mod check;
 mod seal;
+mod sealer;
 pub mod slow;
 
 use std::fmt;
@@ -11,7 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use check::SecretChecker;
-pub use seal::{MasterKeys, Unsealed};
+
+pub use seal::{MasterKeys, Unsealed, seal_under, unseal_under};
+pub use sealer::Sealer;
 
 /// Secrets of this length and more are kept as keyed digests; shorter ones as argon2id.
 pub const LONG_SECRET_CHARS: usize = 32;
@@ -122,6 +125,24 @@ impl Digester {
     #[must_use]
     pub fn digest(&self, secret: &str) -> String {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, secret.as_bytes()))
+    }
+
+    /// A tag by which bytes are known as ours again. What is digested is text, which holds no zero
+    /// byte: no tag is a digest, and none of one domain is one of another.
+    #[must_use]
+    pub fn tag(&self, domain: &str, bytes: &[u8]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [b"\0", domain.as_bytes(), b"\0", bytes] {
+            context.update(part);
+        }
+        let tag = context.sign();
+        tag.as_ref().first_chunk().copied().unwrap_or_default()
+    }
+
+    /// True where the tag is that of the bytes, compared in constant time.
+    #[must_use]
+    pub fn is_tag(&self, domain: &str, bytes: &[u8], tag: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.tag(domain, bytes), tag).is_ok()
     }
 }
 

@@ -5,14 +5,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AuditConfig, Sweep};
-use crate::model::change::Change;
+use crate::logout;
+use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
 use crate::store::{
     self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
-    known_addresses, tokens, user_tickets,
+    known_addresses, refresh_families, tokens, user_tickets,
 };
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
@@ -26,11 +27,11 @@ pub async fn run(
         loop {
             sleep(config.interval).await;
             let (now, rows_max) = (clock.now(), config.batch_rows_max);
-            let swept =
-                async {
-                    Ok(once(&store, now, rows_max).await?
-                        + audit(&store, now, &kept, rows_max).await?)
-                };
+            let swept = async {
+                Ok(once(&store, now, rows_max).await?
+                    + logout::end_expired(&store, now).await?
+                    + audit(&store, now, &kept, rows_max).await?)
+            };
             match swept.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept"),
@@ -57,6 +58,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
             + user_tickets::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
             + authorization_codes::sweep(&mut tx, now, rows_max).await?
+            + refresh_families::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;
         let keys = keys::sweep(&mut tx, now, rows_max).await?;
@@ -99,8 +101,8 @@ pub async fn audit(
     }
 }
 
-/// Stored tokens that a wholesale revocation covers are removed first; the revocation itself goes
-/// when it covers nothing any more. The write door is taken only where there is something to do.
+/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the
+/// revocation itself goes when it covers nothing any more. The write door is taken only where there is something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
     let revocations = revocations::all(&mut *store.read().await?).await?;
@@ -115,6 +117,7 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
             swept += tokens::sweep_covered(&mut tx, covered, *number, rows_max).await?;
             tx.commit(now).await?;
         }
+        swept += sweep_covered_families(store, (covered, *number), now, rows_max).await?;
         if *ends_at <= now {
             let mut tx = store.write().await?;
             revocations::forget(&mut tx, covered, *number).await?;
@@ -122,4 +125,27 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
         }
     }
     Ok(swept)
+}
+
+/// Refresh tokens outlive the revocation, so none that it covers may be left when it goes.
+async fn sweep_covered_families(
+    store: &Store,
+    (covered, number): (&Covered, i64),
+    now: i64,
+    rows_max: i64,
+) -> Result<u64, Fault> {
+    let mut swept = 0;
+    loop {
+        let mut conn = store.read().await?;
+        let ids = refresh_families::covered(&mut conn, covered, number, rows_max).await?;
+        drop(conn);
+        if ids.is_empty() {
+            return Ok(swept);
+        }
+        let mut tx = store.write().await?;
+        for id in &ids {
+            swept += u64::from(refresh_families::delete(&mut tx, id).await?);
+        }
+        tx.commit(now).await?;
+    }
 }

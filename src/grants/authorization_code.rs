@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::user_token::{self, Asked};
-use super::{Approved, Authenticated, Ground, Means};
+use super::{Approved, Authenticated, Ground, Means, refresh_token};
 use crate::lifetime::{Lifetime, TokenKind};
 use crate::model::application::Application;
 use crate::model::audience::Named;
@@ -62,13 +62,20 @@ pub(super) async fn decide(
         is_unpushed: request.validity_period.is_none() && !code.request.is_pushed,
     };
     let approved = user_token::approve(&asked, client, (ground, means)).await?;
+    let consent = approved.authorization_expires_in;
+    let first = refresh_token::first(&code.authorization, client, consent, (ground, means));
+    let (token, row) = first.await?.map(|own| (own.token, own.row)).unzip();
     let redemption = CodeRedemption {
         digest,
         family: code.authorization.family.clone(),
         mark: secret::random_text(16),
+        refresh: row.map(Box::new),
     };
     match means.mint.door.redeem_code(redemption).await? {
-        Ok(()) => Ok(approved),
+        Ok(()) => Ok(Approved {
+            refresh_token: token,
+            ..approved
+        }),
         Err(number) => {
             ground.directory.catch_up(number).await?;
             Err(invalid("used for the second time; what the first use got has ended").into())

@@ -7,7 +7,7 @@ use super::targets;
 use crate::lifetime::{
     self, ApiTerms, ApplicationLifetimes, Decision, Lifetime, ServerLifetimes, TokenKind,
 };
-use crate::model::api::{Api, ClientPolicy};
+use crate::model::api::{Api, ClientPolicy, UserPolicy};
 use crate::model::application::Application;
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::fault::Fault;
@@ -277,10 +277,13 @@ pub async fn explain(
     })
 }
 
-/// An ended grant counts as none, so it does not shorten either.
+/// An ended grant counts as none, so it does not shorten either; nor does one that is not needed. What
+/// users have consented to is not looked at: the question names none.
 fn terms<'a>(api: &'a Api, question: &Question, grants: &[ClientGrant], now: i64) -> ApiTerms<'a> {
     let subject = subject(question.flow);
+    let counts = subject == SubjectType::Client || api.user_policy != UserPolicy::AllowAll;
     let grant = grants.iter().find(|grant| grant.is_for(api, subject, now));
+    let grant = grant.filter(|_| counts);
     ApiTerms {
         identifier: &api.identifier,
         system: api.system,
@@ -305,14 +308,20 @@ fn refused(
     if credential.has_ended {
         return Some("invalid_client");
     }
-    let is_open = |api: &Api| {
-        api.client_policy == ClientPolicy::RequireClientGrant
-            && grants
-                .iter()
-                .any(|grant| grant.is_for(api, SubjectType::Client, now))
+    let subject = subject(question.flow);
+    let is_granted = |api: &Api| grants.iter().any(|grant| grant.is_for(api, subject, now));
+    let is_open = |api: &Api| match subject {
+        SubjectType::Client => {
+            api.client_policy == ClientPolicy::RequireClientGrant && is_granted(api)
+        }
+        SubjectType::User => match api.user_policy {
+            UserPolicy::AllowAll => true,
+            UserPolicy::RequireClientGrant => is_granted(api),
+            UserPolicy::DenyAll => false,
+        },
     };
-    let needs_grants = question.flow == Flow::ClientCredentials && question.application.is_some();
-    (needs_grants && !question.apis.iter().all(is_open)).then_some("access_denied")
+    let is_of_somebody = question.application.is_some();
+    (is_of_somebody && !question.apis.iter().all(is_open)).then_some("access_denied")
 }
 
 /// The credential that the token would be issued under.

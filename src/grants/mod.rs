@@ -2,10 +2,13 @@
 //! result is an approval or a refusal; a refusal is a result, not an error.
 
 pub mod authorization_code;
+pub mod authorize;
 pub mod client_credentials;
 pub mod explain;
+pub mod refresh_token;
 pub mod targets;
 pub mod user_token;
+pub mod userinfo;
 
 use std::sync::Arc;
 
@@ -14,6 +17,7 @@ use crate::lifetime::{Lifetime, ServerLifetimes};
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
 use crate::model::fault::Fault;
 use crate::model::record::Whence;
+use crate::model::refresh::Rules;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::secret::Secret;
 use crate::store::Store;
@@ -21,6 +25,7 @@ use crate::tokens::id_token::IdToken;
 use crate::tokens::issue::{Approval, Mint};
 
 use self::authorization_code::AUTHORIZATION_CODE;
+use self::refresh_token::REFRESH_TOKEN;
 
 /// A token request by grant type, parsed.
 #[derive(Clone, Debug)]
@@ -29,11 +34,13 @@ pub enum GrantRequest {
     ClientCredentials(client_credentials::Request),
     /// RFC 6749 §4.1.3.
     AuthorizationCode(authorization_code::Request),
+    /// RFC 6749 §6.
+    RefreshToken(refresh_token::Request),
 }
 
 impl GrantRequest {
     /// The grant types that exist, as they are advertised.
-    pub const TYPES: [&str; 2] = [AUTHORIZATION_CODE, CLIENT_CREDENTIALS];
+    pub const TYPES: [&str; 3] = [AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS];
 
     /// The lifetime that it asks for.
     #[must_use]
@@ -41,6 +48,7 @@ impl GrantRequest {
         match self {
             Self::ClientCredentials(request) => request.validity_period,
             Self::AuthorizationCode(request) => request.validity_period,
+            Self::RefreshToken(request) => request.validity_period,
         }
     }
 }
@@ -119,6 +127,8 @@ pub struct Means<'a> {
     pub store: &'a Store,
     /// Which request it is, for the audit's records and the devices of users.
     pub whence: &'a Whence,
+    /// `[refresh]`.
+    pub refresh: Rules,
 }
 
 /// What a request may have.
@@ -167,6 +177,9 @@ pub async fn decide(
         }
         GrantRequest::AuthorizationCode(request) => {
             authorization_code::decide(request, client, (ground, means)).await
+        }
+        GrantRequest::RefreshToken(request) => {
+            refresh_token::decide(request, client, (ground, means)).await
         }
     };
     match decided {

@@ -11,13 +11,25 @@ use crate::model::client_grant::ClientGrant;
 use crate::model::text::has_control;
 use crate::store::{self, Conn};
 use crate::wire::bearer::Caller;
+use crate::wire::operation::Access;
+
+/// Passes where the caller holds the scopes that open an operation.
+pub(crate) fn admit(caller: &Caller, access: Access) -> Result<(), Problem> {
+    let Access::AllOf(scopes) = access else {
+        return require(caller, access.scopes());
+    };
+    if scopes.iter().all(|scope| caller.scopes.contains(scope)) {
+        return Ok(());
+    }
+    Err(Problem::insufficient_scope("all", scopes))
+}
 
 /// Passes where the caller holds one of the scopes.
 pub(crate) fn require(caller: &Caller, any_of: &[&str]) -> Result<(), Problem> {
     if any_of.iter().any(|scope| caller.scopes.contains(scope)) {
         return Ok(());
     }
-    Err(Problem::insufficient_scope(&any_of.join(",")))
+    Err(Problem::insufficient_scope("any", any_of))
 }
 
 /// Passes where the caller itself holds every Management scope that the grant gives.

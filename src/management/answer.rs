@@ -68,6 +68,11 @@ pub(crate) fn gone() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
+/// 202: it is done, or was so already; Auth0 is still at it when it says so.
+pub(crate) fn accepted() -> Response {
+    StatusCode::ACCEPTED.into_response()
+}
+
 /// What is not there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Missing {
@@ -78,6 +83,9 @@ pub(crate) enum Missing {
     SigningKey,
     Log,
     User,
+    UserGrant,
+    Session,
+    RefreshToken,
     Job,
 }
 
@@ -202,11 +210,12 @@ impl Problem {
     }
 
     /// 403, naming the scopes.
-    pub(crate) fn insufficient_scope(expected: &str) -> Self {
+    pub(crate) fn insufficient_scope(how_many: &str, of: &[&str]) -> Self {
+        let scopes = of.join(",");
         Self::refused(
             StatusCode::FORBIDDEN,
             "insufficient_scope",
-            format!("Insufficient scope, expected any of: {expected}"),
+            format!("Insufficient scope, expected {how_many} of: {scopes}"),
         )
     }
 
@@ -231,11 +240,17 @@ impl Problem {
             ),
             Missing::Client => ("inexistent_client", "The client does not exist"),
             Missing::SigningKey => ("inexistent_signing_key", "The signing key does not exist"),
-            Missing::User => ("inexistent_user", "The user does not exist."),
             Missing::Job => ("inexistent_job", "The job does not exist."),
             Missing::Log => ("inexistent_log", "The log does not exist"),
             Missing::ClientGrant => ("inexistent_client_grant", "The client grant does not exist"),
             Missing::Credential => ("inexistent_credential", "The credential does not exist"),
+            Missing::User => ("inexistent_user", "The user does not exist."),
+            Missing::UserGrant => ("inexistent_grant", "The grant does not exist"),
+            Missing::Session => ("inexistent_session", "The session does not exist"),
+            Missing::RefreshToken => (
+                "inexistent_refresh_token",
+                "The refresh token does not exist",
+            ),
         };
         Self::refused(StatusCode::NOT_FOUND, code, message)
     }

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{Problem, etag};
 use super::refusals::Asker;
@@ -109,7 +109,7 @@ impl Call {
             Bad::Fault(fault) => Problem::Fault(fault),
         })?;
         self.asker.is(&caller.client_id);
-        super::access::require(&caller, operation.access.scopes())?;
+        super::access::admit(&caller, operation.access)?;
         Ok(caller)
     }
 
@@ -251,13 +251,19 @@ impl Act {
             .says(self.what)
             .of_token(&audiences, "")
             .with_change(self.before.as_ref(), self.after.as_ref());
-        match (self.client_id, self.user_id) {
-            (Some(client_id), _) => record.with("object", json!({ "client_id": client_id })),
-            (None, Some(user_id)) => record
-                .about_user(&user_id)
-                .with("object", json!({ "user_id": user_id })),
-            (None, None) => record,
+        let object = [("client_id", &self.client_id), ("user_id", &self.user_id)];
+        let object: Map<String, Value> = object
+            .into_iter()
+            .filter_map(|(name, id)| Some((name.to_owned(), id.as_deref()?.into())))
+            .collect();
+        let record = match &self.user_id {
+            Some(user_id) => record.about_user(user_id),
+            None => record,
+        };
+        if object.is_empty() {
+            return record;
         }
+        record.with("object", object.into())
     }
 
     pub(crate) fn client(mut self, client_id: &str) -> Self {

@@ -20,6 +20,8 @@ pub(crate) const OFFSETS: [Field; 3] = [
 ];
 /// Paging from where the last page ended.
 pub(crate) const CHECKPOINTS: [Field; 2] = [text("from", 1, 400), integer("take", 1, PER_PAGE_MAX)];
+/// What lists add that know no other way.
+pub(crate) const TOTALS: [Field; 1] = [boolean("include_totals")];
 /// Which members are wanted.
 pub(crate) const SELECTION: [Field; 2] = [
     formed("fields", 0, 4000, Form::Names),
@@ -35,7 +37,11 @@ pub(crate) enum Paging {
         include_totals: bool,
     },
     /// `from` and `take`.
-    Checkpoint { from: PageStart, limit: i64 },
+    Checkpoint {
+        from: PageStart,
+        limit: i64,
+        include_totals: bool,
+    },
 }
 
 impl Paging {
@@ -58,6 +64,20 @@ impl Paging {
         if from.is_none() && take.is_none() {
             return Ok(Self::offset(query));
         }
+        Self::behind(from, take, false)
+    }
+
+    /// Checkpoints only, whether or not one is named.
+    pub(crate) fn checkpoint(query: &mut Fields) -> Result<Self, Problem> {
+        let include_totals = query.boolean("include_totals").unwrap_or(false);
+        Self::behind(query.text("from"), query.integer("take"), include_totals)
+    }
+
+    fn behind(
+        from: Option<String>,
+        take: Option<i64>,
+        include_totals: bool,
+    ) -> Result<Self, Problem> {
         let from = match from {
             None => PageStart::Offset(0),
             Some(text) => parse_checkpoint(&text)
@@ -66,6 +86,7 @@ impl Paging {
         Ok(Self::Checkpoint {
             from,
             limit: take.unwrap_or(PER_PAGE),
+            include_totals,
         })
     }
 
@@ -100,6 +121,9 @@ impl Paging {
             Self::Offset {
                 include_totals: true,
                 ..
+            } | Self::Checkpoint {
+                include_totals: true,
+                ..
             }
         )
     }
@@ -112,28 +136,49 @@ impl Paging {
         total: i64,
         (show, key): (impl Fn(&T) -> Value, impl Fn(&T) -> (i64, String)),
     ) -> Value {
+        let next = self.cut(&mut items, key);
+        self.written(collection, items.iter().map(show).collect(), total, next)
+    }
+
+    /// Cuts off what is behind the page, and answers where the next one begins.
+    pub(crate) fn cut<T>(
+        &self,
+        items: &mut Vec<T>,
+        key: impl Fn(&T) -> (i64, String),
+    ) -> Option<String> {
+        let Self::Checkpoint { limit, .. } = self else {
+            return None;
+        };
+        let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let (created_at, id) = items.last().filter(|_| has_more).map(key)?;
+        Some(format!("{created_at}.{id}"))
+    }
+
+    /// The page in Auth0's shape, of what [`Paging::cut`] has left and answered.
+    pub(crate) fn written(
+        &self,
+        collection: &str,
+        shown: Vec<Value>,
+        total: i64,
+        next: Option<String>,
+    ) -> Value {
         match self {
             Self::Offset {
-                offset,
-                limit,
-                include_totals,
-            } => {
-                let shown: Vec<Value> = items.iter().map(show).collect();
-                if !include_totals {
-                    return Value::Array(shown);
-                }
+                include_totals: false,
+                ..
+            } => Value::Array(shown),
+            Self::Offset { offset, limit, .. } => {
                 json!({ "total": total, "start": offset, "limit": limit, collection: shown })
             }
-            Self::Checkpoint { limit, .. } => {
-                let limit = usize::try_from(*limit).unwrap_or(usize::MAX);
-                let has_more = items.len() > limit;
-                items.truncate(limit);
-                let next = items.last().filter(|_| has_more).map(key);
+            Self::Checkpoint { include_totals, .. } => {
                 let mut page = Map::new();
-                if let Some((created_at, id)) = next {
-                    page.insert("next".to_owned(), format!("{created_at}.{id}").into());
+                page.extend(next.map(|next| ("next".to_owned(), next.into())));
+                if *include_totals {
+                    page.insert("total".to_owned(), total.into());
                 }
-                page.insert(collection.to_owned(), items.iter().map(show).collect());
+                page.insert(collection.to_owned(), shown.into());
                 Value::Object(page)
             }
         }

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::change::{Change, Covered};
 use crate::model::instant;
-use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX};
+use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, USER_ID_CHARS_MAX};
 use crate::store::tokens::{Filter, StoredToken};
 use crate::store::{self, Conn};
 use crate::tokens::jti;
@@ -26,9 +26,6 @@ use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Tables, boolean, instant as instant_of, text, texts,
 };
-
-/// Longest name of a user, in characters.
-const USER_ID_CHARS_MAX: usize = 255;
 
 const SHOWN: Tables = &[&[
     text("id", 1, 100),
@@ -253,6 +250,7 @@ impl Object {
             Covered::User(id) => drop(said.insert("user_id".to_owned(), id.as_str().into())),
             Covered::All => drop(said.insert("all".to_owned(), true.into())),
             Covered::Application(_)
+            | Covered::UsersOf(_)
             | Covered::Api(_)
             | Covered::ClientGrant { .. }
             | Covered::UserGrant { .. } => {}
@@ -267,7 +265,9 @@ impl Object {
 /// The application and the API that a revocation is about.
 fn parties(covered: &Covered) -> (Option<String>, Option<String>) {
     match covered {
-        Covered::Application(client_id) => (Some(client_id.clone()), None),
+        Covered::Application(client_id) | Covered::UsersOf(client_id) => {
+            (Some(client_id.clone()), None)
+        }
         Covered::Api(audience) => (None, Some(audience.clone())),
         Covered::ClientGrant {
             client_id,

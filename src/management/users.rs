@@ -187,8 +187,8 @@ pub(crate) async fn delete(
     };
     let was = show(&user);
     admin.check_match(&fields::state_of(&was))?;
-    store::users::delete(&mut tx, &id).await?;
     users::end_everything(&mut tx, &id).await?;
+    store::users::delete(&mut tx, &id).await?;
     let act = Act::new("Delete a User").user(&id).before(was);
     admin.commit(&app, tx, act).await?;
     Ok(gone())

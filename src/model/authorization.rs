@@ -269,6 +269,15 @@ impl Authorization {
         self.openid.contains(OFFLINE_ACCESS)
     }
 
+    /// True where it needs the user's consent at an API, or, without one, to OpenID's scopes alone.
+    #[must_use]
+    pub fn rests_on(&self, api_id: Option<&str>) -> bool {
+        match api_id {
+            Some(id) => self.apis.iter().any(|api| api.api_id == id),
+            None => self.apis.is_empty(),
+        }
+    }
+
     /// Every scope value, OpenID's first.
     #[must_use]
     pub fn scope(&self) -> Scopes {

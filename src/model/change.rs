@@ -69,6 +69,8 @@ pub enum Covered {
     },
     /// Every token of a user, by subject.
     User(String),
+    /// Every token of an application on behalf of users, and what its refresh tokens would give.
+    UsersOf(String),
     /// Every token of an application for an API on behalf of a user: what a user grant gave.
     UserGrant {
         /// The application.
@@ -95,6 +97,7 @@ impl Covered {
                 audience,
             } => format!("client_grant {client_id} {audience}"),
             Self::User(subject) => format!("user {subject}"),
+            Self::UsersOf(client_id) => format!("users_of {client_id}"),
             Self::UserGrant {
                 client_id,
                 audience,
@@ -120,6 +123,7 @@ impl Covered {
                 })
             }
             "user" if !rest.is_empty() => Some(Self::User(rest.to_owned())),
+            "users_of" if is_one_word => Some(Self::UsersOf(rest.to_owned())),
             "user_grant" => {
                 let (client_id, rest) = rest.split_once(' ')?;
                 let (audience, user_id) = rest.split_once(' ')?;
@@ -158,6 +162,7 @@ mod tests {
                 user_id: "auth0|a name with spaces".into(),
             }),
             Change::Revocation(Covered::User("auth0|a name with spaces".into())),
+            Change::Revocation(Covered::UsersOf("c".into())),
             Change::Revocation(Covered::All),
             Change::RevokedToken("jti".into()),
             Change::SigningKeys("ES256".into()),
@@ -179,6 +184,8 @@ mod tests {
             "application a b",
             "client_grant a",
             "user_grant a b",
+            "users_of",
+            "users_of a b",
             "api",
         ] {
             assert_eq!(Covered::from_key(key), None, "{key}");

@@ -49,6 +49,22 @@ pub enum Kind {
     IssuedForAuthorizationCode,
     /// An exchange of an authorization code was refused.
     RefusedAuthorizationCode,
+    /// A user signed in.
+    SignedIn,
+    /// A user did not sign in: no such user, another password, or blocked.
+    WrongPassword,
+    /// Tokens were issued by the authorization endpoint. Ours.
+    IssuedInFrontChannel,
+    /// An authorization request was refused.
+    RefusedAuthorization,
+    /// Tokens were issued for a refresh token.
+    IssuedForRefreshToken,
+    /// An exchange of a refresh token was refused.
+    RefusedRefreshToken,
+    /// A refresh token was used that had a successor: its family has ended.
+    ReusedRefreshToken,
+    /// A refresh token was revoked, or gave way to a newer one.
+    RevokedRefreshToken,
     /// A token request was refused before its grant was known. Ours.
     RefusedTokenRequest,
     /// An access token was revoked by its application. Ours.
@@ -57,6 +73,16 @@ pub enum Kind {
     RefusedRevocation,
     /// An introspection was refused. Ours.
     RefusedIntrospection,
+    /// A request to userinfo was refused. Ours.
+    RefusedUserinfo,
+    /// A user has signed out.
+    SignedOut,
+    /// A request to sign a user out was refused.
+    RefusedSignOut,
+    /// An application was told that a session has ended.
+    ToldOfSignOut,
+    /// It was given up to tell an application that a session has ended.
+    NotToldOfSignOut,
     /// An administrative change.
     Changed,
     /// An administrative operation was refused.
@@ -84,10 +110,23 @@ impl Kind {
             Self::RefusedClientCredentials => "feccft",
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
+            Self::SignedIn => "s",
+            Self::WrongPassword => "fp",
+            Self::IssuedInFrontChannel => "sft",
+            Self::RefusedAuthorization => "f",
+            Self::IssuedForRefreshToken => "sertft",
+            Self::RefusedRefreshToken => "fertft",
+            Self::ReusedRefreshToken => "ferrt",
+            Self::RevokedRefreshToken => "srrt",
             Self::RefusedTokenRequest => "fet",
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
             Self::RefusedIntrospection => "fint",
+            Self::RefusedUserinfo => "fuinfo",
+            Self::SignedOut => "slo",
+            Self::RefusedSignOut => "flo",
+            Self::ToldOfSignOut => "oidc_backchannel_logout_succeeded",
+            Self::NotToldOfSignOut => "oidc_backchannel_logout_failed",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
             Self::AskedForReset => "scpr",
@@ -105,6 +144,8 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
+            Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             Self::AskedForReset => "A link to set a new password was asked for",
             Self::ChangedPassword => "A new password was set by a link",
             Self::VerifiedEmail => "The e-mail address was proved by a link",

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::record::Whence;
+
 /// How long sessions live, by today's settings of the tenant, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionLifetimes {
@@ -22,6 +24,19 @@ pub struct Device {
     pub last_ip: Option<String>,
     /// `User-Agent` of the last use.
     pub last_user_agent: Option<String>,
+}
+
+impl Device {
+    /// Where a request that begins something comes from.
+    #[must_use]
+    pub fn first_seen(whence: &Whence) -> Self {
+        Self {
+            initial_ip: whence.ip.clone(),
+            initial_user_agent: whence.user_agent.clone(),
+            last_ip: whence.ip.clone(),
+            last_user_agent: whence.user_agent.clone(),
+        }
+    }
 }
 
 /// A session as stored.

@@ -1,6 +1,8 @@
 //! Text from outside is checked once, here: bounded, and without control characters
 //! (U+0000 is an error in Postgres and not in SQLite).
 
+/// Longest `user_id` that is asked about, in characters (compatibility.md §1.5).
+pub const USER_ID_CHARS_MAX: usize = 300;
 /// Longest `client_id` that is looked up, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 255;
 /// Longest identifier of an API, in characters (Auth0's limit).

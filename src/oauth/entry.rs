@@ -5,17 +5,19 @@ use axum::http::HeaderMap;
 
 use super::client_auth::Presented;
 use super::error::status;
-use super::params::Params;
 use crate::app::App;
 use crate::audit::{Failure, Issuance};
 use crate::grants::authorization_code::AUTHORIZATION_CODE;
+use crate::grants::refresh_token::REFRESH_TOKEN;
 use crate::grants::{Approved, Authenticated, GrantRequest};
 use crate::lifetime::Lifetime;
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
+use crate::model::authorization::Authorization;
 use crate::model::record::{Kind, Record, Whence};
-use crate::model::refusal::Stop;
+use crate::model::refusal::{Refusal, Stop};
 use crate::model::token::Token;
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 
 /// Longest grant type that is looked at.
 const GRANT_TYPE_BYTES_MAX: usize = 200;
@@ -51,6 +53,7 @@ impl<'a> Entry<'a> {
         match params.text("grant_type", GRANT_TYPE_BYTES_MAX) {
             Ok(Some(CLIENT_CREDENTIALS)) => self.refused = Kind::RefusedClientCredentials,
             Ok(Some(AUTHORIZATION_CODE)) => self.refused = Kind::RefusedAuthorizationCode,
+            Ok(Some(REFRESH_TOKEN)) => self.refused = Kind::RefusedRefreshToken,
             _ => {}
         }
         if let Ok(presented) = Presented::read(headers, params) {
@@ -63,6 +66,7 @@ impl<'a> Entry<'a> {
         self.refused = match grant {
             GrantRequest::ClientCredentials(_) => Kind::RefusedClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::RefusedAuthorizationCode,
+            GrantRequest::RefreshToken(_) => Kind::RefusedRefreshToken,
         };
         self.is_asked_by(presented);
     }
@@ -72,8 +76,14 @@ impl<'a> Entry<'a> {
         self.client_id = Some(presented.client_id().to_owned());
     }
 
+    /// An application presents an access token of its own.
+    pub(super) fn is_held_by(&mut self, token: &Token) {
+        self.client_id = Some(token.client_id.clone());
+    }
+
     /// Somebody has proven who it is.
     pub(super) fn is_of(&mut self, application: &Application) {
+        self.client_id = Some(application.client_id.clone());
         self.client_name = Some(application.name.clone());
     }
 
@@ -87,20 +97,32 @@ impl<'a> Entry<'a> {
         let kind = match grant {
             GrantRequest::ClientCredentials(_) => Kind::IssuedForClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::IssuedForAuthorizationCode,
+            GrantRequest::RefreshToken(_) => Kind::IssuedForRefreshToken,
         };
+        let requested = grant.validity_period().map(Lifetime::as_integer);
+        self.issued_as((kind, requested), &client.application, (approved, token));
+    }
+
+    /// The same, however it was come by.
+    pub(super) fn issued_as(
+        &self,
+        (kind, requested): (Kind, Option<i64>),
+        application: &Application,
+        (approved, token): (Approved, &Token),
+    ) {
         let approval = approved.access;
         self.app.audit.issued(Issuance {
             kind,
             whence: self.whence.clone(),
-            client_id: client.application.client_id.clone(),
-            client_name: Some(client.application.name.clone()),
+            client_id: application.client_id.clone(),
+            client_name: Some(application.name.clone()),
             user: approved.user,
             by: None,
             apis: approval.apis,
             scope: approval.scope,
             jti: token.jti.clone(),
             issued_at: token.issued_at,
-            requested: grant.validity_period().map(Lifetime::as_integer),
+            requested,
             granted: approval.decision.lifetime.as_integer(),
             rule: approval.decision.rule.as_str(),
         });
@@ -116,20 +138,38 @@ impl<'a> Entry<'a> {
             .with("jti", token.jti.as_str().into())
     }
 
+    /// The same of a refresh token, which takes the access tokens of its family along.
+    pub(super) fn gave_back(&self, authorization: &Authorization) -> Record {
+        let date_ms = self.app.clock.now_millis();
+        let apis = authorization.apis.iter();
+        let audiences: Vec<String> = apis.map(|api| api.audience.clone()).collect();
+        Record::new(Kind::RevokedRefreshToken, date_ms, &self.whence, Some(200))
+            .by(self.client_id.as_deref(), self.client_name.as_deref())
+            .about_user(&authorization.user_id)
+            .of_token(&audiences, &authorization.scope().to_text())
+            .says("Refresh token revoked, and the access tokens that came by it")
+            .with("refresh_token_id", authorization.family.as_str().into())
+    }
+
     /// Hands the answer on; where it is a refusal, that is recorded.
     pub(super) fn close<T>(self, answered: Result<T, Stop>) -> Result<T, Stop> {
         if let Err(Stop::Refused(refusal)) = &answered {
-            self.app.audit.refused(&Failure {
-                kind: self.refused,
-                whence: &self.whence,
-                client_id: self.client_id.as_deref(),
-                client_name: self.client_name.as_deref(),
-                code: refusal.code.as_str(),
-                description: &refusal.description,
-                log: &refusal.log,
-                status: status(refusal.code).as_u16(),
-            });
+            self.refused(refusal);
         }
         answered
+    }
+
+    /// Records a refusal.
+    pub(super) fn refused(&self, refusal: &Refusal) {
+        self.app.audit.refused(&Failure {
+            kind: self.refused,
+            whence: &self.whence,
+            client_id: self.client_id.as_deref(),
+            client_name: self.client_name.as_deref(),
+            code: refusal.code.as_str(),
+            description: &refusal.description,
+            log: &refusal.log,
+            status: status(refusal.code).as_u16(),
+        });
     }
 }

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use super::revoke::{TOKEN, token_of};
 use crate::app::App;
 use crate::directory::Stance;
@@ -22,10 +21,12 @@ use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::model::scope::Scopes;
 use crate::model::token::Token;
+use crate::tokens::refresh::FoundRefresh;
 use crate::wire::bearer::{self, Bad};
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, boolean, integer, text};
 
 pub(crate) const POST: Operation = Operation {
@@ -46,6 +47,8 @@ const SHOWN: &[Field] = &[
     text("jti", 1, 100),
     integer("iat", 0, i64::MAX),
     integer("exp", 0, i64::MAX),
+    integer("refresh_token_timeout", 0, i64::MAX),
+    integer("authorization_expires_in", 0, i64::MAX),
 ];
 
 /// `POST /oauth/introspect`, and its entry in the audit where it is refused.
@@ -73,6 +76,9 @@ async fn answer(
     let text = token_of(&params)?;
     let viewer = Viewer::authenticate(app, entry, (headers, &params), now).await?;
     let recogniser = app.recogniser();
+    if let Some(found) = recogniser.find_refresh(&text).await? {
+        return viewer.shows_refresh(app, &found, now).await;
+    }
     if let Some(found) = recogniser.recognise(&text, now).await?
         && let Some(seen) = viewer.sees(app, &found.token).await?
     {
@@ -129,6 +135,43 @@ impl Viewer {
         }
     }
 
+    /// A refresh token is shown to its own application and to administrators, and that is no use of it.
+    async fn shows_refresh(
+        &self,
+        app: &App,
+        found: &FoundRefresh,
+        now: i64,
+    ) -> Result<Response, Stop> {
+        let inactive = || no_store(StatusCode::OK, &json!({ "active": false }));
+        let authorization = &found.family.authorization;
+        let client_id = &authorization.client_id;
+        let application = match self {
+            Self::Application(own) if own.client_id != *client_id => return Ok(inactive()),
+            Self::Application(own) => Some(Arc::clone(own)),
+            Self::Administrator => app.directory.application(client_id, Stance::Strict).await?,
+        };
+        let Some(application) = application.filter(|own| own.is_live(now)) else {
+            return Ok(inactive());
+        };
+        let terms = application.refresh_terms();
+        let Some(ends) = app.recogniser().ends_of(found, terms, now).await? else {
+            return Ok(inactive());
+        };
+        let left = |end: Option<i64>| end.map(|end| (end - now).max(0));
+        let answer = RefreshAnswer {
+            active: true,
+            client_id,
+            sub: &authorization.user_id,
+            scope: &authorization.scope().to_text(),
+            iss: app.issuer.as_str(),
+            exp: ends.token,
+            token_type: "N_A",
+            refresh_token_timeout: left(ends.token),
+            authorization_expires_in: left(ends.consent),
+        };
+        Ok(no_store(StatusCode::OK, &answer))
+    }
+
     /// What this viewer sees of an active token.
     async fn sees(&self, app: &App, token: &Token) -> Result<Option<Token>, Fault> {
         let Self::Application(application) = self else {
@@ -148,6 +191,26 @@ impl Viewer {
         let api = app.directory.api(identifier, Stance::Strict).await?;
         Ok(api.map(|api| only_of(&api, token)))
     }
+}
+
+/// RFC 7662 §2.2 of a refresh token. It is no access token (RFC 8693 §2.2.1 calls that type `N_A`), so
+/// there is no `aud`: no API takes it.
+#[derive(Serialize)]
+struct RefreshAnswer<'a> {
+    active: bool,
+    client_id: &'a str,
+    sub: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    token_type: &'static str,
+    // draft-ietf-oauth-refresh-token-expiration-03
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_expires_in: Option<i64>,
 }
 
 /// The part of a token that is for one API: its own `aud`, and the scopes that it defines.

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::model::record::Kind;
@@ -18,6 +17,7 @@ use crate::model::refusal::{Refusal, Stop};
 use crate::secret::Secret;
 use crate::wire::operation::{Access, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
 
 pub(crate) const POST: Operation = Operation {
@@ -61,7 +61,19 @@ async fn answer(
     let client = client_auth::authenticate(app, &presented, Stance::Strict, now).await?;
     entry.is_of(&client.application);
     let recogniser = app.recogniser();
-    if let Some(found) = recogniser.recognise(&text, now).await?
+    if let Some(found) = recogniser.find_refresh(&text).await? {
+        let authorization = &found.family.authorization;
+        if authorization.client_id == client.application.client_id {
+            let settings = app.directory.settings(Stance::Strict).await?;
+            let record = entry.gave_back(authorization);
+            let takes_grants = settings.revokes_user_grants;
+            recogniser
+                .revoke_refresh(&found, takes_grants, record)
+                .await?;
+            let (client_id, family) = (&authorization.client_id, &authorization.family);
+            tracing::info!(client_id, family, "refresh token revoked");
+        }
+    } else if let Some(found) = recogniser.recognise(&text, now).await?
         && found.token.client_id == client.application.client_id
     {
         let record = entry.revoked(&found.token);

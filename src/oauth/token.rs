@@ -10,12 +10,11 @@ use serde::Serialize;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::authorization_code::{self, AUTHORIZATION_CODE};
-use crate::grants::client_credentials;
-use crate::grants::{self, Approved, GrantRequest, Outcome};
+use crate::grants::refresh_token::{self, REFRESH_TOKEN};
+use crate::grants::{self, Approved, GrantRequest, Outcome, client_credentials};
 use crate::model::application::CLIENT_CREDENTIALS;
 use crate::model::audience::Named;
 use crate::model::fault::Fault;
@@ -28,6 +27,7 @@ use crate::tokens::issue::Issued;
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, Form, integer, text, texts};
 
 pub(crate) const POST: Operation = Operation {
@@ -47,9 +47,12 @@ const PARAMETERS: &[Field] = &[
     text("code", 1, CODE_BYTES_MAX),
     text("redirect_uri", 1, URI_BYTES_MAX),
     text("code_verifier", 43, 128),
+    text("refresh_token", 1, REFRESH_TOKEN_BYTES_MAX),
 ];
 /// Longest code that is looked at; ours are shorter.
 const CODE_BYTES_MAX: usize = 512;
+/// Longest refresh token that is looked at; ours are shorter.
+const REFRESH_TOKEN_BYTES_MAX: usize = 2048;
 /// Longest redirect URI.
 const URI_BYTES_MAX: usize = 8000;
 const SHOWN: &[Field] = &[
@@ -141,6 +144,7 @@ impl TokenRequest {
             AUTHORIZATION_CODE => {
                 GrantRequest::AuthorizationCode(parse_authorization_code(params)?)
             }
+            REFRESH_TOKEN => GrantRequest::RefreshToken(parse_refresh_token(params)?),
             other => {
                 let text = format!("Unsupported grant type: {}", echo(other));
                 return Err(Refusal::new(Code::UnsupportedGrantType, text));
@@ -172,6 +176,16 @@ fn parse_authorization_code(params: &Params) -> Result<authorization_code::Reque
             .map(str::to_owned),
         code_verifier: params.secret("code_verifier", CODE_VERIFIER_BYTES_MAX)?,
         named: parse_named(params)?,
+        validity_period: params.validity_period()?,
+    })
+}
+
+fn parse_refresh_token(params: &Params) -> Result<refresh_token::Request, Refusal> {
+    let refresh_token = params.required("refresh_token", REFRESH_TOKEN_BYTES_MAX)?;
+    Ok(refresh_token::Request {
+        refresh_token: Secret::new(refresh_token.to_owned()),
+        named: parse_named(params)?,
+        scope: params.scope()?,
         validity_period: params.validity_period()?,
     })
 }

@@ -7,10 +7,11 @@ use sqlx::FromRow;
 use super::apis::{known, lifetime};
 use super::{Conn, PageStart, Write, client_credentials, execute, run};
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
+use crate::model::api::SigningAlgorithm;
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, LastNoted, Verifier};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
-use crate::model::sign_in::SignIn;
+use crate::model::sign_in::{RefreshTerms, SignIn};
 
 /// Columns are named, so that a newer version's further column changes nothing for a running node.
 macro_rules! select {
@@ -112,6 +113,33 @@ fn web_origins(application: &Application) -> Result<Option<String>, Fault> {
         .transpose()
 }
 
+/// The columns of the sweep: lifetime and idle lifetime of refresh tokens, in seconds.
+fn refresh_terms(application: &Application) -> (Option<i64>, Option<i64>) {
+    let refresh = SignIn::of(&application.described).refresh;
+    let terms = refresh.unwrap_or(RefreshTerms::usual(application.is_public()));
+    (terms.lifetime, terms.idle)
+}
+
+/// The column: what signs its ID tokens, where it says so.
+fn id_token_alg(application: &Application) -> Option<&'static str> {
+    let chosen = SignIn::of(&application.described).id_token_alg;
+    chosen.map(SigningAlgorithm::as_str)
+}
+
+/// The algorithms that applications have chosen for their ID tokens, each once.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn id_token_algs(conn: &mut Conn) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select distinct id_token_alg from applications where id_token_alg is not null"
+    )?;
+    Ok(rows.into_iter().map(|(algorithm,)| algorithm).collect())
+}
+
 /// The origins that any application lists for CORS; some may come twice.
 ///
 /// # Errors
@@ -135,12 +163,14 @@ pub async fn all_web_origins(conn: &mut Conn) -> Result<Vec<String>, Fault> {
 /// # Errors
 /// A fault of the store.
 pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, Fault> {
+    let (refresh_lifetime, refresh_idle) = refresh_terms(application);
     let inserted = execute!(
         tx,
         "insert into applications (client_id, name, app_type, grant_types, token_endpoint_auth_method,
              resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at,
-             created_at, is_first_party, described, web_origins)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             created_at, is_first_party, described, web_origins, refresh_lifetime_seconds,
+             refresh_idle_seconds, id_token_alg)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          on conflict (client_id) do nothing",
         &application.client_id,
         &application.name,
@@ -154,7 +184,10 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         application.created_at,
         application.is_first_party,
         super::to_json(&application.described.0)?,
-        web_origins(application)?
+        web_origins(application)?,
+        refresh_lifetime,
+        refresh_idle,
+        id_token_alg(application)
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -170,12 +203,14 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
 /// # Errors
 /// A fault of the store.
 pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, Fault> {
+    let (refresh_lifetime, refresh_idle) = refresh_terms(application);
     let updated = execute!(
         tx,
         "update applications set name = $2, app_type = $3, grant_types = $4,
              token_endpoint_auth_method = $5, resource_server_identifier = $6,
              application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9,
-             is_first_party = $10, described = $11, web_origins = $12
+             is_first_party = $10, described = $11, web_origins = $12,
+             refresh_lifetime_seconds = $13, refresh_idle_seconds = $14, id_token_alg = $15
          where client_id = $1",
         &application.client_id,
         &application.name,
@@ -190,7 +225,10 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         application.expires_at,
         application.is_first_party,
         super::to_json(&application.described.0)?,
-        web_origins(application)?
+        web_origins(application)?,
+        refresh_lifetime,
+        refresh_idle,
+        id_token_alg(application)
     )?;
     Ok(updated == 1)
 }

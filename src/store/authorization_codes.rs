@@ -3,7 +3,8 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, Write, execute, families, parse_json, run, to_json};
+use super::group::CodeRedemption;
+use super::{Conn, Write, execute, families, parse_json, refresh_families, run, to_json};
 use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
 
@@ -78,14 +79,19 @@ pub enum Redeemed {
 }
 
 /// Takes a code for a request, by the request's mark. The first to come has it, and keeps it however
-/// often it asks: a run that is repeated because its outcome was unknown finds its own mark. Anybody
-/// else ends the family (RFC 6749 §4.1.2).
+/// often it asks: a run that is repeated because its outcome was unknown finds its own mark. Its refresh
+/// token begins with it. Anybody else ends the family (RFC 6749 §4.1.2).
 pub(super) async fn redeem(
     tx: &mut Write,
-    (digest, family): (&str, &str),
-    mark: &str,
+    redemption: &CodeRedemption,
     now: i64,
 ) -> Result<Redeemed, Fault> {
+    let CodeRedemption {
+        digest,
+        family,
+        mark,
+        refresh,
+    } = redemption;
     let taken = execute!(
         tx,
         "update authorization_codes set mark = $2
@@ -94,6 +100,9 @@ pub(super) async fn redeem(
         mark
     )?;
     if taken == 1 {
+        if let Some(new) = refresh {
+            refresh_families::insert(tx, new).await?;
+        }
         return Ok(Redeemed::ByThis);
     }
     families::revoke(tx, family, now).await?;

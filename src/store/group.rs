@@ -13,7 +13,11 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::authorization_codes::Redeemed;
-use super::{Store, Write, assertions, authorization_codes, revocations, sessions, tokens};
+use super::refresh_exchange::{self, Exchange, Exchanged};
+use super::refresh_families::{self, NewFamily};
+use super::{
+    Store, Write, assertions, authorization_codes, families, revocations, sessions, tokens,
+};
 use crate::clock::Clock;
 use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
@@ -58,6 +62,17 @@ pub enum Operation {
     StoreCode(Box<(String, AuthorizationCode)>),
     /// Takes a code, which counts once; a second use ends what the first one got.
     RedeemCode(CodeRedemption),
+    /// Stores a family of refresh tokens that begins without a code.
+    StoreFamily(Box<NewFamily>),
+    /// Exchanges a refresh token; one that two have used ends what both got.
+    ExchangeRefresh(Box<Exchange>),
+    /// Ends a family whose refresh token is given back (RFC 7009 §2.1).
+    GiveBackFamily {
+        /// The family.
+        id: String,
+        /// What the user has consented to ends as well.
+        takes_grants: bool,
+    },
     /// Records that a session was used.
     TouchSession {
         /// The session.
@@ -90,10 +105,12 @@ pub struct CodeRedemption {
     pub family: String,
     /// The request's own, random.
     pub mark: String,
+    /// The refresh tokens that begin with it.
+    pub refresh: Option<Box<NewFamily>>,
 }
 
 /// What an operation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Effect {
     /// What it is for.
     Changed,
@@ -101,10 +118,12 @@ enum Effect {
     Nothing,
     /// Nothing: it counts once, and another request has it.
     TakenByAnother,
+    /// What became of a refresh token.
+    Exchanged(Exchanged),
 }
 
 /// What came of an operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Done {
     /// The number of the last change of its batch, 0 where there was none.
     last: i64,
@@ -119,7 +138,9 @@ impl Operation {
             Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::RedeemCode(redemption) => &redemption.digest,
             Self::StoreCode(code) => &code.0,
-            Self::TouchSession { id, .. } => id,
+            Self::StoreFamily(new) => new.family.id(),
+            Self::ExchangeRefresh(exchange) => &exchange.family,
+            Self::TouchSession { id, .. } | Self::GiveBackFamily { id, .. } => id,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
             | Self::RecordUse { digest } => digest,
@@ -160,14 +181,20 @@ impl Operation {
                 let (digest, code) = code.as_ref();
                 authorization_codes::insert(tx, digest, code).await?
             }
-            Self::RedeemCode(CodeRedemption {
-                digest,
-                family,
-                mark,
-            }) => match authorization_codes::redeem(tx, (digest, family), mark, now).await? {
-                Redeemed::ByThis => true,
-                Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
-            },
+            Self::RedeemCode(redemption) => {
+                match authorization_codes::redeem(tx, redemption, now).await? {
+                    Redeemed::ByThis => true,
+                    Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
+                }
+            }
+            Self::StoreFamily(new) => refresh_families::insert(tx, new).await?,
+            Self::ExchangeRefresh(exchange) => {
+                let exchanged = refresh_exchange::run(tx, exchange, now).await?;
+                return Ok(Effect::Exchanged(exchanged));
+            }
+            Self::GiveBackFamily { id, takes_grants } => {
+                families::give_back(tx, (id, *takes_grants), now).await?
+            }
             Self::TouchSession { id, client_id } => {
                 let is_noted = match client_id {
                     Some(client_id) => sessions::note_client(tx, (id, client_id), now).await?,
@@ -233,8 +260,22 @@ impl GroupDoor {
         let done = self.run(Operation::RedeemCode(redemption)).await?;
         Ok(match done.effect {
             Effect::TakenByAnother => Err(done.last),
-            Effect::Changed | Effect::Nothing => Ok(()),
+            Effect::Changed | Effect::Nothing | Effect::Exchanged(_) => Ok(()),
         })
+    }
+
+    /// Exchanges a refresh token for a request and waits until that is durable; answers also the
+    /// number of the change by which its family ended, where it did.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn exchange_refresh(&self, exchange: Exchange) -> Result<(Exchanged, i64), Fault> {
+        let operation = Operation::ExchangeRefresh(Box::new(exchange));
+        let done = self.run(operation).await?;
+        match done.effect {
+            Effect::Exchanged(exchanged) => Ok((exchanged, done.last)),
+            _ => Err(Fault::internal("an exchange without an outcome")),
+        }
     }
 
     async fn run(&self, operation: Operation) -> Result<Done, Fault> {
@@ -285,7 +326,7 @@ async fn run_one_by_one(store: &Store, clock: &Clock, batch: &mut Vec<Waiting>) 
         match commit(store, &[&waiting.operation], clock.now()).await {
             Ok(done) => {
                 let nothing = Err(Fault::internal("an operation without an outcome"));
-                answer(waiting, done.first().copied().map_or(nothing, Ok));
+                answer(waiting, done.first().cloned().map_or(nothing, Ok));
             }
             Err(Failed::Within(fault)) => answer(waiting, Err(fault)),
             Err(Failed::AtTheDoor(fault)) => {

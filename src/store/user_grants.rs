@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, Write, execute, parse_json, run, to_json};
+use super::{Conn, PageStart, Write, execute, parse_json, run, to_json};
 use crate::model::api::SystemApi;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -117,6 +117,100 @@ pub async fn upsert(tx: &mut Write, grant: &UserGrant) -> Result<(), Fault> {
         grant.updated_at
     )?;
     Ok(())
+}
+
+/// What a list of user grants is narrowed to.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of one user.
+    pub user_id: Option<String>,
+    /// For one application.
+    pub client_id: Option<String>,
+    /// At one API, by its id; empty: where no API is meant.
+    pub place: Option<String>,
+}
+
+/// A page of user grants, oldest first; those that have ended included.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn list(
+    conn: &mut Conn,
+    filter: &Filter,
+    from: &PageStart,
+    rows_max: i64,
+) -> Result<Vec<UserGrant>, Fault> {
+    let (offset, behind_at, behind_id) = from.columns();
+    let rows = run!(
+        fetch_all,
+        conn,
+        GrantRow,
+        select!(
+            "where (cast($1 as text) is null or g.user_id = $1)
+                and (cast($2 as text) is null or g.client_id = $2)
+                and (cast($3 as text) is null or g.place = $3)
+                and (g.created_at > $4 or (g.created_at = $4 and g.id > $5))
+              order by g.created_at, g.id limit $6 offset $7"
+        ),
+        &filter.user_id,
+        &filter.client_id,
+        &filter.place,
+        behind_at,
+        behind_id,
+        rows_max,
+        offset
+    )?;
+    let issuer = conn.issuer();
+    rows.into_iter().map(|row| row.into_grant(issuer)).collect()
+}
+
+/// How many user grants the filter lets through.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn count(conn: &mut Conn, filter: &Filter) -> Result<i64, Fault> {
+    let (count,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        "select count(*) from user_grants
+          where (cast($1 as text) is null or user_id = $1)
+            and (cast($2 as text) is null or client_id = $2)
+            and (cast($3 as text) is null or place = $3)",
+        &filter.user_id,
+        &filter.client_id,
+        &filter.place
+    )?;
+    Ok(count)
+}
+
+/// Takes the grant's row lock; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
+    let locked = execute!(tx, "update user_grants set id = id where id = $1", id)?;
+    Ok(locked == 1)
+}
+
+/// Sets when a user grant ends; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn set_end(
+    tx: &mut Write,
+    id: &str,
+    expires_at: Option<i64>,
+    now: i64,
+) -> Result<bool, Fault> {
+    let set = execute!(
+        tx,
+        "update user_grants set expires_at = $2, updated_at = $3 where id = $1",
+        id,
+        expires_at,
+        now
+    )?;
+    Ok(set == 1)
 }
 
 /// Removes a user grant; false where it is gone already.

@@ -14,7 +14,7 @@ use crate::model::api::{Api, Dialect, SigningAlgorithm};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::{SignedIn, Token};
-use crate::secret::{Digester, Secret};
+use crate::secret::{Digester, Sealer, Secret};
 use crate::store::Store;
 use crate::store::group::{GroupDoor, Operation};
 
@@ -26,6 +26,8 @@ pub struct Mint {
     pub keys: Arc<Keys>,
     /// Digests stored tokens.
     pub digester: Digester,
+    /// Seals authorization requests on their way through the pages.
+    pub tickets: Sealer,
     /// Stores.
     pub door: GroupDoor,
     /// Where keys are looked for that the ring does not have yet.
@@ -44,6 +46,8 @@ pub struct Approval {
     pub apis: Vec<Arc<Api>>,
     /// It opens userinfo as well.
     pub opens_userinfo: bool,
+    /// What userinfo tells beside the claims of the scopes.
+    pub userinfo_claims: Vec<String>,
     /// Space-separated.
     pub scope: String,
     /// How long, and why.
@@ -82,6 +86,7 @@ impl Mint {
             issued_at: now,
             expires_at: Token::end(now, approval.decision.lifetime),
             family: approval.family.clone(),
+            userinfo_claims: approval.userinfo_claims.clone(),
         };
         let signed = match signed_form(&approval.apis, &approval.decision) {
             Some((api, dialect)) => {

@@ -12,7 +12,8 @@ use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::secret::Digester;
 use crate::secret::slow::SlowHashes;
-use crate::store::{Store, Write};
+use crate::store::refresh_families::{self, Filter};
+use crate::store::{Store, Write, session_lists};
 
 use limits::Limits;
 use password::Passwords;
@@ -52,16 +53,22 @@ impl Users {
     }
 }
 
+/// Refresh tokens that are removed by one statement.
+const FAMILIES_AT_A_TIME: i64 = 500;
+
 /// Ends everything that a user has here, within a change that asks for it: blocking, deletion, another
 /// password. Whoever knew the old password, or holds a token, is out.
 ///
 /// # Errors
 /// A fault of the store.
-#[expect(
-    clippy::unused_async,
-    reason = "sessions and refresh tokens, which are rows, are ended here too"
-)]
 pub async fn end_everything(tx: &mut Write, user_id: &str) -> Result<(), Fault> {
+    session_lists::delete_of_user(tx, user_id).await?;
+    // Their rows cannot live on; the sweep would find them as well.
+    let of_user = Filter {
+        user_id: Some(user_id.to_owned()),
+        ..Filter::default()
+    };
+    while refresh_families::delete_all(tx, &of_user, FAMILIES_AT_A_TIME).await? > 0 {}
     tx.note(Change::Revocation(Covered::User(user_id.to_owned())));
     Ok(())
 }

@@ -37,17 +37,21 @@ pub(crate) enum Access {
     Application,
     /// Either of an application or a Management token with this scope.
     ApplicationOr(&'static str),
+    /// An access token of a user's, with the scope `openid`.
+    User,
     /// A Management token with any of these scopes.
     AnyOf(&'static [&'static str]),
+    /// A Management token with all of these scopes.
+    AllOf(&'static [&'static str]),
 }
 
 impl Access {
-    /// The scopes of which one is needed.
+    /// The scopes of which one is needed, or all.
     pub(crate) fn scopes(&self) -> &[&'static str] {
         match self {
-            Self::Open | Self::Application => &[],
+            Self::Open | Self::Application | Self::User => &[],
             Self::ApplicationOr(scope) => std::slice::from_ref(scope),
-            Self::AnyOf(scopes) => scopes,
+            Self::AnyOf(scopes) | Self::AllOf(scopes) => scopes,
         }
     }
 }
@@ -93,6 +97,8 @@ pub(crate) enum Answer {
     Page(&'static str, Tables),
     /// JSON of another kind: an OpenAPI document, a number.
     Json(&'static str),
+    /// A page for people, or a redirect to where they go on.
+    Html,
 }
 
 impl Answer {
@@ -100,7 +106,7 @@ impl Answer {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Empty(status) | Self::One(status, _) => status,
-            Self::List(_) | Self::Page(..) | Self::Json(_) => 200,
+            Self::List(_) | Self::Page(..) | Self::Json(_) | Self::Html => 200,
         }
     }
 }

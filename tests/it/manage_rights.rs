@@ -11,12 +11,14 @@ use crate::harness::{
 
 pub(crate) const ORDERS: &str = "https://orders.example/";
 
-/// An operation and the scopes of which one is enough.
+/// An operation and the scopes that open it.
 pub(crate) struct Operation {
     pub(crate) method: Method,
     /// Behind `/api/v2`.
     pub(crate) route: String,
-    pub(crate) any_of: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    /// All of them are needed; otherwise one is enough.
+    pub(crate) needs_all: bool,
 }
 
 /// All that need a token, as the OpenAPI document names them; `openapi.rs` sees that it names every
@@ -29,18 +31,21 @@ pub(crate) fn operations() -> Vec<Operation> {
             continue;
         };
         for (method, operation) in methods.as_object().unwrap() {
-            let ways = operation["security"].as_array().unwrap().iter();
-            let scopes = ways.flat_map(|way| way["management"].as_array().unwrap());
-            let any_of: Vec<_> = scopes
+            let ways = operation["security"].as_array().unwrap();
+            let each = ways.iter().map(|way| way["management"].as_array().unwrap());
+            let needs_all = each.clone().any(|way| way.len() > 1);
+            let scopes: Vec<_> = each
+                .flatten()
                 .map(|scope| scope.as_str().unwrap().to_owned())
                 .collect();
-            if !any_of.is_empty() {
+            if !scopes.is_empty() {
                 let method = method.to_uppercase().parse().unwrap();
                 let route = route.to_owned();
                 operations.push(Operation {
                     method,
                     route,
-                    any_of,
+                    scopes,
+                    needs_all,
                 });
             }
         }
@@ -66,6 +71,15 @@ impl Operation {
         let path = of_nothing(&self.route);
         let body = (self.method != Method::GET && self.method != Method::DELETE).then(|| json!({}));
         desk.send(self.method.clone(), &path, body).await
+    }
+
+    /// Each set of scopes that is just enough.
+    fn ways(&self) -> Vec<Vec<&str>> {
+        let scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        if self.needs_all {
+            return vec![scopes];
+        }
+        scopes.into_iter().map(|scope| vec![scope]).collect()
     }
 
     fn name(&self) -> String {
@@ -144,24 +158,25 @@ both_stores! {
             let others: Vec<_> = all
                 .iter()
                 .map(String::as_str)
-                .filter(|scope| operation.any_of.iter().all(|own| own != scope))
+                .filter(|scope| operation.scopes.iter().all(|own| own != scope))
                 .collect();
             let desk = Desk::with_scopes(node, &others).await;
             let answer = operation
                 .ask(&desk)
                 .await
                 .expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+            let how_many = if operation.needs_all { "all" } else { "any" };
             let expected = format!(
-                "Insufficient scope, expected any of: {}",
-                operation.any_of.join(",")
+                "Insufficient scope, expected {how_many} of: {}",
+                operation.scopes.join(",")
             );
             assert_eq!(answer.text("message"), expected, "{}", operation.name());
-            for scope in &operation.any_of {
-                let desk = Desk::with_scopes(node, &[scope]).await;
+            for scopes in operation.ways() {
+                let desk = Desk::with_scopes(node, &scopes).await;
                 let answer = operation.ask(&desk).await;
                 let is_let_in = !matches!(answer.status.as_u16(), 401 | 403 | 405)
                     && answer.status.as_u16() < 500;
-                assert!(is_let_in, "{} with {scope}: {answer:?}", operation.name());
+                assert!(is_let_in, "{} with {scopes:?}: {answer:?}", operation.name());
             }
         }
     }

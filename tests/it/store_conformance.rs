@@ -6,8 +6,11 @@ mod applications;
 mod assertions;
 mod attempts;
 mod audit;
+mod authorization_codes;
+mod authorizations;
 mod client_credentials;
 mod client_grants;
+mod families;
 mod feed;
 mod group;
 mod issuances;
@@ -15,10 +18,14 @@ mod jobs;
 mod keys;
 mod known_addresses;
 mod migrate;
+mod refresh_exchange;
+mod refresh_families;
 mod revocations;
 mod secrets;
+mod session_lists;
 mod settings;
 mod tokens;
+mod user_grants;
 mod user_lists;
 mod user_tickets;
 mod users;
@@ -215,6 +222,7 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         issued_at: NOW,
         expires_at: Some(NOW + 600),
         family: None,
+        userinfo_claims: Vec::new(),
     }
 }
 

@@ -7,16 +7,21 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 5] = [
+const NOT_OFFERED: [(&str, &str); 6] = [
     ("POST /jobs/users-exports", "lists of users are pages"),
     ("POST /jobs/verification-email", "mail is not built"),
+    (
+        "POST /device-credentials",
+        "public keys of devices, by a user's own Management token",
+    ),
     ("GET /client-grants/{id}/organizations", "organizations"),
     ("POST /clients/cimd/preview", "documents as client ids"),
     ("POST /clients/cimd/register", "documents as client ids"),
 ];
 
 /// Operations that Auth0 does not have, with their scopes (compatibility.md §6).
-const OURS: [(&str, &str); 10] = [
+const OURS: [(&str, &str); 11] = [
+    ("PATCH /grants/{id}", "update:grants"),
     ("GET /stats/issuance", "read:stats"),
     (
         "GET /resource-servers/{id}/token-lifetime",

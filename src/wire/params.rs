@@ -18,7 +18,8 @@ use crate::secret::Secret;
 use crate::wire::{self, Cut};
 
 /// Parameters whose presence in a query string would put a secret into logs (RFC 6749 §2.3.1).
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
+    "access_token",
     "client_secret",
     "client_assertion",
     "password",
@@ -65,6 +66,14 @@ impl Params {
         Self::parse(headers, &body)
     }
 
+    /// Reads the query string of a request that carries its parameters there.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn of_query(uri: &Uri) -> Result<Self, Refusal> {
+        Self::checked(read_form(uri.query().unwrap_or("").as_bytes())?)
+    }
+
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let sent = match wire::media_type(headers).as_str() {
             "application/x-www-form-urlencoded" => read_form(body)?,
@@ -75,6 +84,10 @@ impl Params {
                 ));
             }
         };
+        Self::checked(sent)
+    }
+
+    fn checked(sent: Vec<(String, Sent)>) -> Result<Self, Refusal> {
         if sent.len() > PARAMS_MAX {
             return Err(Refusal::invalid_request(format!(
                 "More than {PARAMS_MAX} parameters."
@@ -215,7 +228,11 @@ fn check_text<'t>(name: &str, text: &'t str, bytes_max: usize) -> Result<&'t str
     Ok(text)
 }
 
-fn check_query(uri: &Uri) -> Result<(), Refusal> {
+/// Passes where no parameter is in the query string that must not be there.
+///
+/// # Errors
+/// `invalid_request`.
+pub(crate) fn check_query(uri: &Uri) -> Result<(), Refusal> {
     let query = uri.query().unwrap_or("");
     let names = query
         .split('&')
