@@ -101,13 +101,6 @@ impl App {
         background.tasks.spawn(writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
         let mailer = Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?;
-        let users = Users::new(
-            store.clone(),
-            &config,
-            &prepared.slow_hashes,
-            &prepared.digester,
-            mailer,
-        );
         let mint = Arc::new(Mint {
             issuer: issuer.clone(),
             keys: prepared.keys,
@@ -131,11 +124,17 @@ impl App {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
+            users: Users::new(
+                store.clone(),
+                &config,
+                &prepared.slow_hashes,
+                &mint.digester,
+                mailer,
+            ),
             mint,
             audit,
             secrets: prepared.secrets,
             pages: Pages::new(&config.branding, &issuer),
-            users,
             config,
             issuer,
             clock,

@@ -118,7 +118,7 @@ both_stores! {
         let kinds: Vec<&str> = log.as_array().unwrap().iter().map(|record| record["type"].as_str().unwrap()).collect();
         assert!(kinds.contains(&"scpr") && kinds.contains(&"scp"), "{kinds:?}");
         assert!(!log.to_string().contains(&ticket));
-        let revoked = format!("select count(*) from revocations where key like '%{id}%'");
+        let revoked = format!("select count(*) from revocations where object like '%{id}%'");
         assert_eq!(world.database.sql().await.number(&revoked).await, 1);
         node.stop().await;
     }
