@@ -100,7 +100,6 @@ impl App {
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
-        let mailer = Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?;
         let mint = Arc::new(Mint {
             issuer: issuer.clone(),
             keys: prepared.keys,
@@ -124,17 +123,17 @@ impl App {
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
+            audit,
+            secrets: prepared.secrets,
+            pages: Pages::new(&config.branding, &issuer),
             users: Users::new(
                 store.clone(),
                 &config,
                 &prepared.slow_hashes,
                 &mint.digester,
-                mailer,
+                Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
             ),
             mint,
-            audit,
-            secrets: prepared.secrets,
-            pages: Pages::new(&config.branding, &issuer),
             config,
             issuer,
             clock,

@@ -21,6 +21,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upkeep;
 mod user_tickets;
 
 use std::ffi::OsString;
@@ -38,6 +39,7 @@ pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
+pub use self::upkeep::{AuditConfig, Sweep};
 pub use self::user_tickets::UserTickets;
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
@@ -67,6 +69,8 @@ pub struct Config {
     pub secrets: Secrets,
     /// What a user's password must be.
     pub passwords: Passwords,
+    /// People may make accounts by themselves (`sign_up.allowed`).
+    pub sign_up_allowed: bool,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
     /// How often something may be attempted.
@@ -105,6 +109,7 @@ impl Config {
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
             passwords: Passwords::read(reader),
+            sign_up_allowed: reader.boolean("sign_up.allowed"),
             client_assertion: ClientAssertion::read(reader),
             limits: Limits::read(reader),
             mail: Mail::read(reader),
@@ -378,50 +383,6 @@ impl ClientAssertion {
             accept_token_endpoint_audience: reader.boolean(key),
             lifetime_seconds_max: reader
                 .integer("client_assertion.lifetime_seconds_max", 60..=86_400),
-        }
-    }
-}
-
-/// `[sweep]`
-#[derive(Clone, Debug)]
-pub struct Sweep {
-    /// Pause between two rounds.
-    pub interval: Duration,
-    /// Rows that one statement removes.
-    pub batch_rows_max: i64,
-}
-
-impl Sweep {
-    fn read(reader: &mut Reader) -> Self {
-        Self {
-            interval: reader.seconds("sweep.interval_seconds", 1..=86_400),
-            batch_rows_max: reader.integer("sweep.batch_rows_max", 1..=100_000),
-        }
-    }
-}
-
-/// `[audit]`
-#[derive(Clone, Debug)]
-pub struct AuditConfig {
-    /// Whether issuances are recorded; they are counted in either case.
-    pub keeps_issuances: bool,
-    /// Records of issuances that wait to be written.
-    pub queue_max: usize,
-    /// How long records are kept.
-    pub retention_days: i64,
-    /// How long counts of tokens are kept.
-    pub stats_retention_days: i64,
-}
-
-impl AuditConfig {
-    fn read(reader: &mut Reader) -> Self {
-        Self {
-            keeps_issuances: reader
-                .text("audit.issuances", rules::every_or_off)
-                .unwrap_or_default(),
-            queue_max: reader.integer("audit.queue_max", 100..=1_000_000),
-            retention_days: reader.integer("audit.retention_days", 1..=3650),
-            stats_retention_days: reader.integer("audit.stats_retention_days", 1..=3650),
         }
     }
 }

@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, sign_in};
+use crate::login::{self, consent, links, sign_in, sign_up};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
@@ -68,6 +68,13 @@ fn for_users() -> Routes {
     Routes::new()
         .get("/u/login", sign_in::get, &sign_in::GET)
         .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/signup", sign_up::get, &sign_up::GET)
+        .post("/u/signup", sign_up::post, &sign_up::POST)
+        .get("/u/reset-password", links::get_reset, &links::GET_RESET)
+        .post("/u/reset-password", links::post_reset, &links::POST_RESET)
+        .get("/u/change-password", links::get_change, &links::GET_CHANGE)
+        .post("/u/change-password", links::post_change, &links::POST_CHANGE)
+        .get("/u/verify-email", links::verify, &links::VERIFY)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
         .get("/u/assets/{file}", login::asset, &login::ASSET)

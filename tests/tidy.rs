@@ -42,8 +42,8 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys login logout mail
-                model oauth openapi renewal router secret sessions store sweep tls tokens users uses
+    app:        audit background bootstrap clock config directory grants keys login logout mail model
+                oauth openapi renewal router secret sessions store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry

@@ -51,6 +51,8 @@ pub enum Kind {
     RefusedAuthorizationCode,
     /// A user signed in.
     SignedIn,
+    /// A user made an account.
+    SignedUp,
     /// A user did not sign in: no such user, another password, or blocked.
     WrongPassword,
     /// Tokens were issued by the authorization endpoint. Ours.
@@ -111,6 +113,7 @@ impl Kind {
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
             Self::SignedIn => "s",
+            Self::SignedUp => "ss",
             Self::WrongPassword => "fp",
             Self::IssuedInFrontChannel => "sft",
             Self::RefusedAuthorization => "f",
@@ -144,6 +147,7 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::SignedUp => "An account was made",
             Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
             Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             Self::AskedForReset => "A link to set a new password was asked for",

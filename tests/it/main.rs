@@ -12,6 +12,7 @@
     reason = "a story is told in one piece, a table row by row"
 )]
 
+mod away;
 mod certificates;
 mod desk;
 mod harness;
@@ -22,7 +23,6 @@ mod raw;
 mod attacks;
 mod audit_bounds;
 mod authorize;
-mod away;
 mod bounds;
 mod cli;
 mod client_assertion;
@@ -91,6 +91,9 @@ mod token_client_credentials;
 mod token_dialects;
 mod token_lifetime;
 mod token_parameters;
+mod token_refresh;
+mod token_refresh_model;
+mod token_refresh_rotation;
 mod token_several_apis;
 mod trusted_proxies;
 mod two_nodes;
