@@ -7,6 +7,7 @@ use super::limits::{Address, Verdict};
 use super::password::Weak;
 use super::{Users, end_everything};
 use crate::directory::Directory;
+use crate::logout::Why;
 use crate::mail::Mail;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
@@ -166,7 +167,7 @@ impl Users {
             return Ok(Changed::NoTicket);
         };
         store::users::set_password_hash(&mut tx, &user.user_id, &hash, now).await?;
-        end_everything(&mut tx, &user.user_id).await?;
+        end_everything(&mut tx, &user.user_id, Why::PasswordChanged, now).await?;
         let user = verified(&mut tx, &ticket, now).await?.unwrap_or(user);
         let account = self.limits.account_of(&user.user_id);
         let address = Address::of(visit.ip);
