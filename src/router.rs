@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, sign_in};
+use crate::login::{self, consent, links, sign_in, sign_up};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
     jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
-    tenant_settings, token_lifetime, tokens, users, users_access,
+    tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinfo};
@@ -70,6 +70,13 @@ fn for_users() -> Routes {
     Routes::new()
         .get("/u/login", sign_in::get, &sign_in::GET)
         .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/signup", sign_up::get, &sign_up::GET)
+        .post("/u/signup", sign_up::post, &sign_up::POST)
+        .get("/u/reset-password", links::get_reset, &links::GET_RESET)
+        .post("/u/reset-password", links::post_reset, &links::POST_RESET)
+        .get("/u/change-password", links::get_change, &links::GET_CHANGE)
+        .post("/u/change-password", links::post_change, &links::POST_CHANGE)
+        .get("/u/verify-email", links::verify, &links::VERIFY)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
         .get("/u/assets/{file}", login::asset, &login::ASSET)
@@ -167,6 +174,14 @@ fn management() -> Routes {
         .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
         .get("/jobs/{id}", jobs::get, &jobs::GET)
         .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)

@@ -26,9 +26,10 @@ const LAYERS: &str = "
     directory:  background clock config keys model store
     sweep:      clock config logout model store
     uses:       clock model store
+    mail:       background clock config model secret
+    users:      config directory mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    users:      config model secret store
     logout:     clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
     sessions:   directory model secret store
@@ -41,8 +42,8 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys login logout model oauth
-                openapi renewal router secret sessions store sweep tls tokens users uses
+    app:        audit background bootstrap clock config directory grants keys login logout mail model
+                oauth openapi renewal router secret sessions store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry

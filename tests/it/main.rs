@@ -12,9 +12,11 @@
     reason = "a story is told in one piece, a table row by row"
 )]
 
+mod away;
 mod certificates;
 mod desk;
 mod harness;
+mod post_office;
 mod program;
 mod raw;
 mod shop;
@@ -33,7 +35,6 @@ mod authorize_pkce;
 mod authorize_prompts;
 mod authorize_redirect_uris;
 mod authorize_sessions;
-mod away;
 mod bounds;
 mod cli;
 mod client_assertion;
@@ -50,8 +51,10 @@ mod fuzz;
 mod hs256;
 mod introspection;
 mod keys_signing;
+mod limits;
 mod logs;
 mod logs_search;
+mod mail;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;
@@ -82,6 +85,7 @@ mod manage_users;
 mod openapi;
 mod outage;
 mod pages;
+mod password_reset;
 mod pushed_requests;
 mod readme;
 mod request_objects;
@@ -102,6 +106,9 @@ mod token_dialects;
 mod token_lifetime;
 mod token_lifetime_users;
 mod token_parameters;
+mod token_refresh;
+mod token_refresh_model;
+mod token_refresh_rotation;
 mod token_several_apis;
 mod trusted_proxies;
 mod two_nodes;
