@@ -12,12 +12,14 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
+use crate::login::Pages;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
 use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
+use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
 use crate::tls::Door;
@@ -47,6 +49,8 @@ pub struct App {
     pub secrets: SecretChecker,
     /// Users, and how they sign in.
     pub users: Users,
+    /// What people see in a browser.
+    pub pages: Arc<Pages>,
     /// When secrets were last used, until that is written.
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
@@ -107,12 +111,14 @@ impl App {
                 issuer: issuer.clone(),
                 keys: prepared.keys,
                 digester: prepared.digester,
+                tickets: prepared.tickets,
                 door,
                 store: store.clone(),
                 default_algorithm: config.tokens.default_signing_alg,
             },
             audit,
             secrets: prepared.secrets,
+            pages: Pages::new(&config.branding, &issuer),
             users: Users::new(store.clone(), &config, &prepared.slow_hashes),
             config,
             issuer,
@@ -143,6 +149,17 @@ impl App {
             store: &self.store,
             whence,
             refresh: self.config.refresh,
+        }
+    }
+
+    /// Who is signed in.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions {
+            directory: &self.directory,
+            store: &self.store,
+            digester: &self.mint.digester,
+            door: &self.mint.door,
         }
     }
 

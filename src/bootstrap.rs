@@ -19,7 +19,7 @@ use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::secret::slow::SlowHashes;
-use crate::secret::{self, Digester, SecretChecker};
+use crate::secret::{self, Digester, Sealer, SecretChecker};
 use crate::store::{self, Store, Write};
 
 use administrator::FirstApplication;
@@ -31,6 +31,8 @@ pub struct Prepared {
     pub keys: Arc<Keys>,
     /// Digests secrets and stored tokens.
     pub digester: Digester,
+    /// Seals tickets of the sign-in pages.
+    pub tickets: Sealer,
     /// Checks secrets.
     pub secrets: SecretChecker,
     /// Where users' passwords are hashed.
@@ -71,12 +73,16 @@ pub async fn prepare(
     tx.commit(now).await?;
     drop(lock);
     let StoreKeys {
-        digester, maker, ..
+        digester,
+        tickets,
+        maker,
+        ..
     } = store_keys;
     let keys = Keys::start(maker, &mut *store.read().await?).await?;
     Ok(Prepared {
         keys: Arc::new(keys),
         digester,
+        tickets,
         secrets,
         slow_hashes,
         first,

@@ -257,6 +257,8 @@ pub struct Tokens {
     pub default_signing_alg: SigningAlgorithm,
     /// APIs in one token.
     pub apis_per_token_max: usize,
+    /// How long an authorization code waits for its exchange.
+    pub authorization_code_seconds: i64,
 }
 
 impl Tokens {
@@ -265,6 +267,8 @@ impl Tokens {
         Self {
             default_signing_alg: alg.unwrap_or(SigningAlgorithm::Rs256),
             apis_per_token_max: reader.integer("tokens.apis_per_token_max", 1..=100),
+            authorization_code_seconds: reader
+                .integer("tokens.authorization_code_seconds", 10..=600),
         }
     }
 }

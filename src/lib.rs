@@ -25,6 +25,7 @@ pub mod renewal;
 pub mod router;
 pub mod secret;
 pub mod serve;
+pub mod sessions;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;

@@ -92,6 +92,15 @@ fn operation(line: &Listed) -> Value {
         Body::None => {}
         Body::Optional(tables) => described["requestBody"] = content(&of_request(tables), false),
         Body::Fields(tables) => described["requestBody"] = content(&of_request(tables), true),
+        Body::Upload(file, tables) => {
+            let mut schema = of_request(tables);
+            schema["properties"][file] = json!({ "type": "string", "format": "binary" });
+            schema["required"] = json!([file]);
+            described["requestBody"] = json!({
+                "required": true,
+                "content": { "multipart/form-data": { "schema": schema } },
+            });
+        }
         Body::Parameters(tables) => {
             let mut schema = of_request(tables);
             // Unknown parameters are ignored (RFC 6749 §3.2).
@@ -214,6 +223,12 @@ fn success(answer: Answer) -> Value {
         Answer::List(tables) => json!({ "type": "array", "items": of_answer(tables) }),
         Answer::Page(collection, tables) => page(collection, &of_answer(tables)),
         Answer::Json(description) => json!({ "description": description }),
+        Answer::Html => {
+            return json!({
+                "description": "A page",
+                "content": { "text/html": { "schema": { "type": "string" } } },
+            });
+        }
     };
     json!({
         "description": "Success",

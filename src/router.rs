@@ -13,14 +13,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
+use crate::login::{self, consent, sign_in};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
-    logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
+    jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
     tenant_settings, token_lifetime, tokens, users, users_access,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{discovery, introspect, revoke, token};
+use crate::oauth::{authorize, discovery, introspect, revoke, token};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -32,7 +33,10 @@ const PANICKED: &str = "a request panicked";
 
 /// Every route, with what it takes and gives.
 pub(crate) fn routes() -> Routes {
-    for_servers().merge(for_pages()).merge(for_everybody())
+    for_servers()
+        .merge(for_pages())
+        .merge(for_users())
+        .merge(for_everybody())
 }
 
 /// Routes that no page in a browser reads.
@@ -40,6 +44,9 @@ fn for_servers() -> Routes {
     Routes::new()
         .post("/oauth/introspect", introspect::post, &introspect::POST)
         .post("/introspect", introspect::post, &introspect::POST)
+        .get("/authorize", authorize::get, &authorize::GET)
+        .post("/authorize", authorize::post, &authorize::POST)
+        .get("/authorize/resume", authorize::resume, &authorize::RESUME)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -52,6 +59,17 @@ fn for_pages() -> Routes {
         .post("/token", token::post, &token::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
+}
+
+/// Pages for users, and what leads to them.
+#[rustfmt::skip]
+fn for_users() -> Routes {
+    Routes::new()
+        .get("/u/login", sign_in::get, &sign_in::GET)
+        .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/consent", consent::get, &consent::GET)
+        .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/assets/{file}", login::asset, &login::ASSET)
 }
 
 /// Documents for everybody.
@@ -135,6 +153,9 @@ fn management() -> Routes {
         .delete("/users/{id}", users::delete, &users::DELETE)
         .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
         .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)
@@ -160,7 +181,12 @@ pub fn router(app: &Arc<App>) -> Router {
     let routes = for_servers()
         .router
         .merge(with(for_pages(), cors::of_applications(app)))
-        .merge(with(for_everybody(), cors::of_everybody()));
+        .merge(with(for_everybody(), cors::of_everybody()))
+        .merge(login::refuse_forged_posts(
+            for_users().router,
+            &app.pages,
+            &app.issuer,
+        ));
     let path = app.issuer.path();
     let all = if path.is_empty() {
         routes

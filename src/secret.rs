@@ -2,6 +2,7 @@
 
 mod check;
 mod seal;
+mod sealer;
 pub mod slow;
 
 use std::fmt;
@@ -11,7 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use check::SecretChecker;
+
 pub use seal::{MasterKeys, Unsealed, seal_under, unseal_under};
+pub use sealer::Sealer;
 
 /// Secrets of this length and more are kept as keyed digests; shorter ones as argon2id.
 pub const LONG_SECRET_CHARS: usize = 32;

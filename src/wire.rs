@@ -6,6 +6,7 @@ pub(crate) mod cors;
 pub(crate) mod https;
 pub(crate) mod operation;
 pub mod origin;
+pub(crate) mod params;
 pub(crate) mod proxy;
 pub(crate) mod remains;
 pub(crate) mod schema;

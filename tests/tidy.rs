@@ -30,23 +30,25 @@ const LAYERS: &str = "
     tokens:     directory keys lifetime model secret store
     users:      config model secret store
     grants:     directory lifetime model secret store tokens
+    sessions:   directory model secret store
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
-    wire:       app config model secret tokens
-    oauth:      app audit config directory grants lifetime model secret tokens wire
+    wire:       app config lifetime model secret tokens
+    login:      app audit config directory grants lifetime model secret sessions tokens users wire
+    oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
     management: app audit config directory grants keys lifetime model secret store tokens users wire
     telemetry:  config model secret wire
     openapi:    app wire
-    router:     app management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys model oauth openapi
-                renewal router secret store sweep tls tokens users uses
+    router:     app login management model oauth openapi telemetry wire
+    app:        audit background bootstrap clock config directory grants keys login model oauth
+                openapi renewal router secret sessions store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry
 ";
 
 /// The files and folders that speak HTTP.
-const EDGES: &str = "management oauth openapi router serve telemetry wire";
+const EDGES: &str = "login management oauth openapi router serve telemetry wire";
 const HTTP_CRATES: &str = "axum http http_body_util hyper hyper_util tower tower_http";
 
 /// Longest file, in lines.

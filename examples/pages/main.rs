@@ -1,6 +1,12 @@
 //! Every page and mail as people see it, on loopback: `cargo run --example pages`, for whoever works
 //! on templates, styles or texts. The headers are the real ones. `GRANTOR_BRANDING__…` sets the brand.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "it shows samples to whoever started it, and says where"
+)]
+
 mod samples;
 
 use std::error::Error;

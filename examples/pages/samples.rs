@@ -14,17 +14,17 @@ use serde_json::json;
 use url::Url;
 
 /// What an application sends in the hope that somebody does not escape it.
-pub const HOSTILE: &str = r#"<script>alert("1")</script>&'"#;
+pub(crate) const HOSTILE: &str = r#"<script>alert("1")</script>&'"#;
 
 const STATE: &str = "ticket-of_this+page";
 
 const EMAIL: &str = "maria.lindqvist@example.com";
 
 /// Names each sample.
-pub type Samples = Vec<(&'static str, Response)>;
+pub(crate) type Samples = Vec<(&'static str, Response)>;
 
 /// All of them.
-pub fn all(frame: Frame<'_>) -> Samples {
+pub(crate) fn all(frame: Frame<'_>) -> Samples {
     [
         signing_in(frame),
         signing_up(frame),
@@ -124,123 +124,101 @@ fn signing_up(frame: Frame<'_>) -> Samples {
     ]
 }
 
-fn consents(frame: Frame<'_>) -> Samples {
-    let web = Destination::of(&url("https://shop.acme.example/callback"));
-    let device = Destination::of(&url("com.acme.shop:/callback"));
-    let orders = ApiView {
+/// An API with scopes, described and not.
+fn orders() -> ApiView<'static> {
+    let scope = |value, description| ScopeView { value, description };
+    ApiView {
         name: "Orders",
         identifier: "https://api.acme.example/orders",
         scopes: vec![
-            ScopeView {
-                value: "read:orders",
-                description: Some("See what you have ordered"),
-            },
-            ScopeView {
-                value: "create:orders",
-                description: Some("Order in your name"),
-            },
-            ScopeView {
-                value: "delete:orders",
-                description: None,
-            },
+            scope("read:orders", Some("See what you have ordered")),
+            scope("create:orders", Some("Order in your name")),
+            scope("delete:orders", None),
         ],
-    };
+    }
+}
+
+/// One without name and scopes, and one that is up to no good.
+fn other_apis() -> [ApiView<'static>; 2] {
     let identifier = "https://stock.acme.example/";
-    let stock = ApiView {
-        name: identifier,
-        identifier,
-        scopes: Vec::new(),
+    let scope = ScopeView {
+        value: HOSTILE,
+        description: Some(HOSTILE),
     };
-    let page = |application, about_user: &[&str], apis: &[ApiView<'_>], access| {
-        Consent {
-            frame,
-            application,
-            state: STATE,
-            user: EMAIL,
-            about_user,
-            apis,
-            access,
-        }
-        .show()
-    };
-    let hour = Lifetime::Finite(3600);
+    [
+        ApiView {
+            name: identifier,
+            identifier,
+            scopes: Vec::new(),
+        },
+        ApiView {
+            name: HOSTILE,
+            identifier: HOSTILE,
+            scopes: vec![scope],
+        },
+    ]
+}
+
+fn consents(frame: Frame<'_>) -> Samples {
+    let web = Destination::of(&url("https://shop.acme.example/callback"));
+    let device = Destination::of(&url("com.acme.shop:/callback"));
+    let about_user = ["openid", "profile", "email"];
+    let [stock, hostile] = other_apis();
+    let (one_api, two_apis) = ([orders()], [orders(), stock]);
     let until = Renewal::Until {
         seconds: 15_552_000,
         at: 1_809_302_400,
     };
-    let about = ["openid", "profile", "email"];
-    let hostile = ApiView {
-        name: HOSTILE,
-        identifier: HOSTILE,
-        scopes: vec![ScopeView {
-            value: HOSTILE,
-            description: Some(HOSTILE),
-        }],
+    let access = |seconds, renewal| Access {
+        token: Lifetime::Finite(seconds),
+        renewal,
+    };
+    let ordinary = Consent {
+        frame,
+        application: shop(&web),
+        state: STATE,
+        user: EMAIL,
+        about_user: &about_user,
+        apis: &two_apis,
+        access: access(3600, Some(until)),
+    };
+    let of_device = Consent {
+        application: shop(&device),
+        about_user: &["openid", "phone", "address"],
+        apis: &one_api,
+        access: access(5400, Some(Renewal::UntilTakenBack)),
+        ..ordinary
+    };
+    let once = Consent {
+        apis: &[],
+        access: access(86_400, None),
+        ..ordinary
+    };
+    let never = Access {
+        token: Lifetime::Never,
+        renewal: None,
+    };
+    let never = Consent {
+        about_user: &[],
+        apis: &one_api,
+        access: never,
+        ..ordinary
+    };
+    let hostile = Consent {
+        application: ApplicationView {
+            name: HOSTILE,
+            ..shop(&web)
+        },
+        user: HOSTILE,
+        apis: &[hostile],
+        ..ordinary
     };
     vec![
-        (
-            "consent",
-            page(
-                shop(&web),
-                &about,
-                &[orders.clone(), stock],
-                Access {
-                    token: hour,
-                    renewal: Some(until),
-                },
-            ),
-        ),
-        (
-            "consent-device",
-            page(
-                shop(&device),
-                &["openid", "phone", "address"],
-                &[orders.clone()],
-                Access {
-                    token: Lifetime::Finite(5400),
-                    renewal: Some(Renewal::UntilTakenBack),
-                },
-            ),
-        ),
-        (
-            "consent-once",
-            page(
-                shop(&web),
-                &about,
-                &[],
-                Access {
-                    token: Lifetime::Finite(86_400),
-                    renewal: None,
-                },
-            ),
-        ),
-        (
-            "consent-never",
-            page(
-                shop(&web),
-                &[],
-                &[orders],
-                Access {
-                    token: Lifetime::Never,
-                    renewal: None,
-                },
-            ),
-        ),
-        (
-            "consent-hostile",
-            page(
-                ApplicationView {
-                    name: HOSTILE,
-                    ..shop(&web)
-                },
-                &[HOSTILE],
-                &[hostile],
-                Access {
-                    token: hour,
-                    renewal: None,
-                },
-            ),
-        ),
+        ("consent", ordinary.show()),
+        ("consent-device", of_device.show()),
+        ("consent-once", once.show()),
+        ("consent-never", never.show()),
+        ("consent-hostile", hostile.show()),
     ]
 }
 

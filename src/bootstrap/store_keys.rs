@@ -11,7 +11,7 @@ use crate::model::api::SigningAlgorithm;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::key::Key;
-use crate::secret::{self, Digester, MasterKeys, Secret};
+use crate::secret::{self, Digester, MasterKeys, Sealer, Secret};
 use crate::store::{self, Conn, Store, Write};
 
 /// The name of the sealed digest key. That it can be unsealed proves the master key right.
@@ -23,6 +23,7 @@ const PAGE_ROWS: i64 = 1000;
 pub(super) struct StoreKeys {
     pub(super) maker: Maker,
     pub(super) digester: Digester,
+    pub(super) tickets: Sealer,
     /// True for a new store.
     pub(super) are_new: bool,
     /// The digest key's seal, where it is new.
@@ -63,7 +64,7 @@ impl StoreKeys {
     fn of_a_new_store(maker: Maker) -> Result<Self, Fault> {
         let digest_key: [u8; 32] = secret::random_bytes();
         let sealed = maker.masters.seal(DIGEST_KEY, &digest_key)?;
-        Ok(Self::new(maker, &digest_key, Some(sealed), true))
+        Self::new(maker, &digest_key, Some(sealed), true)
     }
 
     fn of_a_store_in_use(maker: Maker, sealed: &str) -> Result<Self, Fault> {
@@ -72,7 +73,7 @@ impl StoreKeys {
         let bytes: [u8; 32] = bytes.try_into().map_err(Fault::internal)?;
         let reseal = || maker.masters.seal(DIGEST_KEY, &bytes);
         let sealed = (!digest_key.by_first).then(reseal).transpose()?;
-        Ok(Self::new(maker, &bytes, sealed, false))
+        Self::new(maker, &bytes, sealed, false)
     }
 
     fn new(
@@ -80,16 +81,17 @@ impl StoreKeys {
         digest_key: &[u8; 32],
         sealed_digest_key: Option<String>,
         are_new: bool,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Fault> {
+        Ok(Self {
             maker,
             digester: Digester::new(digest_key),
+            tickets: Sealer::new(digest_key, "tickets")?,
             are_new,
             sealed_digest_key,
             made: Vec::new(),
             mended: Vec::new(),
             resealed_secrets: Vec::new(),
-        }
+        })
     }
 
     /// Seals anew what another master key than the first had sealed, and gives certificates to

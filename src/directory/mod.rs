@@ -328,6 +328,25 @@ impl Directory {
         self.is_revoked(&as_a_token, None).await
     }
 
+    /// True where everything of a user was revoked after this position had been noted.
+    ///
+    /// # Errors
+    /// As [`Directory::is_revoked`].
+    pub async fn is_user_revoked(&self, user_id: &str, position: i64) -> Result<bool, Fault> {
+        let as_a_token = Token {
+            jti: String::new(),
+            position,
+            client_id: String::new(),
+            subject: user_id.to_owned(),
+            audiences: Vec::new(),
+            scope: String::new(),
+            issued_at: 0,
+            expires_at: None,
+            family: None,
+        };
+        self.is_revoked(&as_a_token, None).await
+    }
+
     async fn is_revoked_by_name(&self, name: &str) -> Result<bool, Fault> {
         if self.revoked.excludes(name) {
             return Ok(false);

@@ -2,6 +2,7 @@
 //! result is an approval or a refusal; a refusal is a result, not an error.
 
 pub mod authorization_code;
+pub mod authorize;
 pub mod client_credentials;
 pub mod explain;
 pub mod refresh_token;

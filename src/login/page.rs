@@ -1,5 +1,6 @@
 //! What all pages share: the brand, the language, and the headers that keep other sites out.
 
+use std::iter::once;
 use std::sync::Arc;
 
 use askama::Template;
@@ -9,6 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use fluent_bundle::types::FluentNumber;
 use url::Url;
 
 use super::assets::Assets;
@@ -85,8 +87,8 @@ impl<'a> Frame<'a> {
     }
 
     /// A text about a number; see [`Language::say_count`].
-    pub(super) fn say_count(&self, key: &str, count: &i64) -> String {
-        self.language.say_count(key, *count)
+    pub(super) fn say_count(&self, key: &str, count: impl Into<FluentNumber>) -> String {
+        self.language.say_count(key, count)
     }
 
     /// The address of one of our pages on this server; `path` begins with a slash.
@@ -166,18 +168,17 @@ impl Policy {
 
     /// The value of `Content-Security-Policy`.
     fn content(&self) -> String {
-        let images: String = self
-            .images
-            .iter()
-            .map(|source| format!(" {source}"))
-            .collect();
+        let images = once("'self'")
+            .chain(self.images.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(" ");
         let form_action = self
             .form_action
             .as_ref()
             .map_or(String::new(), |source| format!(" {source}"));
         let framed_by = self.framed_by.as_deref().unwrap_or("'none'");
         format!(
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'{images}; \
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src {images}; \
              form-action 'self'{form_action}; base-uri 'none'; frame-ancestors {framed_by}"
         )
     }

@@ -280,6 +280,11 @@ impl Problem {
         )
     }
 
+    /// 413: part of the body is longer than it may be.
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, "invalid_body", message)
+    }
+
     /// 413, 408 or 400: the body did not come to its end.
     pub(crate) fn cut(cut: Cut) -> Self {
         Self::refused(cut.status(), "invalid_body", cut.to_string())

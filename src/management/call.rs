@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
@@ -69,14 +69,36 @@ impl Call {
         operation: &Operation,
         body: Body,
     ) -> Result<(Admin, Fields), Problem> {
-        self.caller(app, operation, app.clock.now()).await?;
-        self.query(operation)?;
-        let bytes = wire::read_body(body, &app.config.server).await;
-        let bytes = bytes.map_err(Problem::cut)?;
+        let bytes = self.read(app, operation, body).await?;
         let fields = self.fields(operation.body.tables(), &bytes)?;
         let now = app.clock.now();
         let caller = self.caller(app, operation, now).await?;
         Ok((self.admin(caller, now), fields))
+    }
+
+    /// The same of a form with a file in it (RFC 7578).
+    pub(crate) async fn authorize_upload(
+        self,
+        app: &App,
+        operation: &Operation,
+        body: Body,
+    ) -> Result<(Admin, Multipart), Problem> {
+        let bytes = self.read(app, operation, body).await?;
+        let mut request = Request::new(Body::from(bytes));
+        request.headers_mut().clone_from(&self.headers);
+        let parts = Multipart::from_request(request, app).await;
+        let parts =
+            parts.map_err(|_| Problem::body("Content-Type must be multipart/form-data."))?;
+        let now = app.clock.now();
+        let caller = self.caller(app, operation, now).await?;
+        Ok((self.admin(caller, now), parts))
+    }
+
+    async fn read(&self, app: &App, operation: &Operation, body: Body) -> Result<Bytes, Problem> {
+        self.caller(app, operation, app.clock.now()).await?;
+        self.query(operation)?;
+        let bytes = wire::read_body(body, &app.config.server).await;
+        bytes.map_err(Problem::cut)
     }
 
     async fn caller(&self, app: &App, operation: &Operation, now: i64) -> Result<Caller, Problem> {

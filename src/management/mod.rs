@@ -10,6 +10,7 @@ pub mod clients;
 pub mod credentials;
 pub mod device_credentials;
 pub mod grants;
+pub mod jobs;
 pub mod logs;
 pub mod query;
 pub mod refresh_tokens;

@@ -1,6 +1,7 @@
 //! `/api/v2/users` and `/api/v2/users-by-email`: people who sign in here.
 
 pub(super) mod fields;
+pub(super) mod import;
 mod query;
 mod update;
 

@@ -49,6 +49,14 @@ pub enum Kind {
     IssuedForAuthorizationCode,
     /// An exchange of an authorization code was refused.
     RefusedAuthorizationCode,
+    /// A user signed in.
+    SignedIn,
+    /// A user did not sign in: no such user, another password, or blocked.
+    WrongPassword,
+    /// Tokens were issued by the authorization endpoint. Ours.
+    IssuedInFrontChannel,
+    /// An authorization request was refused.
+    RefusedAuthorization,
     /// Tokens were issued for a refresh token.
     IssuedForRefreshToken,
     /// An exchange of a refresh token was refused.
@@ -82,6 +90,10 @@ impl Kind {
             Self::RefusedClientCredentials => "feccft",
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
+            Self::SignedIn => "s",
+            Self::WrongPassword => "fp",
+            Self::IssuedInFrontChannel => "sft",
+            Self::RefusedAuthorization => "f",
             Self::IssuedForRefreshToken => "sertft",
             Self::RefusedRefreshToken => "fertft",
             Self::ReusedRefreshToken => "ferrt",
@@ -102,6 +114,7 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
             Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             _ => "",
         }

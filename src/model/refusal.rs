@@ -31,6 +31,22 @@ pub enum Code {
     InvalidTarget,
     /// Auth0's code for an unknown or ungranted `audience`.
     AccessDenied,
+    /// RFC 6749 §4.1.2.1.
+    UnsupportedResponseType,
+    /// OpenID Connect Core §3.1.2.6.
+    LoginRequired,
+    /// OpenID Connect Core §3.1.2.6.
+    ConsentRequired,
+    /// OpenID Connect Core Error Code unmet_authentication_requirements.
+    UnmetAuthenticationRequirements,
+    /// OpenID Connect Core §3.1.2.6, RFC 9101 §6.3.
+    InvalidRequestObject,
+    /// OpenID Connect Core §3.1.2.6, RFC 9126 §2.3.
+    InvalidRequestUri,
+    /// OpenID Connect Core §3.1.2.6.
+    RequestUriNotSupported,
+    /// OpenID Connect Core §3.1.2.6.
+    RegistrationNotSupported,
     /// RFC 6750 §3.1, for a Bearer token that is not good.
     InvalidToken,
     /// RFC 6750 §3.1.
@@ -50,6 +66,14 @@ impl Code {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
             Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::InvalidRequestObject => "invalid_request_object",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
         }

@@ -7,6 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The one connection that there is, by Auth0's name: users of the store's own, with passwords.
 pub const CONNECTION: &str = "Username-Password-Authentication";
+/// The same by Auth0's form of an id.
+pub const CONNECTION_ID: &str = "con_UsernamePassword";
 /// The provider of that connection, and how every `user_id` begins.
 pub const PROVIDER: &str = "auth0";
 /// Between the provider and the user's own part of a `user_id`.

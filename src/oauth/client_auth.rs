@@ -5,7 +5,6 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::Authenticated;
@@ -15,6 +14,7 @@ use crate::model::text::{CLIENT_ID_BYTES_MAX, has_control};
 use crate::secret::Secret;
 use crate::tokens::assertion::{self, ASSERTION_BYTES_MAX, Terms};
 use crate::wire::decode_form;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, choice, text};
 
 /// RFC 7523 §2.2.

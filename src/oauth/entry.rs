@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 
 use super::client_auth::Presented;
 use super::error::status;
-use super::params::Params;
 use crate::app::App;
 use crate::audit::{Failure, Issuance};
 use crate::grants::authorization_code::AUTHORIZATION_CODE;
@@ -15,9 +14,10 @@ use crate::lifetime::Lifetime;
 use crate::model::application::{Application, CLIENT_CREDENTIALS};
 use crate::model::authorization::Authorization;
 use crate::model::record::{Kind, Record, Whence};
-use crate::model::refusal::Stop;
+use crate::model::refusal::{Refusal, Stop};
 use crate::model::token::Token;
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 
 /// Longest grant type that is looked at.
 const GRANT_TYPE_BYTES_MAX: usize = 200;
@@ -78,6 +78,7 @@ impl<'a> Entry<'a> {
 
     /// Somebody has proven who it is.
     pub(super) fn is_of(&mut self, application: &Application) {
+        self.client_id = Some(application.client_id.clone());
         self.client_name = Some(application.name.clone());
     }
 
@@ -93,19 +94,30 @@ impl<'a> Entry<'a> {
             GrantRequest::AuthorizationCode(_) => Kind::IssuedForAuthorizationCode,
             GrantRequest::RefreshToken(_) => Kind::IssuedForRefreshToken,
         };
+        let requested = grant.validity_period().map(Lifetime::as_integer);
+        self.issued_as((kind, requested), &client.application, (approved, token));
+    }
+
+    /// The same, however it was come by.
+    pub(super) fn issued_as(
+        &self,
+        (kind, requested): (Kind, Option<i64>),
+        application: &Application,
+        (approved, token): (Approved, &Token),
+    ) {
         let approval = approved.access;
         self.app.audit.issued(Issuance {
             kind,
             whence: self.whence.clone(),
-            client_id: client.application.client_id.clone(),
-            client_name: Some(client.application.name.clone()),
+            client_id: application.client_id.clone(),
+            client_name: Some(application.name.clone()),
             user: approved.user,
             by: None,
             apis: approval.apis,
             scope: approval.scope,
             jti: token.jti.clone(),
             issued_at: token.issued_at,
-            requested: grant.validity_period().map(Lifetime::as_integer),
+            requested,
             granted: approval.decision.lifetime.as_integer(),
             rule: approval.decision.rule.as_str(),
         });
@@ -137,17 +149,22 @@ impl<'a> Entry<'a> {
     /// Hands the answer on; where it is a refusal, that is recorded.
     pub(super) fn close<T>(self, answered: Result<T, Stop>) -> Result<T, Stop> {
         if let Err(Stop::Refused(refusal)) = &answered {
-            self.app.audit.refused(&Failure {
-                kind: self.refused,
-                whence: &self.whence,
-                client_id: self.client_id.as_deref(),
-                client_name: self.client_name.as_deref(),
-                code: refusal.code.as_str(),
-                description: &refusal.description,
-                log: &refusal.log,
-                status: status(refusal.code).as_u16(),
-            });
+            self.refused(refusal);
         }
         answered
+    }
+
+    /// Records a refusal.
+    pub(super) fn refused(&self, refusal: &Refusal) {
+        self.app.audit.refused(&Failure {
+            kind: self.refused,
+            whence: &self.whence,
+            client_id: self.client_id.as_deref(),
+            client_name: self.client_name.as_deref(),
+            code: refusal.code.as_str(),
+            description: &refusal.description,
+            log: &refusal.log,
+            status: status(refusal.code).as_u16(),
+        });
     }
 }

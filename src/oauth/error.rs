@@ -22,7 +22,15 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::UnsupportedGrantType
         | Code::InvalidGrant
         | Code::InvalidScope
-        | Code::InvalidTarget => StatusCode::BAD_REQUEST,
+        | Code::InvalidTarget
+        | Code::UnsupportedResponseType
+        | Code::LoginRequired
+        | Code::ConsentRequired
+        | Code::UnmetAuthenticationRequirements
+        | Code::InvalidRequestObject
+        | Code::InvalidRequestUri
+        | Code::RequestUriNotSupported
+        | Code::RegistrationNotSupported => StatusCode::BAD_REQUEST,
     }
 }
 

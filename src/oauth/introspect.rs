@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use super::revoke::{TOKEN, token_of};
 use crate::app::App;
 use crate::directory::Stance;
@@ -27,6 +26,7 @@ use crate::wire::bearer::{self, Bad};
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, boolean, integer, text};
 
 pub(crate) const POST: Operation = Operation {

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::model::record::Kind;
@@ -18,6 +17,7 @@ use crate::model::refusal::{Refusal, Stop};
 use crate::secret::Secret;
 use crate::wire::operation::{Access, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
 
 pub(crate) const POST: Operation = Operation {

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
-use super::params::Params;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::authorization_code::{self, AUTHORIZATION_CODE};
@@ -28,6 +27,7 @@ use crate::tokens::issue::Issued;
 use crate::wire::no_store;
 use crate::wire::operation::{Access, Answer as Shape, Body as Takes, Operation};
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
 use crate::wire::schema::{Field, Form, integer, text, texts};
 
 pub(crate) const POST: Operation = Operation {

@@ -14,7 +14,7 @@ use crate::model::api::{Api, Dialect, SigningAlgorithm};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::token::{SignedIn, Token};
-use crate::secret::{Digester, Secret};
+use crate::secret::{Digester, Sealer, Secret};
 use crate::store::Store;
 use crate::store::group::{GroupDoor, Operation};
 
@@ -26,6 +26,8 @@ pub struct Mint {
     pub keys: Arc<Keys>,
     /// Digests stored tokens.
     pub digester: Digester,
+    /// Seals authorization requests on their way through the pages.
+    pub tickets: Sealer,
     /// Stores.
     pub door: GroupDoor,
     /// Where keys are looked for that the ring does not have yet.

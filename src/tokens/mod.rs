@@ -9,3 +9,4 @@ pub mod jwt;
 pub mod opaque;
 pub mod recognise;
 pub mod refresh;
+pub mod ticket;

@@ -3,23 +3,25 @@
 use std::fmt;
 
 use argon2::password_hash::phc::PasswordHash;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bcrypt::HashParts;
 use unicode_normalization::UnicodeNormalization;
 use zxcvbn::matching::patterns::MatchPattern;
-use zxcvbn::{Score, zxcvbn};
+use zxcvbn::zxcvbn;
 
 use crate::model::fault::Fault;
 use crate::model::user::User;
 use crate::secret::slow::{self, SlowQueue};
-use crate::secret::{Secret, random_text};
+use crate::secret::{Secret, random_bytes};
 
 /// Longest password that can be set, in characters.
 pub const CHARS_MAX: usize = 256;
 /// Longest password that is looked at, in bytes: one that another system took may be longer.
 const BYTES_MAX: usize = 4096;
-/// The least estimate with which a password is taken: more than 10^8 guesses, of somebody who knows
-/// what is common.
-const SCORE_MIN: Score = Score::Three;
+/// The least guesses that a password must be worth, of somebody who knows what is common: as many as
+/// eight characters without any pattern.
+const GUESSES_MIN: u64 = 100_000_000;
 
 /// The least characters that are not the user's own names or address.
 const CHARS_BESIDE_PERSONAL_MIN: usize = 6;
@@ -77,7 +79,8 @@ impl fmt::Display for Weak {
 
 impl Passwords {
     pub(super) fn new(queue: SlowQueue, length_min: usize) -> Self {
-        let (salt, output) = (random_text(16), random_text(32));
+        let salt = STANDARD_NO_PAD.encode(random_bytes::<16>());
+        let output = STANDARD_NO_PAD.encode(random_bytes::<32>());
         Self {
             queue,
             length_min,
@@ -184,7 +187,7 @@ fn weakness(password: &str, personal: &[String]) -> Option<Weak> {
     }
     let personal: Vec<&str> = personal.iter().map(String::as_str).collect();
     let estimate = zxcvbn(password, &personal);
-    if estimate.score() >= SCORE_MIN {
+    if estimate.guesses() >= GUESSES_MIN {
         return None;
     }
     // One match that is the whole of it: the list has it, or has it in another spelling.
@@ -286,6 +289,7 @@ mod tests {
             ("Ann Bellweather-Thorne", Some(Weak::Personal)),
             ("annbellweather1", Some(Weak::Personal)),
             ("correct horse battery staple", None),
+            ("k3!vRq8z", None),
             ("of bees and 7 tall ladders", None),
             ("ünïversität im nebel", None),
         ] {

@@ -63,6 +63,8 @@ pub(crate) enum Body {
     Optional(Tables),
     /// A form or JSON.
     Fields(Tables),
+    /// A form with a file in it (RFC 7578): the file's name, and what stands beside it.
+    Upload(&'static str, Tables),
     /// A form or JSON of a protocol endpoint, where what is unknown is ignored (RFC 6749 §3.2).
     Parameters(Tables),
 }
@@ -72,7 +74,10 @@ impl Body {
     pub(crate) const fn tables(self) -> Tables {
         match self {
             Self::None => &[],
-            Self::Optional(tables) | Self::Fields(tables) | Self::Parameters(tables) => tables,
+            Self::Upload(_, tables)
+            | Self::Optional(tables)
+            | Self::Fields(tables)
+            | Self::Parameters(tables) => tables,
         }
     }
 }
@@ -90,6 +95,8 @@ pub(crate) enum Answer {
     Page(&'static str, Tables),
     /// JSON of another kind: an OpenAPI document, a number.
     Json(&'static str),
+    /// A page for people, or a redirect to where they go on.
+    Html,
 }
 
 impl Answer {
@@ -97,7 +104,7 @@ impl Answer {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Empty(status) | Self::One(status, _) => status,
-            Self::List(_) | Self::Page(..) | Self::Json(_) => 200,
+            Self::List(_) | Self::Page(..) | Self::Json(_) | Self::Html => 200,
         }
     }
 }

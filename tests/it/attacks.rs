@@ -15,6 +15,7 @@ use crate::harness::{
     Answer, Credentials, ISSUER, MANAGEMENT, Node, World, api_path, both_stores, claims, header,
 };
 use crate::manage_rights::{operations, scopes};
+use crate::{manage_user_imports, manage_users};
 use scene::{KNOWN_SECRET, PUBLIC_KEY, Scene};
 
 /// A try, and how it ends for whoever holds a scope of the operation.
@@ -348,9 +349,10 @@ both_stores! {
         let shown = scene.shown_secrets(&world.node).await;
         assert!(shown.len() >= 8, "{shown:?}");
         let desk = Desk::open(&world.node).await;
+        let more = [manage_users::PASSWORD, "argon2", "$2b$", "verifier", "PRIVATE KEY"];
         for path in readings(&world.node, &scene).await {
             let answer = desk.get(&path).await.expect(StatusCode::OK);
-            for secret in shown.iter().map(String::as_str).chain(["argon2", "verifier", "PRIVATE KEY"]) {
+            for secret in shown.iter().map(String::as_str).chain(more) {
                 assert!(!answer.body.contains(secret), "{path} holds {secret}");
             }
         }
@@ -370,6 +372,13 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
         .as_str()
         .unwrap_or_default()
         .to_owned();
+    let email = "ann@a.example";
+    let user = manage_users::create(&Desk::open(node).await, json!({ "email": email })).await;
+    let hash = "$2b$04$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u";
+    let users =
+        json!([{ "email": "b@a.example", "password_hash": hash }, { "password_hash": hash }]);
+    let job = manage_user_imports::upload(node, &[("users", &users.to_string())]).await;
+    let job = job.expect(StatusCode::ACCEPTED).text("id");
     let fill = |route: &str| {
         let route = match route.split('/').nth(1).unwrap() {
             "clients" => route
@@ -379,6 +388,9 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
             "client-grants" => route.replace("{id}", &scene.mighty_grant),
             "keys" => route.replace("{kid}", &kid),
             "logs" => route.replace("{id}", &log),
+            "users" => route.replace("/users/{id}", &manage_users::path(&user)),
+            "users-by-email" => format!("{route}?email={email}"),
+            "jobs" => route.replace("{id}", &job),
             "resource-servers" => route.replace("/resource-servers/{id}", &api_path(MANAGEMENT)),
             _ => route.to_owned(),
         };

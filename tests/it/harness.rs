@@ -5,6 +5,7 @@
 
 mod answer;
 mod database;
+mod person;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::{Answer, claims, header};
 pub(crate) use database::{Database, Sql};
+pub(crate) use person::{CALLBACK, Person, authorize_path, exchange, usual};
 
 /// The issuer of every test server; nothing listens there.
 pub(crate) const ISSUER: &str = "https://grantor.test/";
@@ -413,6 +415,22 @@ impl Wire {
             .await
     }
 }
+
+/// Parameters, and others that lie over them.
+pub(crate) fn both_hands<'a>(
+    under: &[(&'a str, &'a str)],
+    over: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    let is_named = |name: &str| over.iter().any(|(own, _)| *own == name);
+    let under = under.iter().filter(|(name, _)| !is_named(name));
+    under
+        .chain(over.iter().filter(|(_, value)| *value != OMITTED))
+        .copied()
+        .collect()
+}
+
+/// The value of a parameter that is left out.
+pub(crate) const OMITTED: &str = "\0";
 
 /// `/resource-servers/{identifier}`
 pub(crate) fn api_path(identifier: &str) -> String {

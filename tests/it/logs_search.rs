@@ -109,7 +109,7 @@ both_stores! {
         for (q, says) in [
             ("connection:x", "client_id, client_name"),
             ("type:a OR ip:b", "OR joins values of one field"),
-            ("(type:a)", "type:(\"sapi\" OR \"fapi\")"),
+            ("(type:a)", ":(\"a\" OR \"b\")"),
             ("date:[yesterday TO *]", "2026-11-20"),
             ("\"open", "double quote"),
             (&"x ".repeat(9), "at most 8 tests"),

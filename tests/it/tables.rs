@@ -7,6 +7,7 @@
 mod exceptions;
 mod operations;
 mod rows;
+mod users;
 mod values;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use rows::Field;
 use values::{Case, Expected, cases};
 
 /// The schemas of the requests that are tried.
-static SCHEMAS: [&str; 9] = [
+static SCHEMAS: [&str; 11] = [
     "CreateResourceServerRequestContent",
     "UpdateResourceServerRequestContent",
     "CreateClientRequestContent",
@@ -33,6 +34,8 @@ static SCHEMAS: [&str; 9] = [
     "PostClientCredentialRequestContent",
     "PatchClientCredentialRequestContent",
     "UpdateTenantSettingsRequestContent",
+    "CreateUserRequestContent",
+    "UpdateUserRequestContent",
 ];
 
 /// Fields that are tried at one time.
@@ -148,6 +151,11 @@ async fn place(clerk: &Clerk, schema: &str) -> Place {
             patch(format!("{all}/{}", id(&credential)))
         }
         "UpdateTenantSettingsRequestContent" => patch("/tenants/settings".into()),
+        "CreateUserRequestContent" => post("/users".into(), users::minimal()),
+        "UpdateUserRequestContent" => {
+            let user = clerk.create("/users", users::minimal()).await;
+            patch(format!("/users/{}", user["user_id"].as_str().unwrap()))
+        }
         other => panic!("no place for {other}"),
     }
 }
@@ -210,7 +218,7 @@ async fn taken(
     }
     let path = match (
         is_new,
-        ["id", "client_id"]
+        ["id", "client_id", "user_id"]
             .iter()
             .find_map(|name| answer.json[*name].as_str()),
     ) {
@@ -330,7 +338,11 @@ both_stores! {
     }
 
     async fn every_field_of_grants_credentials_and_settings_takes_what_the_tables_say(world: World) {
-        try_schemas(world, &SCHEMAS[4..]).await;
+        try_schemas(world, &SCHEMAS[4..9]).await;
+    }
+
+    async fn every_field_of_a_user_takes_what_the_tables_say(world: World) {
+        try_schemas(world, &SCHEMAS[9..]).await;
     }
 
     async fn an_unknown_field_is_refused_by_name_everywhere(world: World) {

@@ -27,6 +27,6 @@ use super::page::Frame;
 fn limited(frame: &Frame<'_>, retry_after_seconds: i64) -> String {
     frame.say_count(
         "limited",
-        &retry_after_seconds.max(1).saturating_add(59).div_euclid(60),
+        retry_after_seconds.max(1).saturating_add(59).div_euclid(60),
     )
 }

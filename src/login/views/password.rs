@@ -21,7 +21,7 @@ pub enum PasswordProblem {
 impl PasswordProblem {
     pub(super) fn text(self, frame: &Frame<'_>, chars_min: i64) -> String {
         match self {
-            Self::TooShort => frame.say_count("password-too-short", &chars_min),
+            Self::TooShort => frame.say_count("password-too-short", chars_min),
             Self::TooLong => frame.say("password-too-long"),
             Self::Known => frame.say("password-known"),
         }

@@ -10,8 +10,8 @@ use crate::model::user::{CONNECTION, PROVIDER, User};
 use crate::secret::Secret;
 use crate::users::password;
 use crate::wire::schema::{
-    Field, Fields, Form, Shape, boolean, formed, free, instant as instant_of, integer, is_null,
-    is_off, objects, text,
+    Field, Fields, Form, Shape, boolean, choice, formed, free, instant as instant_of, integer,
+    is_null, is_off, object, objects, text,
 };
 
 /// Longest metadata of either kind, in bytes of their JSON.
@@ -19,6 +19,7 @@ pub(super) const METADATA_BYTES_MAX: usize = 65_536;
 /// Longest e-mail address, in characters (RFC 5321 §4.5.3.1).
 const EMAIL_CHARS_MAX: usize = 254;
 const USERNAME_CHARS_MAX: usize = 128;
+const HASH_CHARS_MAX: usize = 512;
 const MAILS: &str = "Grantor sends no mail about it";
 
 const EMAIL: Form = Form::Shape(&Shape {
@@ -98,6 +99,39 @@ pub(super) const CREATE: &[Field] = &[
     PASSWORD,
     boolean("verify_email").unbuilt(is_off, MAILS),
     USER_NAME,
+];
+
+/// A user in a file of an import.
+pub(in crate::management) const IMPORT: &[Field] = &[
+    E_MAIL,
+    PHONE_NUMBER,
+    USER_METADATA,
+    boolean("blocked"),
+    boolean("email_verified"),
+    boolean("phone_verified"),
+    APP_METADATA,
+    GIVEN_NAME,
+    FAMILY_NAME,
+    NAME,
+    NICKNAME,
+    PICTURE,
+    formed("user_id", 0, 255, OWN_ID),
+    USER_NAME,
+    text("password_hash", 1, HASH_CHARS_MAX),
+    object(
+        "custom_password_hash",
+        &[
+            choice("algorithm", &["argon2", "bcrypt"]).required(),
+            object(
+                "hash",
+                &[
+                    text("value", 1, HASH_CHARS_MAX).required(),
+                    choice("encoding", &["utf8"]),
+                ],
+            )
+            .required(),
+        ],
+    ),
 ];
 
 pub(super) const UPDATE: &[Field] = &[

@@ -9,7 +9,7 @@ use super::rows::{UNBUILT, lines};
 use super::values::{Case, Expected};
 
 /// Values of a field in the place of generated ones.
-struct Listed {
+pub(super) struct Listed {
     /// The end of the schema's name, such as `ClientRequestContent`: creation and change alike.
     of: &'static str,
     path: &'static str,
@@ -22,23 +22,23 @@ struct Listed {
 }
 
 impl Listed {
-    fn taken(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn taken(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.taken = values.into_iter().collect();
         self
     }
 
-    fn accepted(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn accepted(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.accepted = values.into_iter().collect();
         self
     }
 
-    fn refused(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn refused(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.refused = values.into_iter().collect();
         self
     }
 
     /// Refused with `operation_not_supported`.
-    fn not_supported(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+    pub(super) fn not_supported(mut self, values: impl IntoIterator<Item = Value>) -> Self {
         self.not_supported = values.into_iter().collect();
         self
     }
@@ -147,13 +147,14 @@ fn listed() -> Vec<Listed> {
     all.extend(signing(&of));
     all.extend(settings(&of));
     all.extend(unbuilt(&of));
+    all.extend(super::users::listed(&of));
     all
 }
 
 /// An RSA key of 2048 bits.
 pub(super) const PUBLIC_KEY: &str = include_str!("../../data/public_keys/rsa_2048.pem");
 
-type Of<'a> = &'a dyn Fn(&'static str, &'static str, &'static str) -> Listed;
+pub(super) type Of<'a> = &'a dyn Fn(&'static str, &'static str, &'static str) -> Listed;
 
 fn signing(of: Of<'_>) -> Vec<Listed> {
     vec![
@@ -345,13 +346,16 @@ pub(super) fn companions(schema: &str, path: &str) -> Value {
     match (schema, path) {
         // The browser's lifetime is bounded by it, and an earlier case has changed it.
         (_, "token_lifetime_for_web") => json!({ "token_lifetime": 86_400 }),
+        ("UpdateUserRequestContent", "connection") => json!({ "name": "Ann" }),
         (_, "signing_secret") => json!({ "signing_alg": "HS256" }),
         _ => json!({}),
     }
 }
 
 /// Fields of which a reading shows nothing, or another value.
-pub(super) const NOT_READ_BACK: [(&str, &str); 6] = [
+pub(super) const NOT_READ_BACK: [(&str, &str); 8] = [
+    ("password", "only a hash is kept"),
+    ("connection", "shown among the identities"),
     ("signing_secret", "shown once"),
     ("client_secret", "only digests are kept"),
     ("pem", "a key is shown by its kid"),

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 4] = [
+const NOT_OFFERED: [(&str, &str); 6] = [
+    ("POST /jobs/users-exports", "lists of users are pages"),
+    ("POST /jobs/verification-email", "mail is not built"),
     (
         "POST /device-credentials",
         "public keys of devices, by a user's own Management token",

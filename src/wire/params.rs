@@ -65,6 +65,14 @@ impl Params {
         Self::parse(headers, &body)
     }
 
+    /// Reads the query string of a request that carries its parameters there.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn of_query(uri: &Uri) -> Result<Self, Refusal> {
+        Self::checked(read_form(uri.query().unwrap_or("").as_bytes())?)
+    }
+
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let sent = match wire::media_type(headers).as_str() {
             "application/x-www-form-urlencoded" => read_form(body)?,
@@ -75,6 +83,10 @@ impl Params {
                 ));
             }
         };
+        Self::checked(sent)
+    }
+
+    fn checked(sent: Vec<(String, Sent)>) -> Result<Self, Refusal> {
         if sent.len() > PARAMS_MAX {
             return Err(Refusal::invalid_request(format!(
                 "More than {PARAMS_MAX} parameters."

@@ -1,0 +1,170 @@
+//! Consent: `GET` and `POST /u/consent`. What the user has said goes on in the ticket; the
+//! authorization endpoint keeps it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+
+use super::sign_in::STATE;
+use super::views::{Access, ApiView, Consent, Renewal, ScopeView};
+use super::visit::{Trouble, Visit, destination, logo, view};
+use super::{Page, redirect};
+use crate::app::App;
+use crate::grants::authorize::{self, Ruling, Terms};
+use crate::model::api::Api;
+use crate::model::application::Application;
+use crate::model::authorization::OFFLINE_ACCESS;
+use crate::model::refusal::{Refusal, Stop};
+use crate::model::scope::Scopes;
+use crate::sessions::SignedIn;
+use crate::tokens::ticket::{Said, TICKET_BYTES_MAX, Ticket};
+use crate::wire::operation::{Answer, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+use crate::wire::schema::choice;
+
+pub(crate) const GET: Operation = Operation {
+    summary: "The page for consent",
+    query: &[STATE],
+    answer: Answer::Html,
+    refuses: &[303, 400],
+    ..Operation::DEFAULT
+};
+pub(crate) const POST: Operation = Operation {
+    summary: "Consent, or decline; a redirect goes on with the authorization request",
+    query: &[],
+    body: Takes::Parameters(&[STATE, &[choice("action", &["accept", "deny"]).required()]]),
+    ..GET
+};
+
+/// `GET /u/consent`
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let shown = async {
+        let params = Params::of_query(&uri)?;
+        let state = params.required("state", TICKET_BYTES_MAX)?;
+        let (ticket, application) = visit.open(state).await?;
+        ask(&visit, state, (&ticket, &application)).await
+    };
+    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// Asks, where there is still something to be asked; the authorization endpoint knows what else to do.
+async fn ask(
+    visit: &Visit<'_>,
+    state: &str,
+    (ticket, application): (&Ticket, &Application),
+) -> Result<Response, Trouble> {
+    let signed_in = visit.signed_in().await?;
+    let Some(SignedIn { session, user }) = &signed_in else {
+        return Ok(go_on(visit, ticket)?);
+    };
+    let whence = visit.origin.clone().into();
+    let at_hand = (
+        visit.app.ground(visit.position, visit.now),
+        visit.app.means(&whence),
+    );
+    match authorize::decide(ticket, application, Some(session), at_hand).await {
+        Ok(Ruling::Consent(terms)) => {
+            let name = user.shown_name().unwrap_or(&user.user_id);
+            Ok(show(visit, (state, ticket), application, (name, &terms)))
+        }
+        Ok(Ruling::SignIn | Ruling::Authorized(_)) | Err(Stop::Refused(_)) => {
+            Ok(go_on(visit, ticket)?)
+        }
+        Err(Stop::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// `POST /u/consent`
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        let state = params.required("state", TICKET_BYTES_MAX)?;
+        let (mut ticket, _) = visit.open(state).await?;
+        let signed_in = visit.signed_in().await?;
+        let Some(SignedIn { session, .. }) = signed_in else {
+            return Ok(go_on(&visit, &ticket)?);
+        };
+        ticket.said = match params.required("action", 20)? {
+            "accept" => Said::Yes(session.user_id),
+            "deny" => Said::No,
+            _ => {
+                let text = "Parameter 'action' must be accept or deny.";
+                return Err(Refusal::invalid_request(text).into());
+            }
+        };
+        Ok::<_, Trouble>(go_on(&visit, &ticket)?)
+    };
+    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// Back to the authorization endpoint.
+fn go_on(visit: &Visit<'_>, ticket: &Ticket) -> Result<Response, crate::model::fault::Fault> {
+    let state = visit.app.mint.seal_ticket(ticket)?;
+    let resume = visit.app.issuer.join("authorize/resume");
+    Ok(redirect(&format!("{resume}?state={state}")))
+}
+
+fn show(
+    visit: &Visit<'_>,
+    (state, ticket): (&str, &Ticket),
+    application: &Application,
+    (user, terms): (&str, &Terms),
+) -> Response {
+    let destination = destination(ticket);
+    let logo = logo(application);
+    let about_user: Vec<&str> = terms.openid.iter().collect();
+    let apis: Vec<ApiView<'_>> = terms.apis.iter().map(api).collect();
+    let renewal = terms.openid.contains(OFFLINE_ACCESS).then(|| {
+        let lives = application.refresh_terms().lifetime;
+        let ends = [lives, terms.consent_seconds].into_iter().flatten().min();
+        ends.map_or(Renewal::UntilTakenBack, |seconds| Renewal::Until {
+            seconds,
+            at: visit.now.saturating_add(seconds),
+        })
+    });
+    let page = Consent {
+        frame: visit.frame(&ticket.request.ui_locales),
+        application: view(application, logo.as_ref(), destination.as_ref()),
+        state,
+        user,
+        about_user: &about_user,
+        apis: &apis,
+        access: Access {
+            token: terms.lifetime,
+            renewal,
+        },
+    };
+    page.show()
+}
+
+fn api((api, scopes): &(Arc<Api>, Scopes)) -> ApiView<'_> {
+    let scope = |value| {
+        let own = api.scopes.iter().find(|own| own.value == value);
+        ScopeView {
+            value,
+            description: own.and_then(|own| own.description.as_deref()),
+        }
+    };
+    ApiView {
+        name: api.name.as_deref().unwrap_or(&api.identifier),
+        identifier: &api.identifier,
+        scopes: scopes.iter().map(scope).collect(),
+    }
+}

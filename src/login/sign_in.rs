@@ -1,0 +1,203 @@
+//! Signing in with a password: `GET` and `POST /u/login`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+
+use super::views::{SignIn, SignInProblem};
+use super::visit::{Trouble, Visit, destination, logo, view};
+use super::{Page, cookies, redirect};
+use crate::app::App;
+use crate::audit::Failure;
+use crate::directory::Stance;
+use crate::model::application::Application;
+use crate::model::fault::Fault;
+use crate::model::record::{Kind, Record, Whence};
+use crate::model::user::User;
+use crate::secret::Secret;
+use crate::sessions::{self, Proven};
+use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
+use crate::users::authenticate::{Attempt, Outcome};
+use crate::wire::operation::{Answer, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+use crate::wire::schema::{Field, text};
+
+/// Longest name that is looked up, and longest password that is hashed, in bytes.
+const TYPED_BYTES_MAX: usize = 1000;
+
+pub(crate) const GET: Operation = Operation {
+    summary: "The page for signing in",
+    query: &[STATE],
+    answer: Answer::Html,
+    refuses: &[400],
+    ..Operation::DEFAULT
+};
+pub(crate) const POST: Operation = Operation {
+    summary: "Sign in with a password; a redirect goes on with the authorization request",
+    query: &[],
+    body: Takes::Parameters(&[STATE, TYPED]),
+    refuses: &[303, 400, 403, 429],
+    ..GET
+};
+/// The ticket of an authorization request.
+pub(super) const STATE: &[Field] = &[text("state", 1, TICKET_BYTES_MAX).required()];
+const TYPED: &[Field] = &[
+    text("username", 0, TYPED_BYTES_MAX),
+    text("password", 0, TYPED_BYTES_MAX),
+    text("action", 0, 20),
+];
+
+/// `GET /u/login`
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let opened = async {
+        let params = Params::of_query(&uri)?;
+        let state = params.required("state", TICKET_BYTES_MAX)?.to_owned();
+        let (ticket, application) = visit.open(&state).await?;
+        Ok::<_, Trouble>((state, ticket, application))
+    };
+    match opened.await {
+        Ok((state, ticket, application)) => {
+            let hint = ticket.request.login_hint.clone().unwrap_or_default();
+            let form = Form {
+                state: &state,
+                ticket: &ticket,
+                application: &application,
+                username: &hint,
+            };
+            form.show(&visit, None)
+        }
+        Err(trouble) => visit.show(trouble),
+    }
+}
+
+/// `POST /u/login`
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        sign_in(&visit, &params).await
+    };
+    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// The order of it, whole.
+async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (ticket, application) = visit.open(state).await?;
+    let username = params.text("username", TYPED_BYTES_MAX)?.unwrap_or("");
+    let password = params.secret("password", TYPED_BYTES_MAX)?;
+    let password = password.unwrap_or_else(|| Secret::new(String::new()));
+    let form = Form {
+        state,
+        ticket: &ticket,
+        application: &application,
+        username,
+    };
+    let ip = visit.origin.ip.map(|ip| ip.to_string());
+    let attempt = Attempt {
+        identifier: username.trim(),
+        password: &password,
+        ip: ip.as_deref(),
+        now: visit.now,
+    };
+    match visit.app.users.authenticate(&attempt).await? {
+        Outcome::SignedIn(user) => Ok(signed_in(visit, &ticket, &application, &user).await?),
+        Outcome::Wrong => {
+            record_failure(visit, &application, "Wrong email or password.");
+            Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
+        }
+        Outcome::Blocked(_) => {
+            record_failure(visit, &application, "user is blocked");
+            Ok(form.show(visit, Some(SignInProblem::Blocked)))
+        }
+    }
+}
+
+/// A session begins, and the authorization request goes on.
+pub(super) async fn signed_in(
+    visit: &Visit<'_>,
+    ticket: &Ticket,
+    application: &Application,
+    user: &User,
+) -> Result<Response, Fault> {
+    let app = visit.app;
+    let settings = app.directory.settings(Stance::Strict).await?;
+    let before = visit.signed_in().await?.map(|own| own.session);
+    let proven = Proven {
+        user_id: &user.user_id,
+        amr: &["pwd"],
+        device: visit.device(),
+        position: visit.position,
+    };
+    let whence: Whence = visit.origin.clone().into();
+    let record = Record::new(Kind::SignedIn, app.clock.now_millis(), &whence, Some(303))
+        .by(Some(&application.client_id), Some(&application.name))
+        .about_user(&user.user_id)
+        .says("Successful login");
+    let mut tx = app.store.write().await?;
+    let digester = &app.mint.digester;
+    let opened = sessions::open(&mut tx, proven, (before, &settings), digester, visit.now).await?;
+    tx.record(record);
+    tx.commit(visit.now).await?;
+    let state = app.mint.seal_ticket(ticket)?;
+    let location = format!("{}?state={state}", app.issuer.join("authorize/resume"));
+    let mut response = redirect(&location);
+    let cookie = cookies::set(&app.issuer, &opened, visit.now)?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+fn record_failure(visit: &Visit<'_>, application: &Application, description: &str) {
+    visit.app.audit.refused(&Failure {
+        kind: Kind::WrongPassword,
+        whence: &visit.origin.clone().into(),
+        client_id: Some(&application.client_id),
+        client_name: Some(&application.name),
+        code: "access_denied",
+        description,
+        log: "",
+        status: 400,
+    });
+}
+
+/// The form and what stands in it.
+struct Form<'a> {
+    state: &'a str,
+    ticket: &'a Ticket,
+    application: &'a Application,
+    username: &'a str,
+}
+
+impl Form<'_> {
+    fn show(&self, visit: &Visit<'_>, problem: Option<SignInProblem>) -> Response {
+        let destination = destination(self.ticket);
+        let logo = logo(self.application);
+        let page = SignIn {
+            frame: visit.frame(&self.ticket.request.ui_locales),
+            application: view(self.application, logo.as_ref(), destination.as_ref()),
+            state: self.state,
+            username: self.username,
+            can_sign_up: false,
+            can_reset: false,
+            problem,
+        };
+        page.show()
+    }
+}

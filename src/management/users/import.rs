@@ -1,0 +1,211 @@
+//! An import: users with the hashes that another system made of their passwords, taken in batches.
+//!
+//! Each batch is one transaction together with the job's counts and a record of the audit, so what the
+//! job says is what was done. Where the node ends in between, later batches are missing and the job
+//! says so after a while; the same file can be sent again with `upsert`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::fields::{IMPORT, overlay};
+use super::own_id;
+use crate::app::App;
+use crate::management::answer::Problem;
+use crate::management::call::{Act, Admin};
+use crate::model::job::Job;
+use crate::model::user::{User, user_id_of};
+use crate::secret::Secret;
+use crate::store::{self, Write};
+use crate::users::{self, password};
+use crate::wire::schema::{Fields, Violation};
+
+/// Users that one transaction takes.
+const BATCH_USERS: usize = 100;
+/// Most errors that a job keeps; all are counted.
+const ERRORS_MAX: usize = 1000;
+/// What stands in the place of a hash.
+const HIDDEN: &str = "*****";
+
+/// Why a user of the file was not taken, in Auth0's shape.
+struct Rejected {
+    code: &'static str,
+    message: String,
+    path: Option<String>,
+}
+
+impl Rejected {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            path: None,
+        }
+    }
+}
+
+impl From<Violation> for Rejected {
+    fn from(violation: Violation) -> Self {
+        let (code, message, path) = match violation {
+            Violation::Unreadable => ("INVALID_FORMAT", "Not readable".to_owned(), None),
+            Violation::Property { path, why } => ("INVALID_FORMAT", why, Some(path)),
+            Violation::Missing(path) => ("OBJECT_REQUIRED", "It is missing".to_owned(), Some(path)),
+            Violation::Unknown(path) => (
+                "OBJECT_ADDITIONAL_PROPERTIES",
+                "There is no such property".to_owned(),
+                Some(path),
+            ),
+            Violation::NotSupported { path, why } => ("NOT_SUPPORTED", why.to_owned(), Some(path)),
+        };
+        Self {
+            code,
+            message,
+            path,
+        }
+    }
+}
+
+enum Taken {
+    Inserted(String),
+    Updated(String),
+}
+
+/// Takes all users of a file, and completes the job.
+pub(in crate::management) async fn run(
+    app: Arc<App>,
+    admin: Admin,
+    mut job: Job,
+    users: Vec<Value>,
+) -> Result<Job, Problem> {
+    let mut batches = users.chunks(BATCH_USERS).peekable();
+    while let Some(batch) = batches.next() {
+        let mut tx = app.store.write().await?;
+        let (mut inserted, mut updated) = (Vec::new(), Vec::new());
+        for user in batch {
+            match take(&mut tx, user, job.upsert, admin.now).await? {
+                Ok(Taken::Inserted(user_id)) => inserted.push(user_id),
+                Ok(Taken::Updated(user_id)) => updated.push(user_id),
+                Err(rejected) => note(&mut job, user, &rejected),
+            }
+        }
+        job.inserted += count(&inserted);
+        job.updated += count(&updated);
+        job.is_complete = batches.peek().is_none();
+        job.updated_at = app.clock.now();
+        store::jobs::update(&mut tx, &job).await?;
+        let done = json!({ "job": job.id, "inserted": inserted, "updated": updated });
+        admin
+            .commit(&app, tx, Act::new("Import users").after(done))
+            .await?;
+    }
+    Ok(job)
+}
+
+fn count(users: &[String]) -> i64 {
+    i64::try_from(users.len()).unwrap_or(i64::MAX)
+}
+
+async fn take(
+    tx: &mut Write,
+    entry: &Value,
+    upsert: bool,
+    now: i64,
+) -> Result<Result<Taken, Rejected>, Problem> {
+    let (fields, hash) = match read(entry) {
+        Ok(read) => read,
+        Err(rejected) => return Ok(Err(rejected)),
+    };
+    let mut named = fields;
+    let mut user = User::new(user_id_of(&own_id(&mut named)), now);
+    let rest = named.rest();
+    if let Err(why) = lay_over(&mut user, rest.clone()) {
+        return Ok(Err(why));
+    }
+    if store::users::insert(tx, &user, hash.as_ref()).await? {
+        return Ok(Ok(Taken::Inserted(user.user_id)));
+    }
+    if !upsert {
+        return Ok(Err(Rejected::new("CONFLICT", "The user already exists.")));
+    }
+    update(tx, &user, (rest, hash), now).await
+}
+
+/// Changes the user who has the address or username. A password that is there stays.
+async fn update(
+    tx: &mut Write,
+    wanted: &User,
+    (rest, hash): (Map<String, Value>, Option<Secret<String>>),
+    now: i64,
+) -> Result<Result<Taken, Rejected>, Problem> {
+    let identifier = wanted.email.as_deref().or(wanted.username.as_deref());
+    let found = store::users::find_for_sign_in(tx, identifier.unwrap_or_default()).await?;
+    let Some(found) = found else {
+        let why = "Another user has this user_id or username.";
+        return Ok(Err(Rejected::new("CONFLICT", why)));
+    };
+    let mut user = found.user;
+    let user_id = user.user_id.clone();
+    let was_blocked = user.blocked;
+    store::users::lock(tx, &user_id).await?;
+    if let Err(why) = lay_over(&mut user, rest) {
+        return Ok(Err(why));
+    }
+    user.updated_at = now;
+    if !store::users::update(tx, &user).await? {
+        let why = "Another user has this username.";
+        return Ok(Err(Rejected::new("CONFLICT_USERNAME", why)));
+    }
+    if let (Some(hash), None) = (&hash, found.password_hash) {
+        store::users::set_password_hash(tx, &user_id, hash, now).await?;
+    }
+    if user.blocked && !was_blocked {
+        users::end_everything(tx, &user_id).await?;
+    }
+    Ok(Ok(Taken::Updated(user_id)))
+}
+
+/// What a user of the file says, and the hash of the password.
+fn read(entry: &Value) -> Result<(Fields, Option<Secret<String>>), Rejected> {
+    let Value::Object(members) = entry else {
+        return Err(Rejected::new("INVALID_TYPE", "A user is an object"));
+    };
+    let mut fields = Fields::check(&[IMPORT], members.clone())?;
+    let custom = fields.object("custom_password_hash");
+    let custom = custom.and_then(|mut own| own.object("hash")?.text("value"));
+    let hash = match fields.text("password_hash").or(custom) {
+        None => None,
+        Some(text) => Some(
+            password::read_imported(&text).map_err(|why| Rejected::new("INVALID_FORMAT", why))?,
+        ),
+    };
+    Ok((fields, hash))
+}
+
+fn lay_over(user: &mut User, members: Map<String, Value>) -> Result<(), Rejected> {
+    let fields = Fields::check(&[IMPORT], members)?;
+    overlay(user, fields).map_err(|problem| match problem {
+        Problem::Refused { message, .. } => Rejected::new("INVALID_FORMAT", message),
+        Problem::Fault(fault) => Rejected::new("INVALID_FORMAT", fault.to_string()),
+    })
+}
+
+/// Counts a user who was not taken, and keeps why, without hashes.
+fn note(job: &mut Job, entry: &Value, rejected: &Rejected) {
+    job.failed += 1;
+    if job.errors.len() >= ERRORS_MAX {
+        return;
+    }
+    let mut user = entry.clone();
+    if let Value::Object(members) = &mut user {
+        for name in ["password_hash", "custom_password_hash", "password"] {
+            if let Some(own) = members.get_mut(name) {
+                *own = HIDDEN.into();
+            }
+        }
+    }
+    let mut error = json!({ "code": rejected.code, "message": rejected.message });
+    if let (Some(path), Value::Object(members)) = (&rejected.path, &mut error) {
+        members.insert("path".to_owned(), path.as_str().into());
+    }
+    job.errors.push(json!({ "user": user, "errors": [error] }));
+}

@@ -1,0 +1,212 @@
+//! `/api/v2/users`: creation, change and deletion in Auth0's shape, and what ends with them.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, refused};
+use crate::harness::{MANAGEMENT, Node, both_stores};
+
+pub(crate) const CONNECTION: &str = "Username-Password-Authentication";
+pub(crate) const PASSWORD: &str = "seven tall ladders of bees";
+
+/// A user; the fields lie over connection and password.
+pub(crate) async fn create(desk: &Desk<'_>, fields: Value) -> Value {
+    let mut body = json!({ "connection": CONNECTION, "password": PASSWORD });
+    crate::desk::overlay(&mut body, fields);
+    desk.post("/users", body)
+        .await
+        .expect(StatusCode::CREATED)
+        .json
+}
+
+pub(crate) fn path(user: &Value) -> String {
+    format!("/users/{}", user["user_id"].as_str().unwrap())
+}
+
+/// A user token of an API, made by hand: no flow of users is needed to see that revocation covers it.
+async fn is_covered(node: &Node, user_id: &str) -> bool {
+    let mut conn = node.app.store.read().await.unwrap();
+    let all = grantor::store::revocations::all(&mut conn).await.unwrap();
+    let covered = grantor::model::change::Covered::User(user_id.to_owned());
+    all.iter().any(|revocation| revocation.covered == covered)
+}
+
+both_stores! {
+    async fn a_minimal_user_shows_exactly_auth0s_members(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let created = create(&desk, json!({ "email": "Ann@A.example" })).await;
+        let mut rest = created.clone();
+        let members = rest.as_object_mut().unwrap();
+        let id = members.remove("user_id").unwrap();
+        let own = id.as_str().and_then(|id| id.strip_prefix("auth0|")).unwrap();
+        assert!(own.len() == 24 && own.bytes().all(|byte| byte.is_ascii_hexdigit()), "{own}");
+        assert_eq!(members.remove("created_at"), members.remove("updated_at"));
+        assert_eq!(rest, json!({
+            "email": "Ann@A.example",
+            "email_verified": false,
+            "name": "Ann@A.example",
+            "nickname": "Ann",
+            "blocked": false,
+            "logins_count": 0,
+            "identities": [{ "connection": CONNECTION, "user_id": own, "provider": "auth0", "isSocial": false }],
+        }));
+        assert_eq!(desk.shown(&path(&created)).await, created);
+        let fields = desk.shown(&format!("{}?fields=email,name", path(&created))).await;
+        assert_eq!(fields, json!({ "email": "Ann@A.example", "name": "Ann@A.example" }));
+    }
+
+    async fn an_id_an_address_and_a_username_are_taken_once(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let first = create(&desk, json!({ "email": "ann@a.example", "username": "Ann", "user_id": "7" })).await;
+        assert_eq!(first["user_id"], "auth0|7");
+        for fields in [
+            json!({ "email": "ANN@a.example" }),
+            json!({ "username": "ann" }),
+            json!({ "email": "bob@a.example", "user_id": "7" }),
+        ] {
+            let mut body = json!({ "connection": CONNECTION, "password": PASSWORD });
+            crate::desk::overlay(&mut body, fields);
+            let answer = desk.post("/users", body).await.expect_problem(StatusCode::CONFLICT, "auth0_idp_error");
+            assert_eq!(answer.text("message"), "The user already exists.");
+        }
+        let bob = create(&desk, json!({ "email": "bob@a.example", "username": "bob" })).await;
+        for (fields, says) in [
+            (json!({ "email": "Ann@A.example" }), "The specified new email already exists"),
+            (json!({ "username": "ANN" }), "The specified new username already exists"),
+        ] {
+            let answer = desk.patch(&path(&bob), fields).await.expect_problem(StatusCode::BAD_REQUEST, "auth0_idp_error");
+            assert_eq!(answer.text("message"), says);
+        }
+        assert_eq!(desk.shown(&path(&bob)).await, bob);
+    }
+
+    async fn what_a_user_needs_is_named_and_another_connection_is_none(world: World) {
+        let desk = Desk::open(&world.node).await;
+        refused(desk.post("/users", json!({ "connection": CONNECTION, "email": "a@a.example" })).await, "password");
+        refused(desk.post("/users", json!({ "connection": CONNECTION, "password": PASSWORD })).await, "email");
+        let body = json!({ "connection": "google-oauth2", "email": "a@a.example", "password": PASSWORD });
+        let answer = desk.post("/users", body).await.expect_problem(StatusCode::BAD_REQUEST, "inexistent_connection");
+        assert_eq!(answer.text("message"), "The connection does not exist.");
+        let user = create(&desk, json!({ "email": "a@a.example" })).await;
+        desk.patch(&path(&user), json!({ "connection": "sms" })).await
+            .expect_problem(StatusCode::BAD_REQUEST, "inexistent_connection");
+        refused(desk.patch(&path(&user), json!({ "email": null })).await, "email");
+        for (method, body) in [(Method::GET, None), (Method::PATCH, Some(json!({ "name": "x" })))] {
+            let answer = desk.send(method, "/users/auth0%7Cnone", body).await;
+            assert_eq!(answer.expect_problem(StatusCode::NOT_FOUND, "inexistent_user").text("message"), "The user does not exist.");
+        }
+    }
+
+    async fn one_way_to_sign_in_is_changed_at_a_time(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example", "username": "a" })).await;
+        let one_at_a_time = [("email", "b@a.example"), ("phone_number", "+41790000000"), ("username", "b"), ("password", PASSWORD)];
+        for (at, (first, one)) in one_at_a_time.iter().enumerate() {
+            for (second, other) in &one_at_a_time[at + 1..] {
+                let answer = desk.patch(&path(&user), json!({ *first: one, *second: other })).await;
+                let answer = answer.expect_problem(StatusCode::BAD_REQUEST, "invalid_body");
+                assert!(answer.text("message").contains(&format!("Cannot update {first} and {second} simultaneously")));
+            }
+        }
+        assert_eq!(desk.shown(&path(&user)).await, user);
+    }
+
+    async fn metadata_are_merged_at_their_first_level_and_null_takes_away(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example", "app_metadata": { "plan": "gold", "a": { "b": 1, "c": 2 } } })).await;
+        let change = json!({ "app_metadata": { "plan": null, "a": { "b": 3 }, "new": [null] }, "user_metadata": { "x": 1 } });
+        let changed = desk.patch(&path(&user), change).await.expect(StatusCode::OK).json;
+        assert_eq!(changed["app_metadata"], json!({ "a": { "b": 3 }, "new": [null] }));
+        assert_eq!(changed["user_metadata"], json!({ "x": 1 }));
+        let half = json!({ "app_metadata": { "half": "x".repeat(40_000) } });
+        desk.patch(&path(&user), half).await.expect(StatusCode::OK);
+        let other = json!({ "app_metadata": { "other half": "x".repeat(40_000) } });
+        refused(desk.patch(&path(&user), other).await, "app_metadata");
+    }
+
+    async fn another_address_is_not_verified_because_the_old_one_was(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example", "email_verified": true, "phone_number": "+41", "phone_verified": true })).await;
+        for (change, email_verified, phone_verified) in [
+            (json!({ "email": "A@a.example" }), true, true),
+            (json!({ "email": "b@a.example" }), false, true),
+            (json!({ "email_verified": true }), true, true),
+            (json!({ "phone_number": "+42" }), true, false),
+        ] {
+            let changed = desk.patch(&path(&user), change.clone()).await.expect(StatusCode::OK).json;
+            assert_eq!((&changed["email_verified"], &changed["phone_verified"]), (&json!(email_verified), &json!(phone_verified)), "{change}");
+        }
+    }
+
+    async fn a_change_names_the_state_that_it_was_made_on(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example" })).await;
+        let tag = desk.get(&path(&user)).await.headers["etag"].clone();
+        let token = world.node.admin_token().await;
+        let change = async |body: Value| {
+            let request = world.node.request(Method::PATCH, &format!("/api/v2{}", path(&user)));
+            world.node.send(request.bearer_auth(&token).header("if-match", tag.clone()).json(&body)).await
+        };
+        change(json!({ "name": "Ann" })).await.expect(StatusCode::OK);
+        change(json!({ "name": "Bob" })).await.expect_problem(StatusCode::PRECONDITION_FAILED, "precondition_failed");
+    }
+
+    async fn each_scope_opens_what_is_its_own(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example" })).await;
+        let of = async |scope: &str| Desk::with_scopes(&world.node, &[scope]).await;
+        of("read:users").await.get("/users").await.expect(StatusCode::OK);
+        let denied = async |scope: &str, method: Method, body: Value| {
+            let answer = of(scope).await.send(method, &path(&user), Some(body)).await;
+            answer.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+        };
+        denied("read:users", Method::PATCH, json!({ "name": "x" })).await;
+        denied("update:users", Method::DELETE, json!({})).await;
+        denied("delete:users", Method::GET, json!({})).await;
+        let metadata = of("update:users_app_metadata").await;
+        metadata.patch(&path(&user), json!({ "app_metadata": { "a": 1 } })).await.expect(StatusCode::OK);
+        for more in [json!({ "app_metadata": {}, "blocked": true }), json!({ "password": PASSWORD }), json!({ "user_metadata": {} })] {
+            denied("update:users_app_metadata", Method::PATCH, more).await;
+        }
+    }
+
+    async fn a_block_another_password_and_the_end_of_a_user_end_all_tokens(world: World) {
+        let desk = Desk::open(&world.node).await;
+        for (name, change) in [("name", json!({ "name": "Ann" })), ("blocked", json!({ "blocked": true })), ("password", json!({ "password": "eight tall ladders of bees" }))] {
+            let user = create(&desk, json!({ "email": format!("{name}@a.example") })).await;
+            let user_id = user["user_id"].as_str().unwrap();
+            desk.patch(&path(&user), change).await.expect(StatusCode::OK);
+            assert_eq!(is_covered(&world.node, user_id).await, name != "name", "{name}");
+        }
+        let user = create(&desk, json!({ "email": "d@a.example" })).await;
+        for _ in 0..2 {
+            assert_eq!(desk.delete(&path(&user)).await.status, StatusCode::NO_CONTENT);
+        }
+        assert!(is_covered(&world.node, user["user_id"].as_str().unwrap()).await);
+        desk.get(&path(&user)).await.expect_problem(StatusCode::NOT_FOUND, "inexistent_user");
+        create(&desk, json!({ "email": "d@a.example" })).await;
+    }
+
+    async fn the_audit_tells_what_was_done_to_a_user_and_no_password(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let user = create(&desk, json!({ "email": "a@a.example" })).await;
+        let other = create(&desk, json!({ "email": "b@a.example" })).await;
+        let new = "eight tall ladders of bees";
+        desk.patch(&path(&user), json!({ "password": new })).await.expect(StatusCode::OK);
+        desk.patch(&path(&user), json!({ "password": "password" })).await;
+        desk.delete(&path(&user)).await;
+        let logs = desk.shown(&format!("{}/logs?sort=date:1", path(&user))).await;
+        let told: Vec<_> = logs.as_array().unwrap().iter().map(|log| log["description"].as_str().unwrap()).collect();
+        assert_eq!(told, ["Create a User", "Update a User and set the password", "Delete a User"]);
+        assert!(logs.as_array().unwrap().iter().all(|log| log["user_id"] == user["user_id"]));
+        let page = desk.shown(&format!("{}/logs?per_page=1&include_totals=true", path(&other))).await;
+        assert_eq!((&page["total"], &page["logs"][0]["description"]), (&json!(1), &json!("Create a User")));
+        assert_eq!(desk.shown("/users/auth0%7Cnone/logs").await, json!([]));
+        let everything = desk.shown("/logs?per_page=100").await.to_string();
+        for secret in [PASSWORD, new, "argon2id"] {
+            assert!(!everything.contains(secret), "{secret}");
+        }
+        let token = world.node.token(&crate::harness::Credentials::admin(), MANAGEMENT).await;
+        assert!(!everything.contains(&token));
+    }
+}
