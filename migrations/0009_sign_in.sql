@@ -128,7 +128,8 @@ create table logout_notices (
     id text primary key,
     client_id text not null references applications (client_id) on delete cascade,
     user_id text not null,
-    session_id text,
+    session_id text not null,
+    url text not null,
     attempts bigint not null,
     next_attempt_at bigint not null,
     ends_at bigint not null
@@ -145,3 +146,13 @@ alter table apis add column user_grant_seconds bigint check (user_grant_seconds 
 -- What a stored user token came from.
 alter table tokens add column family text;
 create index tokens_by_family on tokens (family);
+-- What userinfo tells beside the claims of the scopes: a JSON list of names.
+alter table tokens add column userinfo_claims text;
+
+-- What signs an application's ID tokens, where it says so: keys are made for what is in use.
+alter table applications add column id_token_alg text;
+update applications set id_token_alg = case
+    when described like '%"jwt_configuration":{"alg":"RS256"%' then 'RS256'
+    when described like '%"jwt_configuration":{"alg":"RS512"%' then 'RS512'
+    when described like '%"jwt_configuration":{"alg":"PS256"%' then 'PS256'
+end;

@@ -13,10 +13,10 @@ use crate::directory::Directory;
 use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
 use crate::login::Pages;
+use crate::logout::notices::Notices;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
-use crate::oauth::discovery;
 use crate::router::routes;
 use crate::secret::SecretChecker;
 use crate::sessions::Sessions;
@@ -42,7 +42,7 @@ pub struct App {
     /// APIs, applications, client grants and revocations as this node sees them.
     pub directory: Arc<Directory>,
     /// Issues tokens.
-    pub mint: Mint,
+    pub mint: Arc<Mint>,
     /// What happened, for the operators.
     pub audit: Arc<Audit>,
     /// Checks applications' secrets.
@@ -55,8 +55,6 @@ pub struct App {
     pub uses: Arc<SecretUses>,
     /// What a client assertion may name in `aud`.
     pub assertion_audiences: Vec<String>,
-    /// The RFC 8414 document.
-    pub metadata: String,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
     pub tls: Option<Door>,
     /// The OpenAPI document.
@@ -101,21 +99,30 @@ impl App {
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
+        let mint = Arc::new(Mint {
+            issuer: issuer.clone(),
+            keys: prepared.keys,
+            digester: prepared.digester,
+            tickets: prepared.tickets,
+            door,
+            store: store.clone(),
+            default_algorithm: config.tokens.default_signing_alg,
+        });
+        background.tasks.spawn(
+            Notices::new(
+                store.clone(),
+                Arc::clone(&directory),
+                Arc::clone(&mint),
+                clock.clone(),
+            )
+            .run(background.stop.clone()),
+        );
         let app = Self {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
-            metadata: discovery::metadata(&issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
-            mint: Mint {
-                issuer: issuer.clone(),
-                keys: prepared.keys,
-                digester: prepared.digester,
-                tickets: prepared.tickets,
-                door,
-                store: store.clone(),
-                default_algorithm: config.tokens.default_signing_alg,
-            },
+            mint,
             audit,
             secrets: prepared.secrets,
             pages: Pages::new(&config.branding, &issuer),

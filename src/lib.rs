@@ -17,6 +17,7 @@ pub mod grants;
 pub mod keys;
 pub mod lifetime;
 pub mod login;
+pub mod logout;
 pub mod management;
 pub mod model;
 pub mod oauth;

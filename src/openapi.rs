@@ -57,6 +57,7 @@ fn document(listed: &[Listed], url: &str) -> Value {
             "securitySchemes": {
                 "management": { "type": "http", "scheme": "bearer" },
                 "application": { "type": "http", "scheme": "basic" },
+                "user": { "type": "http", "scheme": "bearer" },
             },
             "schemas": { "Problem": problem(), "Refusal": refusal() },
         },
@@ -81,7 +82,7 @@ fn operation(line: &Listed) -> Value {
     let scopes = match operation.access {
         Access::AnyOf(scopes) => Some(("any", scopes)),
         Access::AllOf(scopes) => Some(("all", scopes)),
-        Access::Open | Access::Application | Access::ApplicationOr(_) => None,
+        Access::Open | Access::Application | Access::ApplicationOr(_) | Access::User => None,
     };
     if let Some((how_many, scopes)) = scopes {
         let scopes = scopes.join(", ");
@@ -165,6 +166,8 @@ fn security(access: Access) -> Value {
         Access::ApplicationOr(scope) => {
             json!([{ "application": [] }, { "management": [scope] }, {}])
         }
+        // A form may hold it too.
+        Access::User => json!([{ "user": [] }, {}]),
         Access::AnyOf(scopes) => scopes
             .iter()
             .map(|scope| json!({ "management": [scope] }))
@@ -205,7 +208,7 @@ fn refusals(line: &Listed) -> BTreeSet<u16> {
     match operation.access {
         Access::Open => {}
         Access::Application | Access::ApplicationOr(_) => statuses.extend([400, 401]),
-        Access::AnyOf(_) | Access::AllOf(_) => statuses.extend([400, 401, 403]),
+        Access::AnyOf(_) | Access::AllOf(_) | Access::User => statuses.extend([400, 401, 403]),
     }
     if !matches!(operation.body, Body::None) {
         statuses.extend([400, 408, 413]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -21,7 +21,7 @@ use crate::management::{
     tenant_settings, token_lifetime, tokens, users, users_access,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{authorize, discovery, introspect, revoke, token};
+use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -36,6 +36,7 @@ pub(crate) fn routes() -> Routes {
     for_servers()
         .merge(for_pages())
         .merge(for_users())
+        .merge(for_pages_and_tokens())
         .merge(for_everybody())
 }
 
@@ -72,11 +73,19 @@ fn for_users() -> Routes {
         .get("/u/assets/{file}", login::asset, &login::ASSET)
 }
 
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
+}
+
 /// Documents for everybody.
 #[rustfmt::skip]
 fn for_everybody() -> Routes {
     Routes::new()
         .get("/.well-known/oauth-authorization-server", discovery::get_metadata, &discovery::METADATA)
+        .get("/.well-known/openid-configuration", discovery::get_metadata, &discovery::OPENID)
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
@@ -180,7 +189,14 @@ pub fn router(app: &Arc<App>) -> Router {
     };
     let routes = for_servers()
         .router
-        .merge(with(for_pages(), cors::of_applications(app)))
+        .merge(with(
+            for_pages(),
+            cors::of_applications(app, &[Method::POST]),
+        ))
+        .merge(with(
+            for_pages_and_tokens(),
+            cors::of_applications(app, &[Method::GET, Method::POST]),
+        ))
         .merge(with(for_everybody(), cors::of_everybody()))
         .merge(login::refuse_forged_posts(
             for_users().router,
@@ -191,12 +207,16 @@ pub fn router(app: &Arc<App>) -> Router {
     let all = if path.is_empty() {
         routes
     } else {
-        // RFC 8414 §3.1: the issuer's path stands behind the well-known name.
-        let inserted = format!("/.well-known/oauth-authorization-server{path}");
-        routes.clone().nest(path, routes).route(
-            &inserted,
-            get(discovery::get_metadata).layer(cors::of_everybody()),
-        )
+        // RFC 8414 §3.1 and §5: the issuer's path stands behind the well-known name.
+        let names = ["oauth-authorization-server", "openid-configuration"];
+        names
+            .iter()
+            .fold(routes.clone().nest(path, routes), |all, name| {
+                all.route(
+                    &format!("/.well-known/{name}{path}"),
+                    get(discovery::get_metadata).layer(cors::of_everybody()),
+                )
+            })
     };
     all.fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{AuditConfig, Sweep};
+use crate::logout;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
@@ -25,11 +26,11 @@ pub async fn run(
         loop {
             sleep(config.interval).await;
             let (now, rows_max) = (clock.now(), config.batch_rows_max);
-            let swept =
-                async {
-                    Ok(once(&store, now, rows_max).await?
-                        + audit(&store, now, &kept, rows_max).await?)
-                };
+            let swept = async {
+                Ok(once(&store, now, rows_max).await?
+                    + logout::end_expired(&store, now).await?
+                    + audit(&store, now, &kept, rows_max).await?)
+            };
             match swept.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, "swept"),

@@ -147,11 +147,12 @@ impl StoreKeys {
         now: i64,
     ) -> Result<(), Fault> {
         let have = store::keys::all(conn).await?;
-        let of_apis = store::apis::signing_algs(conn).await?;
+        let mut chosen = store::apis::signing_algs(conn).await?;
+        chosen.extend(store::applications::id_token_algs(conn).await?);
         let default = config.tokens.default_signing_alg;
         let is_needed = |algorithm: &SigningAlgorithm| {
             let name = algorithm.as_str();
-            (*algorithm == default || of_apis.iter().any(|own| own == name))
+            (*algorithm == default || chosen.iter().any(|own| own == name))
                 && !have.iter().any(|key| key.algorithm == name)
         };
         for algorithm in SigningAlgorithm::WITH_KEYS.into_iter().filter(is_needed) {

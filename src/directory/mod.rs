@@ -324,6 +324,7 @@ impl Directory {
             issued_at: 0,
             expires_at: None,
             family: Some(authorization.family.clone()),
+            userinfo_claims: Vec::new(),
         };
         self.is_revoked(&as_a_token, None).await
     }
@@ -343,6 +344,7 @@ impl Directory {
             issued_at: 0,
             expires_at: None,
             family: None,
+            userinfo_claims: Vec::new(),
         };
         self.is_revoked(&as_a_token, None).await
     }

@@ -43,6 +43,7 @@ pub(super) async fn decide(
         scope: scope.to_text(),
         apis: targets.into_iter().map(|target| target.api).collect(),
         opens_userinfo: false,
+        userinfo_claims: Vec::new(),
         decision,
         gty: Some(GTY),
         family: None,

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod refresh_token;
 pub mod targets;
 pub mod user_token;
+pub mod userinfo;
 
 use std::sync::Arc;
 

@@ -176,6 +176,7 @@ impl Held<'_> {
                 subject: authorization.user_id.clone(),
                 scope: scope.to_text(),
                 opens_userinfo: openid || targets.is_empty(),
+                userinfo_claims: claims::asked_for(user, &authorization.claims.userinfo),
                 apis: targets.into_iter().map(|target| target.api).collect(),
                 decision,
                 gty: self.asked.gty,

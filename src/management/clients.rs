@@ -17,7 +17,7 @@ use super::access::{Path, may_become, require};
 use super::answer::{self, Missing, Problem, gone, selected};
 use super::call::{Act, Call};
 use super::query::{CHECKPOINTS, OFFSETS, Paging, SELECTION, Selection};
-use super::secrets;
+use super::{secrets, signing_keys};
 use crate::app::App;
 use crate::model::application::Application;
 use crate::model::change::{Change, Covered};
@@ -107,6 +107,7 @@ pub(crate) async fn create(
     let names_grant_types = fields.names("grant_types");
     let chosen = fields::chosen_secret(&mut fields);
     let methods = authentication::read(&mut fields)?;
+    let made = fields::make_keys(&app, &fields, now).await?;
     fields::overlay(&app, &mut application, fields, now)?;
     methods.give(&mut application, now)?;
     if !names_grant_types {
@@ -130,6 +131,7 @@ pub(crate) async fn create(
         return Err(Problem::conflict("The client_id is taken; try again."));
     }
     authentication::insert(&mut tx, &application).await?;
+    signing_keys::store_first(&mut tx, &made).await?;
     tx.note(Change::Application(application.client_id.clone()));
     let shown = show(&app, &application);
     let act = Act::new("Create a client").client(&application.client_id);
@@ -220,6 +222,7 @@ pub(crate) async fn update(
             Some(app.secrets.keep(secret, admin.now).await?)
         }
     };
+    let made = fields::make_keys(&app, &fields, admin.now).await?;
     let mut tx = app.store.write().await?;
     let named = fields.peek("resource_server_identifier");
     fields::lock_resource_server(&mut tx, named).await?;
@@ -243,6 +246,7 @@ pub(crate) async fn update(
         fields::check_resource_server(&mut tx, &app, &application).await?;
     }
     store::applications::update(&mut tx, &application).await?;
+    signing_keys::store_first(&mut tx, &made).await?;
     let mut act = Act::new("Update a client").client(&id).before(was);
     if let Some(kept) = kept {
         secrets::replace(&app, &mut tx, &admin, (&application, &kept)).await?;

@@ -18,6 +18,7 @@ use super::access::{Path, check_id};
 use super::answer::{Missing, Problem, gone, json as answer, lay_under, selected, shown, state};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging};
+use super::signing_keys;
 use crate::app::App;
 use crate::lifetime::{ApiLifetimes, ServerLifetimes};
 use crate::model::api::{Api, ClientPolicy, Dialect, UserPolicy};
@@ -149,7 +150,7 @@ pub(crate) async fn create(
     let made = named.make_keys(&app, otherwise, admin.now).await?;
     let secret = named.overlay(&app, &mut api, None, admin.now)?;
     let mut tx = app.store.write().await?;
-    signing::store_keys(&mut tx, &made).await?;
+    signing_keys::store_first(&mut tx, &made).await?;
     if !store::apis::insert(&mut tx, &api).await? {
         return Err(fields::taken());
     }
@@ -222,7 +223,7 @@ pub(crate) async fn update(
     let mut api = changed(&app, &before, fields)?;
     let secret = named.overlay(&app, &mut api, had, admin.now)?;
     signing::check_system(system, had, &api)?;
-    signing::store_keys(&mut tx, &made).await?;
+    signing_keys::store_first(&mut tx, &made).await?;
     store::apis::update(&mut tx, &api).await?;
     tx.note(Change::Api(api.identifier.clone()));
     let shown = show(&api, &app.config.lifetimes, &linked);

@@ -22,7 +22,7 @@ use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::instant::to_rfc3339;
 use crate::model::key::{Key, KeyState};
-use crate::store;
+use crate::store::{self, Write};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Field, Form, boolean, choice, formed, instant, text};
 
@@ -50,6 +50,20 @@ const SHOWN: &[Field] = &[
     instant("revoked_at"),
 ];
 const NAMED: &[Field] = &[CERT, KID];
+
+/// Stores the first keys of an algorithm that an API or an application begins to use. Of two nodes that
+/// make them at one time, both go on with those of the one that was first.
+pub(super) async fn store_first(tx: &mut Write, made: &[Key]) -> Result<(), Fault> {
+    if !made.is_empty() {
+        store::keys::lock(tx).await?;
+    }
+    for key in made {
+        if store::keys::insert(tx, key).await? {
+            tx.note(Change::SigningKeys(key.algorithm.clone()));
+        }
+    }
+    Ok(())
+}
 
 pub(crate) const LIST: Operation = Operation {
     summary: "List signing keys",

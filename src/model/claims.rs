@@ -43,6 +43,20 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once("sub").chain(of_scopes)
 }
 
+/// The names of the claims that userinfo has to tell because they are asked for one by one, in a
+/// token's few words. One that is asked for with a value counts where that is the user's now.
+#[must_use]
+pub fn asked_for(user: &User, asked: &BTreeMap<String, ClaimRequest>) -> Vec<String> {
+    let fits = |name: &&str| {
+        let values = asked.get(*name).map(|own| own.values.as_slice());
+        values.is_some_and(|values| {
+            values.is_empty() || user.claim(name).is_some_and(|own| values.contains(&own))
+        })
+    };
+    let told = names().filter(|name| *name != "sub").filter(fits);
+    told.map(str::to_owned).collect()
+}
+
 /// The claims of a user that the scopes give, and those that are asked for one by one. One that is
 /// asked for with a value that the user's is not is left out; `sub` is for the caller.
 #[must_use]

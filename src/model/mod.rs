@@ -16,6 +16,7 @@ pub mod issuer;
 pub mod job;
 pub mod json;
 pub mod key;
+pub mod logout_notice;
 pub mod public_key;
 pub mod record;
 pub mod refresh;

@@ -73,6 +73,16 @@ pub enum Kind {
     RefusedRevocation,
     /// An introspection was refused. Ours.
     RefusedIntrospection,
+    /// A request to userinfo was refused. Ours.
+    RefusedUserinfo,
+    /// A user has signed out.
+    SignedOut,
+    /// A request to sign a user out was refused.
+    RefusedSignOut,
+    /// An application was told that a session has ended.
+    ToldOfSignOut,
+    /// It was given up to tell an application that a session has ended.
+    NotToldOfSignOut,
     /// An administrative change.
     Changed,
     /// An administrative operation was refused.
@@ -102,6 +112,11 @@ impl Kind {
             Self::RevokedAccessToken => "srat",
             Self::RefusedRevocation => "frat",
             Self::RefusedIntrospection => "fint",
+            Self::RefusedUserinfo => "fuinfo",
+            Self::SignedOut => "slo",
+            Self::RefusedSignOut => "flo",
+            Self::ToldOfSignOut => "oidc_backchannel_logout_succeeded",
+            Self::NotToldOfSignOut => "oidc_backchannel_logout_failed",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
             Self::Dropped => "audit_dropped",

@@ -32,6 +32,10 @@ pub struct InForce {
     pub ephemeral_sessions: SessionLifetimes,
     /// Sessions' cookies outlive the browser's window.
     pub are_sessions_persistent: bool,
+    /// The document of discovery names where applications sign users out.
+    pub announces_sign_out: bool,
+    /// The user is asked before a request to sign out counts that may be anybody's.
+    pub asks_before_sign_out: bool,
     /// Where a browser may be sent after signing out, whatever the application.
     pub logout_urls: Vec<String>,
     /// What the pages are called.
@@ -61,6 +65,10 @@ impl InForce {
             let flags = fields.get("flags");
             flags.and_then(|flags| flags.get(name)) == Some(&Value::Bool(true))
         };
+        let is_on = |object: &str, name: &str| {
+            let object = fields.get(object);
+            object.and_then(|own| own.get(name)) != Some(&Value::Bool(false))
+        };
         let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let mode = fields.get("session_cookie").and_then(|own| own.get("mode"));
         let logout_urls = fields.get("allowed_logout_urls").and_then(Value::as_array);
@@ -85,6 +93,8 @@ impl InForce {
                 ),
             },
             are_sessions_persistent: mode.and_then(Value::as_str) != Some("non-persistent"),
+            announces_sign_out: is_on("oidc_logout", "rp_logout_end_session_endpoint_discovery"),
+            asks_before_sign_out: is_on("sessions", "oidc_logout_prompt_enabled"),
             logout_urls: logout_urls.map(str::to_owned).collect(),
             friendly_name: text("friendly_name"),
             picture_url: text("picture_url"),

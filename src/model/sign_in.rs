@@ -64,6 +64,31 @@ impl RefreshTerms {
     }
 }
 
+/// Of which ends of sessions an application is told (`backchannel_logout_initiators`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Initiators {
+    /// Of all, those too that are not known yet.
+    All,
+    /// Of these.
+    Selected(Vec<String>),
+}
+
+impl Initiators {
+    /// Auth0's default: of those that come from applications and from where users come from.
+    const USUAL: [&str; 2] = ["rp-logout", "idp-logout"];
+
+    fn read(own: Option<&Value>) -> Self {
+        let member = |name: &str| own.and_then(|own| own.get(name));
+        if member("mode").and_then(Value::as_str) == Some("all") {
+            return Self::All;
+        }
+        match member("selected_initiators") {
+            Some(selected) => Self::Selected(list(Some(selected))),
+            None => Self::Selected(Self::USUAL.map(str::to_owned).into()),
+        }
+    }
+}
+
 /// What signing users in needs of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
@@ -89,8 +114,8 @@ pub struct SignIn {
     pub must_sign_requests: bool,
     /// Where it is told that a session has ended.
     pub logout_notice_urls: Vec<String>,
-    /// Of which ends it is told; none: Auth0's default, a user's own.
-    pub logout_initiators: Option<Vec<String>>,
+    /// Of which ends it is told; see [`SignIn::hears_of`].
+    pub logout_initiators: Initiators,
 }
 
 impl Default for SignIn {
@@ -136,10 +161,18 @@ impl SignIn {
             logout_notice_urls: logout
                 .map(|own| list(own.get("backchannel_logout_urls")))
                 .unwrap_or_default(),
-            logout_initiators: logout
-                .and_then(|own| own.get("backchannel_logout_initiators"))
-                .and_then(|own| own.get("selected_initiators"))
-                .map(|own| list(Some(own))),
+            logout_initiators: Initiators::read(
+                logout.and_then(|own| own.get("backchannel_logout_initiators")),
+            ),
+        }
+    }
+
+    /// True where it wants to be told of the end of a session that came about this way, by Auth0's name.
+    #[must_use]
+    pub fn hears_of(&self, initiator: &str) -> bool {
+        match &self.logout_initiators {
+            Initiators::All => true,
+            Initiators::Selected(own) => own.iter().any(|own| own == initiator),
         }
     }
 
@@ -170,5 +203,7 @@ fn text(value: Option<&Value>) -> Option<String> {
 
 fn list(value: Option<&Value>) -> Vec<String> {
     let items = value.and_then(Value::as_array).into_iter().flatten();
-    items.filter_map(Value::as_str).map(str::to_owned).collect()
+    let texts = items.filter_map(Value::as_str);
+    let texts = texts.filter(|text| !text.is_empty());
+    texts.map(str::to_owned).collect()
 }

@@ -25,6 +25,9 @@ pub struct Token {
     pub expires_at: Option<i64>,
     /// What it came from, where it is a user's: [`family_name`] revokes all of it.
     pub family: Option<String>,
+    /// What it lets userinfo tell beside the claims of its scopes: those that were asked for one by one
+    /// (OpenID Connect Core §5.5).
+    pub userinfo_claims: Vec<String>,
 }
 
 /// When and how a user has signed in.

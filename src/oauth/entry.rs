@@ -76,6 +76,11 @@ impl<'a> Entry<'a> {
         self.client_id = Some(presented.client_id().to_owned());
     }
 
+    /// An application presents an access token of its own.
+    pub(super) fn is_held_by(&mut self, token: &Token) {
+        self.client_id = Some(token.client_id.clone());
+    }
+
     /// Somebody has proven who it is.
     pub(super) fn is_of(&mut self, application: &Application) {
         self.client_id = Some(application.client_id.clone());

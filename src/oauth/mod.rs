@@ -8,3 +8,4 @@ pub mod error;
 pub mod introspect;
 pub mod revoke;
 pub mod token;
+pub mod userinfo;

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::apis::{known, lifetime};
 use super::{Conn, PageStart, Write, client_credentials, execute, run};
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
+use crate::model::api::SigningAlgorithm;
 use crate::model::application::{Application, ApplicationSecret, AuthMethod, LastNoted, Verifier};
 use crate::model::described::Described;
 use crate::model::fault::Fault;
@@ -119,6 +120,26 @@ fn refresh_terms(application: &Application) -> (Option<i64>, Option<i64>) {
     (terms.lifetime, terms.idle)
 }
 
+/// The column: what signs its ID tokens, where it says so.
+fn id_token_alg(application: &Application) -> Option<&'static str> {
+    let chosen = SignIn::of(&application.described).id_token_alg;
+    chosen.map(SigningAlgorithm::as_str)
+}
+
+/// The algorithms that applications have chosen for their ID tokens, each once.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn id_token_algs(conn: &mut Conn) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select distinct id_token_alg from applications where id_token_alg is not null"
+    )?;
+    Ok(rows.into_iter().map(|(algorithm,)| algorithm).collect())
+}
+
 /// The origins that any application lists for CORS; some may come twice.
 ///
 /// # Errors
@@ -148,8 +169,8 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         "insert into applications (client_id, name, app_type, grant_types, token_endpoint_auth_method,
              resource_server_identifier, application_token_lifetime, user_token_lifetime, expires_at,
              created_at, is_first_party, described, web_origins, refresh_lifetime_seconds,
-             refresh_idle_seconds)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             refresh_idle_seconds, id_token_alg)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
          on conflict (client_id) do nothing",
         &application.client_id,
         &application.name,
@@ -165,7 +186,8 @@ pub async fn insert(tx: &mut Write, application: &Application) -> Result<bool, F
         super::to_json(&application.described.0)?,
         web_origins(application)?,
         refresh_lifetime,
-        refresh_idle
+        refresh_idle,
+        id_token_alg(application)
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -188,7 +210,7 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
              token_endpoint_auth_method = $5, resource_server_identifier = $6,
              application_token_lifetime = $7, user_token_lifetime = $8, expires_at = $9,
              is_first_party = $10, described = $11, web_origins = $12,
-             refresh_lifetime_seconds = $13, refresh_idle_seconds = $14
+             refresh_lifetime_seconds = $13, refresh_idle_seconds = $14, id_token_alg = $15
          where client_id = $1",
         &application.client_id,
         &application.name,
@@ -205,7 +227,8 @@ pub async fn update(tx: &mut Write, application: &Application) -> Result<bool, F
         super::to_json(&application.described.0)?,
         web_origins(application)?,
         refresh_lifetime,
-        refresh_idle
+        refresh_idle,
+        id_token_alg(application)
     )?;
     Ok(updated == 1)
 }

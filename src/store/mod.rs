@@ -16,6 +16,7 @@ pub mod group;
 pub mod issuances;
 pub mod jobs;
 pub mod keys;
+pub mod logout_notices;
 pub mod migrate;
 pub mod refresh_exchange;
 pub mod refresh_families;

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::{Conn, Write, execute, parse_json, run, to_json};
 use crate::model::fault::Fault;
-use crate::model::session::{Device, Session};
+use crate::model::session::{Device, Session, SessionLifetimes};
 
 /// The longest that a use goes unrecorded, in seconds: the row is touched seldom.
 pub const TOUCHED_EVERY_SECONDS: i64 = 60;
@@ -205,7 +205,58 @@ pub async fn clients(conn: &mut Conn, id: &str) -> Result<Vec<String>, Fault> {
     Ok(rows.into_iter().map(|(client_id,)| client_id).collect())
 }
 
-/// Ends a session; false where it is gone already.
+/// The ids of up to `rows_max` sessions of a user, oldest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn ids_of_user(
+    conn: &mut Conn,
+    user_id: &str,
+    rows_max: i64,
+) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select id from sessions where user_id = $1 order by created_at, id limit $2",
+        user_id,
+        rows_max
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The ids of up to `rows_max` sessions that live no more by today's settings of those whose cookie
+/// outlives the browser's window, and of the others.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn expired(
+    conn: &mut Conn,
+    (persistent, others): (SessionLifetimes, SessionLifetimes),
+    now: i64,
+    rows_max: i64,
+) -> Result<Vec<String>, Fault> {
+    let rows = run!(
+        fetch_all,
+        conn,
+        (String,),
+        "select id from sessions
+          where expires_at <= $1
+             or (is_persistent and (authenticated_at <= $2 or last_interacted_at <= $3))
+             or (not is_persistent and (authenticated_at <= $4 or last_interacted_at <= $5))
+          order by id limit $6",
+        now,
+        now.saturating_sub(persistent.absolute),
+        now.saturating_sub(persistent.idle),
+        now.saturating_sub(others.absolute),
+        now.saturating_sub(others.idle),
+        rows_max
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Removes a session; false where it is gone already. Whoever ends one goes through `logout`, so that
+/// applications are told.
 ///
 /// # Errors
 /// A fault of the store.

@@ -21,6 +21,13 @@ struct TokenRow {
     expires_at: Option<i64>,
     last_used_at: Option<i64>,
     family: Option<String>,
+    userinfo_claims: Option<String>,
+}
+
+/// The column, which is unset where there are none.
+fn claims_column(claims: &[String]) -> Result<Option<String>, Fault> {
+    let written = (!claims.is_empty()).then(|| super::to_json(&claims));
+    written.transpose()
 }
 
 /// A stored token and when it was last seen in use.
@@ -38,8 +45,8 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
     let inserted = execute!(
         tx,
         "insert into tokens (digest, id, client_id, subject, scope, position, issued_at, expires_at,
-             family)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             family, userinfo_claims)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          on conflict (digest) do nothing",
         digest,
         &token.jti,
@@ -49,7 +56,8 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
         token.position,
         token.issued_at,
         token.expires_at,
-        &token.family
+        &token.family,
+        claims_column(&token.userinfo_claims)?
     )?;
     if inserted == 0 {
         return Ok(false);
@@ -70,7 +78,8 @@ pub(super) async fn insert(tx: &mut Write, digest: &str, token: &Token) -> Resul
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at, family
+            "select id, client_id, subject, scope, position, issued_at, expires_at, last_used_at, family,
+                 userinfo_claims
                from tokens ",
             $rest
         )
@@ -98,7 +107,7 @@ async fn with_audiences(
 ) -> Result<Option<StoredToken>, Fault> {
     let Some(row) = row else { return Ok(None) };
     let audiences = audiences(conn, &row.id).await?;
-    Ok(Some(row.into_stored(audiences)))
+    row.into_stored(audiences).map(Some)
 }
 
 /// The APIs of a token, the one named first in front.
@@ -114,8 +123,9 @@ async fn audiences(conn: &mut Conn, id: &str) -> Result<Vec<String>, Fault> {
 }
 
 impl TokenRow {
-    fn into_stored(self, audiences: Vec<String>) -> StoredToken {
-        StoredToken {
+    fn into_stored(self, audiences: Vec<String>) -> Result<StoredToken, Fault> {
+        let claims = self.userinfo_claims.as_deref().map(super::parse_json);
+        Ok(StoredToken {
             last_used_at: self.last_used_at,
             token: Token {
                 jti: self.id,
@@ -127,8 +137,9 @@ impl TokenRow {
                 issued_at: self.issued_at,
                 expires_at: self.expires_at,
                 family: self.family,
+                userinfo_claims: claims.transpose()?.unwrap_or_default(),
             },
-        }
+        })
     }
 }
 
@@ -194,10 +205,10 @@ pub async fn list(
         ListRow,
         concat!(
             "select p.id, p.client_id, p.subject, p.scope, p.position, p.issued_at, p.expires_at,
-                 p.last_used_at, p.family, a.audience
+                 p.last_used_at, p.family, p.userinfo_claims, a.audience
                from (
                 select t.id, t.client_id, t.subject, t.scope, t.position, t.issued_at, t.expires_at,
-                     t.last_used_at, t.family
+                     t.last_used_at, t.family, t.userinfo_claims
                   from tokens t ",
             active!(),
             "  and (t.issued_at > $5 or (t.issued_at = $5 and t.id > $6))
@@ -218,7 +229,7 @@ pub async fn list(
     for ListRow { token, audience } in rows {
         match listed.last_mut() {
             Some(last) if last.token.jti == token.id => last.token.audiences.extend(audience),
-            _ => listed.push(token.into_stored(audience.into_iter().collect())),
+            _ => listed.push(token.into_stored(audience.into_iter().collect())?),
         }
     }
     Ok(listed)

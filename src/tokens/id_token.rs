@@ -3,10 +3,11 @@
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::issue::Mint;
-use super::jwt;
+use super::jwt::{self, Claimed};
 use crate::model::api::SigningAlgorithm;
 use crate::model::authorization::acr_of;
 use crate::model::fault::Fault;
@@ -92,6 +93,51 @@ impl Mint {
             .sign_claims(algorithm, jwt::TYP_JWT, &claims, now)
             .await?;
         Ok(Secret::new(text))
+    }
+}
+
+/// An ID token that somebody presents as a hint, whether or not it has expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The user whom it is about.
+    pub subject: String,
+    /// The session (`sid`), where there was one.
+    pub session_id: Option<String>,
+    /// The application to which it was issued.
+    pub client_id: String,
+}
+
+#[derive(Deserialize)]
+struct Hinted {
+    iss: String,
+    sub: String,
+    aud: String,
+    azp: String,
+    #[serde(rename = "auth_time")]
+    _auth_time: i64,
+    sid: Option<String>,
+    jti: Option<String>,
+}
+
+impl Mint {
+    /// What an ID token says that comes back as `id_token_hint` (OpenID Connect Core §3.1.2.1,
+    /// RP-Initiated Logout §2): signed by a key that is still published, and for one application.
+    /// None for anything else, so for access tokens too, which have a `jti`, and logout tokens, which
+    /// are of another type. Whether the application still exists is for the caller.
+    #[must_use]
+    pub fn read_hint(&self, text: &str, now: i64) -> Option<Hint> {
+        let Some(Claimed::Key(kid)) = jwt::claimed_as(text, &[jwt::TYP_JWT]) else {
+            return None;
+        };
+        let ring = self.keys.ring();
+        let hinted: Hinted = jwt::read_claims(text, ring.get(&kid, now)?)?;
+        let is_ours =
+            hinted.iss == self.issuer.as_str() && hinted.aud == hinted.azp && hinted.jti.is_none();
+        is_ours.then_some(Hint {
+            subject: hinted.sub,
+            session_id: hinted.sid,
+            client_id: hinted.aud,
+        })
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Approval {
     pub apis: Vec<Arc<Api>>,
     /// It opens userinfo as well.
     pub opens_userinfo: bool,
+    /// What userinfo tells beside the claims of the scopes.
+    pub userinfo_claims: Vec<String>,
     /// Space-separated.
     pub scope: String,
     /// How long, and why.
@@ -84,6 +86,7 @@ impl Mint {
             issued_at: now,
             expires_at: Token::end(now, approval.decision.lifetime),
             family: approval.family.clone(),
+            userinfo_claims: approval.userinfo_claims.clone(),
         };
         let signed = match signed_form(&approval.apis, &approval.decision) {
             Some((api, dialect)) => {

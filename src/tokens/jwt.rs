@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::jti;
@@ -94,6 +95,8 @@ struct Claims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    userinfo_claims: &'a [String],
     // RFC 9068 §2.2.1
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
@@ -145,6 +148,7 @@ pub fn sign(
         client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
         jti: &token.jti,
         family: token.family.as_deref(),
+        userinfo_claims: &token.userinfo_claims,
         auth_time: signed_in.map(|own| own.at),
         acr: signed_in.and_then(|own| acr_of(&own.amr)),
         amr: signed_in.map(|own| own.amr.as_slice()),
@@ -190,6 +194,8 @@ struct ReadClaims {
     client_id: Option<String>,
     jti: String,
     family: Option<String>,
+    #[serde(default)]
+    userinfo_claims: Vec<String>,
 }
 
 /// Who has signed a presented token, by its own word: nothing of it is checked.
@@ -204,16 +210,21 @@ pub enum Claimed {
 /// Reads who has signed a token, by its own word; `None` where it can be none of ours.
 #[must_use]
 pub fn claimed(text: &str) -> Option<Claimed> {
+    claimed_as(text, &[TYP_JWT, TYP_RFC9068])
+}
+
+/// The same of a token of one of these types.
+pub(super) fn claimed_as(text: &str, types: &[&str]) -> Option<Claimed> {
     if text.len() > TOKEN_BYTES_MAX {
         return None;
     }
     let header = jsonwebtoken::decode_header(text).ok()?;
-    let is_access_token = header
+    let is_of_type = header
         .typ
         .as_deref()
-        .is_some_and(|typ| typ == TYP_JWT || typ == TYP_RFC9068);
+        .is_some_and(|typ| types.contains(&typ));
     // A header parameter that must be understood is one that we do not know (RFC 7515 §4.1.11).
-    if !is_access_token || header.crit.is_some() {
+    if !is_of_type || header.crit.is_some() {
         return None;
     }
     match (header.alg, header.kid) {
@@ -236,6 +247,13 @@ struct OnlyAudience {
 #[must_use]
 pub fn verify(text: &str, issuer: &Issuer, key: &SigningKey) -> Option<Token> {
     read(text, issuer, (key.algorithm(), key.verifier()))
+}
+
+/// The claims of anything that a key of this server has signed, by exactly the key's own algorithm.
+pub(super) fn read_claims<T: DeserializeOwned>(text: &str, key: &SigningKey) -> Option<T> {
+    let validation = validation(key.algorithm());
+    let decoded = jsonwebtoken::decode::<T>(text, key.verifier(), &validation);
+    Some(decoded.ok()?.claims)
 }
 
 /// Reads a token under an API's own secret: the same, and that the API is its only audience.
@@ -275,6 +293,7 @@ fn read(
         issued_at: claims.iat,
         expires_at: Some(claims.exp),
         family: claims.family,
+        userinfo_claims: claims.userinfo_claims,
     })
 }
 

@@ -6,6 +6,7 @@ pub mod id_token;
 pub mod issue;
 pub mod jti;
 pub mod jwt;
+pub mod logout_token;
 pub mod opaque;
 pub mod recognise;
 pub mod refresh;

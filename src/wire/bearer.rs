@@ -10,6 +10,8 @@ use crate::model::scope::Scopes;
 use crate::secret::Secret;
 use crate::tokens::jwt::{self, Claimed, TOKEN_BYTES_MAX};
 
+/// The challenge to who presents none: nothing is said of errors (RFC 6750 §3.1).
+pub(crate) const WANTS_TOKEN: &str = r#"Bearer realm="grantor""#;
 /// The challenge to a token that is not good (RFC 6750 §3.1).
 pub(crate) const INVALID_TOKEN: &str = r#"Bearer realm="grantor", error="invalid_token""#;
 /// The challenge to a token that may not do this.
@@ -38,10 +40,11 @@ pub(crate) struct Caller {
 
 /// True where the request carries a Bearer token rather than a client's own credentials.
 pub(crate) fn is_bearer(headers: &HeaderMap) -> bool {
-    read(headers).is_some()
+    presented(headers).is_some()
 }
 
-fn read(headers: &HeaderMap) -> Option<&str> {
+/// The text of the Bearer token.
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -52,7 +55,7 @@ pub(crate) async fn management_caller(
     headers: &HeaderMap,
     now: i64,
 ) -> Result<Caller, Bad> {
-    let text = read(headers).ok_or(Bad::Missing)?;
+    let text = presented(headers).ok_or(Bad::Missing)?;
     if text.len() > TOKEN_BYTES_MAX {
         return Err(Bad::Invalid);
     }

@@ -17,7 +17,7 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// For pages of origins that an application lists. Which application asks stands in the body, so
 /// any application's origin does.
-pub(crate) fn of_applications(app: &Arc<App>) -> CorsLayer {
+pub(crate) fn of_applications(app: &Arc<App>, methods: &[Method]) -> CorsLayer {
     let app = Arc::clone(app);
     let is_listed = move |origin: HeaderValue, _: &Parts| async move {
         match origin.to_str() {
@@ -32,7 +32,7 @@ pub(crate) fn of_applications(app: &Arc<App>) -> CorsLayer {
     ];
     CorsLayer::new()
         .allow_origin(AllowOrigin::async_predicate(is_listed))
-        .allow_methods([Method::POST])
+        .allow_methods(methods.to_vec())
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed)
         .max_age(REMEMBERED)

@@ -37,6 +37,8 @@ pub(crate) enum Access {
     Application,
     /// Either of an application or a Management token with this scope.
     ApplicationOr(&'static str),
+    /// An access token of a user's, with the scope `openid`.
+    User,
     /// A Management token with any of these scopes.
     AnyOf(&'static [&'static str]),
     /// A Management token with all of these scopes.
@@ -47,7 +49,7 @@ impl Access {
     /// The scopes of which one is needed, or all.
     pub(crate) fn scopes(&self) -> &[&'static str] {
         match self {
-            Self::Open | Self::Application => &[],
+            Self::Open | Self::Application | Self::User => &[],
             Self::ApplicationOr(scope) => std::slice::from_ref(scope),
             Self::AnyOf(scopes) | Self::AllOf(scopes) => scopes,
         }

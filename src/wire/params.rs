@@ -18,7 +18,8 @@ use crate::secret::Secret;
 use crate::wire::{self, Cut};
 
 /// Parameters whose presence in a query string would put a secret into logs (RFC 6749 §2.3.1).
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
+    "access_token",
     "client_secret",
     "client_assertion",
     "password",
@@ -227,7 +228,11 @@ fn check_text<'t>(name: &str, text: &'t str, bytes_max: usize) -> Result<&'t str
     Ok(text)
 }
 
-fn check_query(uri: &Uri) -> Result<(), Refusal> {
+/// Passes where no parameter is in the query string that must not be there.
+///
+/// # Errors
+/// `invalid_request`.
+pub(crate) fn check_query(uri: &Uri) -> Result<(), Refusal> {
     let query = uri.query().unwrap_or("");
     let names = query
         .split('&')

@@ -322,6 +322,11 @@ impl Fields {
         self.members.get(name)?.as_str()
     }
 
+    /// A text of an object, which stays.
+    pub(crate) fn peek_within(&self, object: &str, name: &str) -> Option<&str> {
+        self.members.get(object)?.get(name)?.as_str()
+    }
+
     /// A text, or null.
     pub(crate) fn text_or_null(&mut self, name: &str) -> Option<Option<String>> {
         let is_named = self.names(name);

@@ -11,7 +11,7 @@ import { describe } from 'node:test';
 import pg from 'pg';
 
 /** What the machine must say; scripts/test-clients sets all of it. */
-function setting(name) {
+export function setting(name) {
   const value = process.env[name];
   assert.ok(value, `${name} is not set: run scripts/test-clients`);
   return value;
@@ -22,9 +22,28 @@ const PATIENCE = 60_000;
 
 /** Runs a story on both stores. */
 export function onBothStores(name, story) {
-  for (const store of ['SQLite', 'Postgres']) {
-    describe(`${name}, on ${store}`, () => story(store));
+  for (const store of ['SQLite', 'Postgres']) onStore(store, name, story);
+}
+
+/** Runs a story on one of the stores, `SQLite` or `Postgres`, where the other would tell nothing new. */
+export function onStore(store, name, story) {
+  describe(`${name}, on ${store}`, () => story(store));
+}
+
+/**
+ * Ends what a story has started, one after another and each whatever becomes of the others: what is
+ * left running would keep the tests from ending. What did not start has nothing to end.
+ */
+export async function endAll(...ends) {
+  const errors = [];
+  for (const end of ends) {
+    try {
+      await end?.();
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** A database of its own, and how to be rid of it. */

@@ -39,7 +39,7 @@ both_stores! {
             },
             "idle_ephemeral_session_lifetime": 24,
             "idle_session_lifetime": 72,
-            "oidc_logout": { "rp_logout_end_session_endpoint_discovery": false },
+            "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
             "pushed_authorization_requests_supported": false,
             "resource_parameter_profile": "audience",
             "session_cookie": { "mode": "persistent" },
@@ -210,7 +210,6 @@ both_stores! {
         }
         for (name, body) in [
             ("mtls.enable_endpoint_aliases", json!({ "mtls": { "enable_endpoint_aliases": true } })),
-            ("oidc_logout.rp_logout_end_session_endpoint_discovery", json!({ "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true } })),
             ("change_password.enabled", json!({ "change_password": { "enabled": true, "html": "<p>" } })),
             ("guardian_mfa_page.enabled", json!({ "guardian_mfa_page": { "enabled": true } })),
             ("error_page.url", json!({ "error_page": { "url": "https://example.com/error" } })),

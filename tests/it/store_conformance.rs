@@ -219,6 +219,7 @@ fn token(jti: &str, client_id: &str, audiences: &[&str]) -> Token {
         issued_at: NOW,
         expires_at: Some(NOW + 600),
         family: None,
+        userinfo_claims: Vec::new(),
     }
 }
 

@@ -13,7 +13,10 @@ use super::super::resource_servers;
 use super::authentication;
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
+use crate::model::api::SigningAlgorithm;
 use crate::model::application::{Application, AuthMethod, CLIENT_CREDENTIALS};
+use crate::model::fault::Fault;
+use crate::model::key::Key;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::Secret;
 use crate::store::{self, Write};
@@ -176,7 +179,18 @@ pub(super) fn overlay(
         application.is_first_party = is_first_party;
     }
     application.lifetimes = lifetimes(app, application.lifetimes, &mut fields)?;
-    describe(application, fields)
+    describe(application, fields)?;
+    sign_in::check(app, application)
+}
+
+/// The keys of an algorithm for ID tokens that nobody has used before: made before the transaction
+/// begins.
+pub(super) async fn make_keys(app: &App, fields: &Fields, now: i64) -> Result<Vec<Key>, Fault> {
+    let named = fields.peek_within("jwt_configuration", "alg");
+    match named.and_then(SigningAlgorithm::parse_with_keys) {
+        Some(algorithm) => app.mint.keys.make_first(algorithm, now).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Lays what only describes the application over what is kept. A member is replaced whole, but of

@@ -6,11 +6,9 @@ use super::super::answer::Problem;
 use crate::app::App;
 use crate::keys::SIGNING_SECRET_BYTES_MIN;
 use crate::model::api::{Api, SigningAlgorithm, SigningSecret, SystemApi};
-use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::model::key::Key;
 use crate::secret::{self, Secret};
-use crate::store::{self, Write};
 
 /// What a body names of it.
 pub(super) struct Named {
@@ -113,18 +111,4 @@ pub(super) fn check_system(
 
 fn refuse(why: &str) -> Problem {
     Problem::property("signing_secret", why)
-}
-
-/// Stores the first keys of an algorithm. Of two nodes that make them at one time, both go on with
-/// those of the one that was first.
-pub(super) async fn store_keys(tx: &mut Write, made: &[Key]) -> Result<(), Fault> {
-    if !made.is_empty() {
-        store::keys::lock(tx).await?;
-    }
-    for key in made {
-        if store::keys::insert(tx, key).await? {
-            tx.note(Change::SigningKeys(key.algorithm.clone()));
-        }
-    }
-    Ok(())
 }

@@ -176,7 +176,7 @@ const LIMITS: &[Field] = &[
     integer("per_day", 1, TOKENS_MAX),
     integer("per_hour", 1, TOKENS_MAX),
 ];
-const OIDC_LOGOUT: &[Field] = &[off("rp_logout_end_session_endpoint_discovery")];
+const OIDC_LOGOUT: &[Field] = &[boolean("rp_logout_end_session_endpoint_discovery")];
 const MTLS: &[Field] = &[off("enable_endpoint_aliases")];
 
 /// A switch whose effect is not built.
@@ -341,7 +341,7 @@ fn defaults() -> Map<String, Value> {
             "enable_sso": true,
             "revoke_refresh_token_grant": false,
         },
-        "oidc_logout": { "rp_logout_end_session_endpoint_discovery": false },
+        "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
         "pushed_authorization_requests_supported": false,
         "resource_parameter_profile": "audience",
         "session_cookie": { "mode": "persistent" },

@@ -112,7 +112,7 @@ fn listed() -> Vec<Listed> {
             .refused([json!([""]), json!(["x".repeat(281)]), json!("x y"), json!([1])]),
         of(CLIENT, "default_organization.organization_id", "below a field that is not built").taken([json!("org_0123456789abcdef")]),
         of(CLIENT, "jwt_configuration.alg", "HS256 would sign ID tokens with a secret of which only a digest is kept")
-            .taken([json!("RS256"), json!("RS512"), json!("PS256")])
+            .taken([json!("RS256"), json!("RS512"), json!("PS256"), json!("ES256"), json!("EdDSA")])
             .refused([json!("nonsense"), json!(1)])
             .not_supported([json!("HS256")]),
         of("CreateClientRequestContent", "client_authentication_methods", "credentials need keys and go without token_endpoint_auth_method (manage_credentials.rs)")
@@ -271,10 +271,6 @@ fn settings(of: Of<'_>) -> Vec<Listed> {
         hours("idle_session_lifetime", 2400),
         hours("ephemeral_session_lifetime", 8760),
         hours("idle_ephemeral_session_lifetime", 2400),
-        off(
-            "oidc_logout.rp_logout_end_session_endpoint_discovery",
-            false,
-        ),
         off("mtls.enable_endpoint_aliases", false),
         off("client_id_metadata_document_supported", false),
     ];

@@ -89,7 +89,11 @@ const ID_TOKEN: &[Field] = &[
     integer("lifetime_in_seconds", 1, ID_TOKEN_SECONDS_MAX),
     boolean("secret_encoded"),
     free("scopes", FREE_BYTES_MAX),
-    choice("alg", &["HS256", "RS256", "RS512", "PS256"]).unbuilt(
+    choice(
+        "alg",
+        &["HS256", "RS256", "RS512", "PS256", "ES256", "EdDSA"],
+    )
+    .unbuilt(
         is_asymmetric,
         "HS256 would sign with the secret, and of secrets only digests are kept.",
     ),

@@ -1,6 +1,13 @@
-//! Where an application's users come from and go to. Kept until users sign in here.
+//! Where an application's users come from and go to. Which URL is followed is compared where it is.
 
-use crate::wire::schema::{Field, Form, boolean, choice, formed, integer, object, texts};
+use url::Url;
+
+use super::super::super::answer::Problem;
+use crate::app::App;
+use crate::logout::notices::may_be_told;
+use crate::model::application::Application;
+use crate::model::sign_in::SignIn;
+use crate::wire::schema::{Field, Form, Shape, boolean, choice, formed, integer, object, texts};
 
 /// Most URLs of one kind.
 const URLS_MAX: usize = 100;
@@ -36,7 +43,7 @@ const LOGOUT: &[Field] = &[
         "backchannel_logout_urls",
         URLS_MAX,
         URL_CHARS_MAX,
-        Form::HttpsUri,
+        Form::Shape(&NOTICE_URL),
     ),
     object(
         "backchannel_logout_initiators",
@@ -52,6 +59,35 @@ const LOGOUT: &[Field] = &[
     ),
     object("backchannel_logout_session_metadata", &[boolean("include")]).or_null(),
 ];
+/// OpenID Connect Back-Channel Logout 1.0 §2.2. Whether http will do is for [`check`].
+const NOTICE_URL: Shape = Shape {
+    pattern: r"^(https?://[^\s#]+)?$",
+    fits: |text| text.is_empty() || is_notice_url(text),
+    why: "Expected an absolute URL with https, without a fragment, user name and password",
+};
+
+fn is_notice_url(text: &str) -> bool {
+    let is_of_the_web = text.starts_with("https://") || text.starts_with("http://");
+    let is_plain = !text.contains(|c: char| c.is_whitespace() || matches!(c, '#' | '\\'));
+    let is_open = |url: &Url| url.username().is_empty() && url.password().is_none();
+    is_of_the_web && is_plain && Url::parse(text).is_ok_and(|url| is_open(&url))
+}
+
+/// Where an application is told that a session has ended is https, unless this server itself is on
+/// loopback.
+pub(super) fn check(app: &App, application: &Application) -> Result<(), Problem> {
+    let sign_in = SignIn::of(&application.described);
+    let is_fine = |url: &String| may_be_told(url, &app.issuer);
+    if sign_in.logout_notice_urls.iter().all(is_fine) {
+        return Ok(());
+    }
+    const PATH: &str = "oidc_logout.backchannel_logout_urls";
+    Err(Problem::property(
+        PATH,
+        "Expected an absolute URL with https",
+    ))
+}
+
 const INITIATORS: &[&str] = &[
     "rp-logout",
     "idp-logout",
