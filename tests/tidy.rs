@@ -28,8 +28,8 @@ const LAYERS: &str = "
     uses:       clock model store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    users:      config model secret store
     logout:     clock directory model secret store tokens
+    users:      config logout model secret store
     grants:     directory lifetime model secret store tokens
     sessions:   directory model secret store
     audit:      clock config model secret store

@@ -42,7 +42,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let id = sign_in(node, &away.user_id, &[&away.app.id]).await;
+        let id = sign_in(&node.app, &away.user_id, &[&away.app.id]).await;
         let shown = desk.shown(&format!("/sessions/{id}")).await;
         no_nulls(&shown);
         assert_eq!(members(&shown), [
@@ -72,7 +72,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let path = format!("/sessions/{}", sign_in(node, &away.user_id, &[]).await);
+        let path = format!("/sessions/{}", sign_in(&node.app, &away.user_id, &[]).await);
         for metadata in [json!({ "a": "b", "c": "d" }), json!({ "e": "x".repeat(255) })] {
             let body = json!({ "session_metadata": metadata });
             let changed = desk.patch(&path, body).await.expect(StatusCode::OK).json;
@@ -98,10 +98,10 @@ both_stores! {
         let other = away.another(world, json!({})).await;
         let mut ids = Vec::new();
         for _ in 0..5 {
-            ids.push(sign_in(node, &away.user_id, &[&away.app.id, &other.app.id]).await);
+            ids.push(sign_in(&node.app, &away.user_id, &[&away.app.id, &other.app.id]).await);
             world.clock.advance(1);
         }
-        let others = sign_in(node, &other.user_id, &[]).await;
+        let others = sign_in(&node.app, &other.user_id, &[]).await;
         let mut seen = Vec::new();
         let mut from = String::new();
         loop {
@@ -133,8 +133,8 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let deleted = sign_in(node, &away.user_id, &[]).await;
-        let revoked = sign_in(node, &away.user_id, &[]).await;
+        let deleted = sign_in(&node.app, &away.user_id, &[]).await;
+        let revoked = sign_in(&node.app, &away.user_id, &[]).await;
         let (of_deleted, _) = tokens_of(node, &away, &deleted).await;
         let (of_revoked, access) = tokens_of(node, &away, &revoked).await;
         desk.delete(&format!("/sessions/{deleted}")).await.expect(StatusCode::ACCEPTED);
@@ -156,10 +156,10 @@ both_stores! {
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
         let other = away.another(world, json!({})).await;
-        let others = sign_in(node, &other.user_id, &[]).await;
+        let others = sign_in(&node.app, &other.user_id, &[]).await;
         let mut own = Vec::new();
         for _ in 0..3 {
-            let id = sign_in(node, &away.user_id, &[]).await;
+            let id = sign_in(&node.app, &away.user_id, &[]).await;
             let tokens = tokens_of(node, &away, &id).await;
             own.push((id, tokens));
         }
@@ -197,7 +197,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let id = sign_in(node, &away.user_id, &[]).await;
+        let id = sign_in(&node.app, &away.user_id, &[]).await;
         let (refresh, access) = tokens_of(node, &away, &id).await;
         let path = format!("/users/{}", away.user_id);
         desk.patch(&path, json!({ "blocked": true })).await.expect(StatusCode::OK);
