@@ -16,6 +16,8 @@ password-too-short = { $count ->
 }
 password-too-long = Das Passwort ist zu lang.
 password-known = Dieses Passwort steht in Listen gestohlener Passwörter. Bitte wählen Sie ein anderes.
+password-personal = Dieses Passwort ist kaum mehr als Ihr Name oder Ihre Adresse. Bitte wählen Sie ein anderes.
+password-guessable = Dieses Passwort ist leicht zu erraten. Besser sind mehrere Wörter, die nichts miteinander zu tun haben.
 sign-in = Anmelden
 back-to-sign-in = Zurück zur Anmeldung
 limited = { $count ->

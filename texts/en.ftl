@@ -17,6 +17,8 @@ password-too-short = { $count ->
 }
 password-too-long = The password is too long.
 password-known = This password appears in lists of stolen passwords. Please choose another one.
+password-personal = This password is hardly more than your name or address. Please choose another one.
+password-guessable = This password is easily guessed. Several words that have nothing to do with each other are better.
 sign-in = Sign in
 back-to-sign-in = Back to sign-in
 limited = { $count ->

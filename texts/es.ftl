@@ -16,6 +16,8 @@ password-too-short = { $count ->
 }
 password-too-long = La contraseña es demasiado larga.
 password-known = Esta contraseña figura en listas de contraseñas robadas. Elija otra, por favor.
+password-personal = Esta contraseña es poco más que su nombre o su dirección. Elija otra, por favor.
+password-guessable = Esta contraseña se adivina con facilidad. Son mejores varias palabras que no tengan relación entre sí.
 sign-in = Iniciar sesión
 back-to-sign-in = Volver al inicio de sesión
 limited = { $count ->

@@ -263,6 +263,14 @@ fn passwords(frame: Frame<'_>) -> Samples {
         ("new-password-short", new(Some(PasswordProblem::TooShort))),
         ("new-password-long", new(Some(PasswordProblem::TooLong))),
         (
+            "new-password-personal",
+            new(Some(PasswordProblem::Personal)),
+        ),
+        (
+            "new-password-guessable",
+            new(Some(PasswordProblem::Guessable)),
+        ),
+        (
             "password-changed",
             PasswordChanged {
                 frame,

@@ -1,31 +1,19 @@
 //! What the authorization endpoint decides: whether the user has to sign in or to consent first, and
 //! what he has then authorized.
 
-use std::sync::Arc;
+use url::Url;
 
+use super::consent::{self, By, Wish};
 use super::targets::{self, Target};
 use super::{Ground, Means};
 use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
-use crate::model::api::Api;
 use crate::model::application::Application;
-use crate::model::authorization::{
-    Authorization, AuthorizationRequest, AuthorizedApi, OFFLINE_ACCESS, OPENID_SCOPES, acr_of,
-};
+use crate::model::authorization::{Authorization, AuthorizationRequest, acr_of};
 use crate::model::client_grant::SubjectType;
-use crate::model::fault::Fault;
 use crate::model::issuer::is_loopback;
 use crate::model::refusal::{Code, Refusal, Stop};
-use crate::model::scope::Scopes;
 use crate::model::session::Session;
-use crate::model::user_grant::UserGrant;
-use crate::secret;
-use crate::store;
 use crate::tokens::ticket::{Said, Ticket};
-
-use url::Url;
-
-/// The grant type that an application needs for a refresh token.
-pub const REFRESH_TOKEN: &str = "refresh_token";
 
 /// What is to happen.
 pub enum Ruling {
@@ -39,10 +27,8 @@ pub enum Ruling {
 
 /// What a user consents to.
 pub struct Terms {
-    /// The APIs with the scopes at each.
-    pub apis: Vec<(Arc<Api>, Scopes)>,
-    /// OpenID's scopes.
-    pub openid: Scopes,
+    /// What the application wants.
+    pub wish: Wish,
     /// How long each access token lives.
     pub lifetime: Lifetime,
     /// How long the consent holds, in seconds; none: until it is taken back.
@@ -105,110 +91,34 @@ impl Asked<'_> {
         is_meant && (is_after || is_young && !is_asked_for)
     }
 
-    /// OpenID's scopes, and those of each API: what is asked and not to be had is left out, and the
-    /// answer's `scope` says so (RFC 6749 §3.3, OpenID Connect Core §5.4).
-    fn openid(&self) -> Scopes {
-        let asked = self.ticket.request.scope.iter();
-        let known = asked.filter(|value| OPENID_SCOPES.contains(value));
-        known
-            .filter(|value| *value != OFFLINE_ACCESS || self.may_be_offline())
-            .collect()
-    }
-
-    /// lifetime.md, Refresh tokens: otherwise none is issued, and nothing fails.
-    fn may_be_offline(&self) -> bool {
-        let grant_types = &self.application.grant_types;
-        self.ticket.request.response_type.code
-            && grant_types.iter().any(|own| own == REFRESH_TOKEN)
-            && self.targets.iter().all(|own| own.api.allow_offline_access)
-    }
-
-    fn apis(&self) -> Vec<(Arc<Api>, Scopes)> {
-        let asked = &self.ticket.request.scope;
-        let of = |target: &Target| {
-            let granted = asked.iter().filter(|value| target.scopes.contains(value));
-            (Arc::clone(&target.api), granted.collect())
-        };
-        self.targets.iter().map(of).collect()
-    }
-
     /// Consent, where it is needed; and what is authorized.
     async fn settle(&self, session: &Session, means: Means<'_>) -> Result<Ruling, Stop> {
         let request = &self.ticket.request;
-        let (apis, openid) = (self.apis(), self.openid());
-        let before = {
-            let mut conn = means.store.read().await?;
-            let (user_id, client_id) = (&session.user_id, &self.application.client_id);
-            store::user_grants::of_user_at(&mut conn, user_id, client_id).await?
-        };
-        let wanted = self.wanted(session, (&apis, &openid), &before);
-        let has_consented = self.ticket.said == Said::Yes(session.user_id.clone());
-        let is_asked_for = request.prompt.consent || !wanted.is_empty() && !self.may_skip_consent();
-        if is_asked_for && !has_consented {
+        let by_code = request.response_type.code;
+        let wish = Wish::of(self.application, &self.targets, &request.scope, by_code);
+        let (user_id, client_id) = (&session.user_id, &self.application.client_id);
+        let at_hand = (self.ground, means);
+        let lacking = wish.lacking((user_id, client_id), at_hand).await?;
+        let has_consented = self.ticket.said == Said::Yes(user_id.clone());
+        let is_needed = request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent();
+        if is_needed && !has_consented {
             if request.prompt.none {
                 return Err(Refusal::new(Code::ConsentRequired, "Consent required").into());
             }
-            return Ok(Ruling::Consent(Box::new(self.terms(apis, openid))));
+            return Ok(Ruling::Consent(Box::new(self.terms(wish))));
         }
-        keep(&wanted, (self.ground, means)).await?;
-        let authorized = apis.into_iter().map(|(api, scopes)| AuthorizedApi {
-            api_id: api.id.clone(),
-            audience: api.identifier.clone(),
-            scopes,
-        });
-        Ok(Ruling::Authorized(Box::new(Authorization {
-            family: secret::random_text(16),
-            client_id: self.application.client_id.clone(),
-            user_id: session.user_id.clone(),
-            session_id: Some(session.id.clone()),
-            openid,
-            apis: authorized.collect(),
+        consent::keep(&lacking, at_hand).await?;
+        let by = By {
+            client_id,
+            user_id,
+            session_id: Some(&session.id),
             authenticated_at: session.authenticated_at,
-            amr: session.amr.clone(),
+            amr: &session.amr,
             nonce: request.nonce.clone(),
             claims: request.claims.clone(),
-            position: self.ground.position,
-        })))
-    }
-
-    /// The user grants that have to be there and are not, whole: what was consented to before stays.
-    fn wanted(
-        &self,
-        session: &Session,
-        (apis, openid): (&[(Arc<Api>, Scopes)], &Scopes),
-        before: &[UserGrant],
-    ) -> Vec<UserGrant> {
-        let now = self.ground.now;
-        let places: Vec<(Option<&Arc<Api>>, Scopes)> = if apis.is_empty() {
-            vec![(None, openid.clone())]
-        } else {
-            let of = |(_, scopes): &(Arc<Api>, Scopes)| {
-                openid.iter().chain(scopes.iter()).collect::<Scopes>()
-            };
-            apis.iter().map(|own| (Some(&own.0), of(own))).collect()
         };
-        let mut wanted = Vec::new();
-        for (api, scopes) in places {
-            let is_here = |grant: &&UserGrant| grant.api_id.as_ref() == api.map(|api| &api.id);
-            let old = before.iter().find(is_here).filter(|old| old.is_live(now));
-            if old.is_some_and(|old| old.covers(&scopes)) {
-                continue;
-            }
-            let kept = old.into_iter().flat_map(|old| old.scopes.iter());
-            let seconds = api.and_then(|api| api.user_grant_seconds);
-            wanted.push(UserGrant {
-                id: secret::random_hex_id(),
-                user_id: session.user_id.clone(),
-                client_id: self.application.client_id.clone(),
-                api_id: api.map(|api| api.id.clone()),
-                audience: api.map(|api| api.identifier.clone()),
-                scopes: kept.chain(scopes.iter()).collect(),
-                expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
-                created_at: now,
-                updated_at: now,
-            });
-        }
-        wanted
+        let authorization = wish.authorize(by, self.ground.position);
+        Ok(Ruling::Authorized(Box::new(authorization)))
     }
 
     /// First-party applications skip consent where each API allows it and nobody else can be behind the
@@ -220,7 +130,7 @@ impl Asked<'_> {
             && (self.targets.is_empty() || is_verifiable(&self.ticket.request.redirect_uri))
     }
 
-    fn terms(&self, apis: Vec<(Arc<Api>, Scopes)>, openid: Scopes) -> Terms {
+    fn terms(&self, wish: Wish) -> Terms {
         let request = &self.ticket.request;
         let now = self.ground.now;
         let terms: Vec<ApiTerms<'_>> = self
@@ -245,12 +155,14 @@ impl Asked<'_> {
             credential_expires_in: self.application.expires_at.map(|end| end - now),
             subject_token_expires_in: None,
         };
-        let seconds = apis.iter().filter_map(|(api, _)| api.user_grant_seconds);
+        let seconds = wish
+            .apis
+            .iter()
+            .filter_map(|(api, _)| api.user_grant_seconds);
         Terms {
             consent_seconds: seconds.min(),
             lifetime: lifetime::decide(self.ground.lifetimes, &terms, &asked).lifetime,
-            apis,
-            openid,
+            wish,
         }
     }
 }
@@ -273,18 +185,4 @@ fn check_acr(request: &AuthorizationRequest, session: &Session) -> Result<(), Re
 /// Nobody but the application's own server is at this address.
 fn is_verifiable(redirect_uri: &str) -> bool {
     Url::parse(redirect_uri).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
-}
-
-/// Keeps what has been consented to. A grant that the user had is the caller's reading with more in it,
-/// and two consents at one moment leave the later one's.
-async fn keep(wanted: &[UserGrant], (ground, means): (Ground<'_>, Means<'_>)) -> Result<(), Fault> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let mut tx = means.store.write().await?;
-    for grant in wanted {
-        store::user_grants::upsert(&mut tx, grant).await?;
-    }
-    tx.commit(ground.now).await?;
-    Ok(())
 }

@@ -4,6 +4,7 @@
 pub mod authorization_code;
 pub mod authorize;
 pub mod client_credentials;
+pub mod consent;
 pub mod explain;
 pub mod refresh_token;
 pub mod targets;

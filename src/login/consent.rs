@@ -129,9 +129,9 @@ fn show(
 ) -> Response {
     let destination = destination(ticket);
     let logo = logo(application);
-    let about_user: Vec<&str> = terms.openid.iter().collect();
-    let apis: Vec<ApiView<'_>> = terms.apis.iter().map(api).collect();
-    let renewal = terms.openid.contains(OFFLINE_ACCESS).then(|| {
+    let about_user: Vec<&str> = terms.wish.openid.iter().collect();
+    let apis: Vec<ApiView<'_>> = terms.wish.apis.iter().map(api).collect();
+    let renewal = terms.wish.openid.contains(OFFLINE_ACCESS).then(|| {
         let lives = application.refresh_terms().lifetime;
         let ends = [lives, terms.consent_seconds].into_iter().flatten().min();
         ends.map_or(Renewal::UntilTakenBack, |seconds| Renewal::Until {

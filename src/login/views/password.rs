@@ -14,8 +14,12 @@ pub enum PasswordProblem {
     TooShort,
     /// It is longer than anybody types.
     TooLong,
-    /// It is in the list of known ones.
+    /// It is in the list of common and stolen ones.
     Known,
+    /// It is hardly more than the person's own address and names.
+    Personal,
+    /// It is soon found.
+    Guessable,
 }
 
 impl PasswordProblem {
@@ -24,6 +28,8 @@ impl PasswordProblem {
             Self::TooShort => frame.say_count("password-too-short", chars_min),
             Self::TooLong => frame.say("password-too-long"),
             Self::Known => frame.say("password-known"),
+            Self::Personal => frame.say("password-personal"),
+            Self::Guessable => frame.say("password-guessable"),
         }
     }
 }

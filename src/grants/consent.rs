@@ -1,0 +1,166 @@
+//! What a user would authorize, and what of it the user has consented to already.
+
+use std::sync::Arc;
+
+use super::refresh_token::REFRESH_TOKEN;
+use super::targets::Target;
+use super::{Ground, Means};
+use crate::model::api::Api;
+use crate::model::application::Application;
+use crate::model::authorization::{
+    Authorization, AuthorizedApi, ClaimsRequest, OFFLINE_ACCESS, OPENID_SCOPES,
+};
+use crate::model::fault::Fault;
+use crate::model::scope::Scopes;
+use crate::model::user_grant::UserGrant;
+use crate::secret;
+use crate::store;
+use crate::tokens::refresh::new_family;
+
+/// What an application wants of a user: what is asked and not to be had is left out, and the answer's
+/// `scope` says so (RFC 6749 §3.3, OpenID Connect Core §5.4).
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// OpenID's scopes.
+    pub openid: Scopes,
+    /// The APIs with the scopes at each.
+    pub apis: Vec<(Arc<Api>, Scopes)>,
+}
+
+impl Wish {
+    /// Of the scopes that are asked for; `by_code` where there is an exchange that a refresh token can
+    /// come by.
+    #[must_use]
+    pub fn of(
+        application: &Application,
+        targets: &[Target],
+        asked: &Scopes,
+        by_code: bool,
+    ) -> Self {
+        // lifetime.md, Refresh tokens: otherwise none is issued, and nothing fails.
+        let grant_types = &application.grant_types;
+        let may_be_offline = by_code
+            && grant_types.iter().any(|own| own == REFRESH_TOKEN)
+            && targets.iter().all(|own| own.api.allow_offline_access);
+        let known = asked.iter().filter(|own| OPENID_SCOPES.contains(own));
+        let of = |target: &Target| {
+            let granted = asked.iter().filter(|value| target.scopes.contains(value));
+            (Arc::clone(&target.api), granted.collect())
+        };
+        Self {
+            openid: known
+                .filter(|value| *value != OFFLINE_ACCESS || may_be_offline)
+                .collect(),
+            apis: targets.iter().map(of).collect(),
+        }
+    }
+
+    /// The user grants that have to be there and are not, whole: what was consented to before stays.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn lacking(
+        &self,
+        (user_id, client_id): (&str, &str),
+        (ground, means): (Ground<'_>, Means<'_>),
+    ) -> Result<Vec<UserGrant>, Fault> {
+        let before = {
+            let mut conn = means.store.read().await?;
+            store::user_grants::of_user_at(&mut conn, user_id, client_id).await?
+        };
+        let now = ground.now;
+        let mut lacking = Vec::new();
+        for (api, scopes) in self.places() {
+            let is_here = |grant: &&UserGrant| grant.api_id.as_ref() == api.map(|api| &api.id);
+            let old = before.iter().find(is_here).filter(|old| old.is_live(now));
+            if old.is_some_and(|old| old.covers(&scopes)) {
+                continue;
+            }
+            let kept = old.into_iter().flat_map(|old| old.scopes.iter());
+            let seconds = api.and_then(|api| api.user_grant_seconds);
+            lacking.push(UserGrant {
+                id: secret::random_hex_id(),
+                user_id: user_id.to_owned(),
+                client_id: client_id.to_owned(),
+                api_id: api.map(|api| api.id.clone()),
+                audience: api.map(|api| api.identifier.clone()),
+                scopes: kept.chain(scopes.iter()).collect(),
+                expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
+                created_at: now,
+                updated_at: now,
+            });
+        }
+        Ok(lacking)
+    }
+
+    /// Where consent lies: at each API, or where there is none, at userinfo.
+    fn places(&self) -> Vec<(Option<&Arc<Api>>, Scopes)> {
+        if self.apis.is_empty() {
+            return vec![(None, self.openid.clone())];
+        }
+        let of = |(api, scopes)| (Some(api), self.openid.iter().chain(Scopes::iter(scopes)));
+        let places = self.apis.iter().map(|(api, scopes)| of((api, scopes)));
+        places.map(|(api, all)| (api, all.collect())).collect()
+    }
+
+    /// What is authorized with this.
+    #[must_use]
+    pub fn authorize(self, by: By<'_>, position: i64) -> Authorization {
+        let apis = self.apis.into_iter().map(|(api, scopes)| AuthorizedApi {
+            api_id: api.id.clone(),
+            audience: api.identifier.clone(),
+            scopes,
+        });
+        Authorization {
+            family: new_family(),
+            client_id: by.client_id.to_owned(),
+            user_id: by.user_id.to_owned(),
+            session_id: by.session_id.map(str::to_owned),
+            openid: self.openid,
+            apis: apis.collect(),
+            authenticated_at: by.authenticated_at,
+            amr: by.amr.to_vec(),
+            nonce: by.nonce,
+            claims: by.claims,
+            position,
+        }
+    }
+}
+
+/// Who has authorized, and how that was asked.
+pub struct By<'a> {
+    /// The application.
+    pub client_id: &'a str,
+    /// The user.
+    pub user_id: &'a str,
+    /// In which session.
+    pub session_id: Option<&'a str>,
+    /// When the user signed in, unix seconds.
+    pub authenticated_at: i64,
+    /// How (RFC 8176).
+    pub amr: &'a [String],
+    /// The application's own.
+    pub nonce: Option<String>,
+    /// Claims one by one.
+    pub claims: ClaimsRequest,
+}
+
+/// Keeps what has been consented to. A grant that the user had is the caller's reading with more in it,
+/// and two consents at one moment leave the later one's.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn keep(
+    wanted: &[UserGrant],
+    (ground, means): (Ground<'_>, Means<'_>),
+) -> Result<(), Fault> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut tx = means.store.write().await?;
+    for grant in wanted {
+        store::user_grants::upsert(&mut tx, grant).await?;
+    }
+    tx.commit(ground.now).await?;
+    Ok(())
+}
