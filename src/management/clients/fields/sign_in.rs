@@ -81,11 +81,13 @@ pub(super) fn check(app: &App, application: &Application) -> Result<(), Problem>
     if sign_in.logout_notice_urls.iter().all(is_fine) {
         return Ok(());
     }
-    const PATH: &str = "oidc_logout.backchannel_logout_urls";
-    Err(Problem::property(
-        PATH,
-        "Expected an absolute URL with https",
-    ))
+    let path = if application.described.0.contains_key("oidc_logout") {
+        "oidc_logout.backchannel_logout_urls"
+    } else {
+        "oidc_backchannel_logout.backchannel_logout_urls"
+    };
+    let why = "Expected an absolute URL with https";
+    Err(Problem::property(path, why))
 }
 
 const INITIATORS: &[&str] = &[
