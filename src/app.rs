@@ -108,15 +108,7 @@ impl App {
             store: store.clone(),
             default_algorithm: config.tokens.default_signing_alg,
         });
-        background.tasks.spawn(
-            Notices::new(
-                store.clone(),
-                Arc::clone(&directory),
-                Arc::clone(&mint),
-                clock.clone(),
-            )
-            .run(background.stop.clone()),
-        );
+        Notices::start(&store, &directory, &mint, &clock, background);
         let app = Self {
             tls,
             uses,

@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, sign_in};
+use crate::login::{self, consent, sign_in, sign_out};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
@@ -35,8 +35,8 @@ const PANICKED: &str = "a request panicked";
 pub(crate) fn routes() -> Routes {
     for_servers()
         .merge(for_pages())
-        .merge(for_users())
         .merge(for_pages_and_tokens())
+        .merge(for_users())
         .merge(for_everybody())
 }
 
@@ -48,6 +48,9 @@ fn for_servers() -> Routes {
         .get("/authorize", authorize::get, &authorize::GET)
         .post("/authorize", authorize::post, &authorize::POST)
         .get("/authorize/resume", authorize::resume, &authorize::RESUME)
+        .get("/oidc/logout", sign_out::rp_initiated, &sign_out::GET)
+        .post("/oidc/logout", sign_out::rp_initiated, &sign_out::POST)
+        .get("/v2/logout", sign_out::auth0, &sign_out::AUTH0)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -62,6 +65,13 @@ fn for_pages() -> Routes {
         .post("/revoke", revoke::post, &revoke::POST)
 }
 
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
+}
+
 /// Pages for users, and what leads to them.
 #[rustfmt::skip]
 fn for_users() -> Routes {
@@ -70,14 +80,9 @@ fn for_users() -> Routes {
         .post("/u/login", sign_in::post, &sign_in::POST)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/logout", sign_out::resume, &sign_out::RESUME)
+        .post("/u/logout", sign_out::answer, &sign_out::ANSWER)
         .get("/u/assets/{file}", login::asset, &login::ASSET)
-}
-
-/// The same, for whoever holds a user's token.
-fn for_pages_and_tokens() -> Routes {
-    Routes::new()
-        .get("/userinfo", userinfo::answer, &userinfo::GET)
-        .post("/userinfo", userinfo::answer, &userinfo::POST)
 }
 
 /// Documents for everybody.

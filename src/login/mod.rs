@@ -14,6 +14,7 @@ mod forgery;
 pub mod mails;
 mod page;
 pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 mod texts;
 pub mod views;
 pub(crate) mod visit;

@@ -42,7 +42,6 @@ pub(crate) async fn revoke(
     let (admin, mut fields) = call.authorize_body(&app, &REVOKE, body).await?;
     let session_id = fields.text("session_id");
     let keeps_refresh_tokens = fields.boolean("preserve_refresh_tokens").unwrap_or(false);
-    let (why, now) = (Why::Revoked, admin.now);
     let mut tx = app.store.write().await?;
     check_user(&mut tx, &user_id).await?;
     match &session_id {
@@ -50,7 +49,7 @@ pub(crate) async fn revoke(
             let session = store::sessions::get(&mut tx, id).await?;
             let own = session.filter(|session| session.user_id == user_id);
             own.ok_or_else(sessions::not_found)?;
-            logout::end_session(&mut tx, id, why, now).await?;
+            logout::end_session(&mut tx, id, Why::Revoked, admin.now).await?;
             if !keeps_refresh_tokens {
                 let of_session = Filter {
                     session_id: session_id.clone(),
@@ -60,9 +59,9 @@ pub(crate) async fn revoke(
             }
         }
         None if keeps_refresh_tokens => {
-            logout::end_sessions(&mut tx, &user_id, why, now).await?;
+            logout::end_sessions(&mut tx, &user_id, Why::Revoked, admin.now).await?;
         }
-        None => users::end_everything(&mut tx, &user_id, why, now).await?,
+        None => users::end_everything(&mut tx, &user_id, Why::Revoked, admin.now).await?,
     }
     let asked =
         json!({ "session_id": session_id, "preserve_refresh_tokens": keeps_refresh_tokens });

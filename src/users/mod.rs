@@ -47,7 +47,7 @@ pub async fn end_everything(
     now: i64,
 ) -> Result<(), Fault> {
     logout::end_sessions(tx, user_id, why, now).await?;
-    // The revocation ends them as well; so no list shows what is dead until the sweep comes.
+    // Their rows cannot live on; the sweep would find them as well.
     let of_user = Filter {
         user_id: Some(user_id.to_owned()),
         ..Filter::default()

@@ -68,10 +68,10 @@ pub(crate) async fn update(
         user.last_password_reset = Some(admin.now);
         act.what = "Update a User and set the password";
     }
-    let why = if user.blocked && !before.blocked {
-        Some(Why::AccountDeactivated)
+    let why = if kept.is_some() {
+        Some(Why::PasswordChanged)
     } else {
-        kept.as_ref().map(|_| Why::PasswordChanged)
+        (user.blocked && !before.blocked).then_some(Why::AccountDeactivated)
     };
     if let Some(why) = why {
         users::end_everything(&mut tx, &id, why, admin.now).await?;
