@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, sign_in, sign_out};
+use crate::login::{self, consent, links, sign_in, sign_out, sign_up};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
     jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
-    tenant_settings, token_lifetime, tokens, users, users_access,
+    tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
@@ -78,6 +78,13 @@ fn for_users() -> Routes {
     Routes::new()
         .get("/u/login", sign_in::get, &sign_in::GET)
         .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/signup", sign_up::get, &sign_up::GET)
+        .post("/u/signup", sign_up::post, &sign_up::POST)
+        .get("/u/reset-password", links::get_reset, &links::GET_RESET)
+        .post("/u/reset-password", links::post_reset, &links::POST_RESET)
+        .get("/u/change-password", links::get_change, &links::GET_CHANGE)
+        .post("/u/change-password", links::post_change, &links::POST_CHANGE)
+        .get("/u/verify-email", links::verify, &links::VERIFY)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
         .get("/u/logout", sign_out::resume, &sign_out::RESUME)
@@ -94,10 +101,21 @@ fn for_everybody() -> Routes {
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
-// A line a route, as in a table.
-#[rustfmt::skip]
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = of_the_tenant()
+        .merge(of_users())
+        .merge(of_users_at_applications());
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// APIs, applications, and what holds for all of them. A line a route, as in a table.
+#[rustfmt::skip]
+fn of_the_tenant() -> Routes {
+    Routes::new()
         .get("/resource-servers", resource_servers::list, &resource_servers::LIST)
         .post("/resource-servers", resource_servers::create, &resource_servers::CREATE)
         .get("/resource-servers/{id}", resource_servers::get, &resource_servers::GET)
@@ -133,6 +151,46 @@ fn management() -> Routes {
         .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
         .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
         .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
+        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
+        .get("/openapi.json", openapi::get, &openapi::GET)
+}
+
+/// Users, and what is done for them.
+#[rustfmt::skip]
+fn of_users() -> Routes {
+    Routes::new()
+        .get("/users", users::list, &users::LIST)
+        .post("/users", users::create, &users::CREATE)
+        .get("/users/{id}", users::get, &users::GET)
+        .patch("/users/{id}", users::update, &users::UPDATE)
+        .delete("/users/{id}", users::delete, &users::DELETE)
+        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
+        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
+}
+
+/// What users have at applications.
+#[rustfmt::skip]
+fn of_users_at_applications() -> Routes {
+    Routes::new()
         .get("/grants", grants::list, &grants::LIST)
         .delete("/grants", grants::delete_of_user, &grants::DELETE_OF_USER)
         .patch("/grants/{id}", grants::update, &grants::UPDATE)
@@ -156,31 +214,6 @@ fn management() -> Routes {
         .get("/device-credentials", device_credentials::list, &device_credentials::LIST)
         .delete("/device-credentials/{id}",
             device_credentials::delete, &device_credentials::DELETE)
-        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
-        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
-        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
-        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
-        .get("/users", users::list, &users::LIST)
-        .post("/users", users::create, &users::CREATE)
-        .get("/users/{id}", users::get, &users::GET)
-        .patch("/users/{id}", users::update, &users::UPDATE)
-        .delete("/users/{id}", users::delete, &users::DELETE)
-        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
-        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
-        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
-        .get("/jobs/{id}", jobs::get, &jobs::GET)
-        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
-        .get("/logs", logs::list, &logs::LIST)
-        .get("/logs/{id}", logs::get, &logs::GET)
-        .get("/stats/daily", stats::daily, &stats::DAILY)
-        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
-        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
-        .get("/openapi.json", openapi::get, &openapi::GET);
-    // A panic is told in this API's shape.
-    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
-        Problem::from(Fault::internal(PANICKED)).into_response()
-    }));
-    routes
 }
 
 /// The router. An issuer with a path is served below it and at the root, for proxies that strip it.

@@ -26,9 +26,10 @@ const LAYERS: &str = "
     directory:  background clock config keys model store
     sweep:      clock config logout model store
     uses:       clock model store
+    mail:       background clock config model secret
+    users:      config directory logout mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    users:      config logout model secret store
     logout:     background clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
     sessions:   directory logout model secret store
@@ -41,7 +42,7 @@ const LAYERS: &str = "
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys login logout model
+    app:        audit background bootstrap clock config directory grants keys login logout mail model
                 oauth openapi renewal router secret sessions store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store

@@ -30,4 +30,5 @@ pub mod text;
 pub mod token;
 pub mod user;
 pub mod user_grant;
+pub mod user_ticket;
 pub mod web_origin;

@@ -43,8 +43,16 @@ pub struct SignedIn {
 /// holds a space, and no API's id is this word.
 #[must_use]
 pub fn family_name(family: &str) -> String {
-    format!("family {family}")
+    format!("{FAMILY}{family}")
 }
+
+/// The family in a name of [`family_name`].
+#[must_use]
+pub fn family_of(name: &str) -> Option<&str> {
+    name.strip_prefix(FAMILY)
+}
+
+const FAMILY: &str = "family ";
 
 impl Token {
     /// When a token that is issued at `now` and lives for `lifetime` ends.

@@ -1,9 +1,10 @@
 //! What is revoked: single signed tokens, and wholesale everything of an object up to a number.
 
-use super::{Conn, Write, execute, run};
+use super::{Conn, Write, execute, refresh_families, run, tokens};
 use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
+use crate::model::token::family_of;
 
 /// A wholesale revocation is kept this long. A node that is cut off still signs with an old position
 /// for `store.stale_seconds_max`, an hour at the most, and those tokens are covered as well.
@@ -172,16 +173,28 @@ async fn insert_token(tx: &mut Write, jti: &str, expires_at: i64) -> Result<bool
     Ok(inserted == 1)
 }
 
-/// Removes up to `rows_max` records of tokens that have ended anyway.
+/// Removes up to `rows_max` records of tokens that have ended anyway. A family may have got another
+/// stored token or refresh token while it ended, which may live longer: that goes first.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault> {
-    execute!(
+    let before = now.saturating_sub(CLOCKS_APART_SECONDS_MAX);
+    let rows = run!(
+        fetch_all,
         tx,
+        (String,),
         "delete from revoked_tokens where jti in (
-            select jti from revoked_tokens where expires_at <= $1 order by expires_at limit $2)",
-        now.saturating_sub(CLOCKS_APART_SECONDS_MAX),
+            select jti from revoked_tokens where expires_at <= $1 order by expires_at limit $2)
+         returning jti",
+        before,
         rows_max
-    )
+    )?;
+    for (name,) in &rows {
+        if let Some(family) = family_of(name) {
+            tokens::delete_family(tx, family).await?;
+            refresh_families::delete(tx, family).await?;
+        }
+    }
+    Ok(rows.len().try_into().unwrap_or(u64::MAX))
 }

@@ -29,7 +29,7 @@ pub(crate) fn rotating(over: &Value) -> Value {
 pub(crate) struct Away {
     pub(crate) app: Credentials,
     pub(crate) user_id: String,
-    apis: Vec<AuthorizedApi>,
+    pub(crate) apis: Vec<AuthorizedApi>,
 }
 
 impl Away {

@@ -12,16 +12,17 @@
     reason = "a story is told in one piece, a table row by row"
 )]
 
+mod away;
 mod certificates;
 mod desk;
 mod harness;
+mod post_office;
 mod program;
 mod raw;
 
 mod attacks;
 mod audit_bounds;
 mod authorize;
-mod away;
 mod back_channel_logout;
 mod bounds;
 mod cli;
@@ -40,8 +41,10 @@ mod hs256;
 mod id_tokens;
 mod introspection;
 mod keys_signing;
+mod limits;
 mod logs;
 mod logs_search;
+mod mail;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;
@@ -72,6 +75,7 @@ mod manage_users;
 mod openapi;
 mod outage;
 mod pages;
+mod password_reset;
 mod readme;
 mod relying_party;
 mod revocation;
@@ -91,6 +95,9 @@ mod token_client_credentials;
 mod token_dialects;
 mod token_lifetime;
 mod token_parameters;
+mod token_refresh;
+mod token_refresh_model;
+mod token_refresh_rotation;
 mod token_several_apis;
 mod trusted_proxies;
 mod two_nodes;

@@ -89,16 +89,15 @@ pub(in super::super) fn show_with_secret(
         expires_at: application.expires_at.map(instant::to_rfc3339),
     });
     lay_under(&mut whole, &application.described);
-    lay_under(&mut whole, &usual());
+    lay_under(&mut whole, &usual(application.is_public()));
     whole
 }
 
 /// What an application shows that has set nothing (compatibility.md §1.4).
-fn usual() -> Described {
+fn usual(is_public: bool) -> Described {
     let mut usual = fields::described::usual();
-    usual
-        .0
-        .insert("refresh_token".to_owned(), fields::refresh_token::usual());
+    let refresh_token = fields::refresh_token::usual(is_public);
+    usual.0.insert("refresh_token".to_owned(), refresh_token);
     usual
 }
 

@@ -60,6 +60,24 @@ both_databases! {
         assert!(!revocations::is_token_revoked(&mut conn, &family_name(other.id())).await.unwrap());
     }
 
+    async fn what_a_family_got_while_it_ended_does_not_outlive_the_memory_of_that(bench: Bench) {
+        people(bench).await;
+        let own = family(authorization("app", &[ORDERS]), None, NOW);
+        bench.write(async |tx| families::revoke(tx, own.id(), NOW).await).await.unwrap();
+        begin(&door(bench, 10), &own).await;
+        stored(bench, "own", Some(own.id())).await;
+        stored(bench, "other", Some("other")).await;
+        let sweep = async |now| {
+            bench.write(async |tx| revocations::sweep(tx, now, 10).await).await.unwrap()
+        };
+        let end = NOW + revocations::KEPT_SECONDS + revocations::CLOCKS_APART_SECONDS_MAX;
+        assert_eq!(sweep(end - 1).await, 0);
+        assert!(is_stored(bench, "own").await);
+        assert_eq!(sweep(end).await, 1);
+        assert!(!is_stored(bench, "own").await && is_stored(bench, "other").await);
+        assert!(get(bench, own.id()).await.is_none());
+    }
+
     async fn stored_tokens_go_by_their_family(bench: Bench) {
         for (jti, family) in [("a", Some("x")), ("b", Some("x")), ("c", Some("y")), ("d", None)] {
             stored(bench, jti, family).await;

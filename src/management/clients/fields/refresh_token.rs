@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::super::answer::Problem;
+use crate::model::sign_in::RefreshTerms;
 use crate::model::text::{IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
 use crate::wire::schema::{
     Field, Fields, Form, boolean, choice, integer, object, objects, text, texts,
@@ -38,16 +39,23 @@ pub(in super::super) const TABLE: &[Field] = &[object(
 )
 .or_null()];
 
-/// What an application shows that has set nothing (compatibility.md §1.4).
-pub(in super::super) fn usual() -> Value {
+/// What an application shows that has set nothing: Auth0's defaults (compatibility.md §1.4), and for one
+/// without a secret that its tokens rotate and expire (lifetime.md, Refresh tokens).
+pub(in super::super) fn usual(is_public: bool) -> Value {
+    let terms = RefreshTerms::usual(is_public);
+    let (rotation_type, expiration_type) = if terms.is_rotating {
+        ("rotating", "expiring")
+    } else {
+        ("non-rotating", "non-expiring")
+    };
     json!({
-        "rotation_type": "non-rotating",
-        "expiration_type": "non-expiring",
-        "leeway": 0,
-        "token_lifetime": USUAL_SECONDS,
-        "infinite_token_lifetime": true,
-        "idle_token_lifetime": USUAL_IDLE_SECONDS,
-        "infinite_idle_token_lifetime": true,
+        "rotation_type": rotation_type,
+        "expiration_type": expiration_type,
+        "leeway": terms.leeway,
+        "token_lifetime": terms.lifetime.unwrap_or(USUAL_SECONDS),
+        "infinite_token_lifetime": terms.lifetime.is_none(),
+        "idle_token_lifetime": terms.idle.unwrap_or(USUAL_IDLE_SECONDS),
+        "infinite_idle_token_lifetime": terms.idle.is_none(),
     })
 }
 

@@ -1,0 +1,400 @@
+//! Refresh tokens against a small model of them: whatever sequence of issues, exchanges, lost answers,
+//! parallel requests, revocations, clock steps and settings there is, the two agree.
+//!
+//! The model knows tokens as positions in a line and nothing of digests, rows or transactions.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::away::Away;
+use crate::harness::{Answer, Node, Wire, World, both_stores};
+
+/// Sequences for each store, and steps in one; about a second for each ten sequences.
+const CASES: u32 = 40;
+const STEPS_MAX: usize = 30;
+/// The defaults of `[refresh]`.
+const REPLAY_SECONDS: i64 = 30;
+const REPLAYS_MAX: usize = 10;
+
+/// What may happen. Lines and tokens are chosen among those that there are.
+#[derive(Clone, Debug)]
+enum Step {
+    /// The user signs in once more.
+    Issue,
+    /// A token is exchanged, so many requests at once on two nodes; the client may see no answer.
+    Exchange {
+        token: Chosen,
+        requests: usize,
+        is_lost: bool,
+    },
+    Revoke(Chosen),
+    Introspect(Chosen),
+    /// Somebody who knows no token names the line of one.
+    Forge(Chosen),
+    Clock(i64),
+    Set(Terms),
+}
+
+/// A token: of which line, and how many successors it has.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    line: usize,
+    back: usize,
+}
+
+/// The application's settings.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    rotates: bool,
+    leeway: i64,
+    lifetime: Option<i64>,
+    idle: Option<i64>,
+}
+
+impl Terms {
+    fn to_json(self) -> Value {
+        json!({ "refresh_token": {
+            "rotation_type": if self.rotates { "rotating" } else { "non-rotating" },
+            "expiration_type": "expiring",
+            "leeway": self.leeway,
+            "infinite_token_lifetime": self.lifetime.is_none(),
+            "token_lifetime": self.lifetime.unwrap_or(100_000_000),
+            "infinite_idle_token_lifetime": self.idle.is_none(),
+            "idle_token_lifetime": self.idle.unwrap_or(1),
+        }})
+    }
+}
+
+fn steps() -> impl Strategy<Value = (Terms, Vec<Step>)> {
+    (terms(), prop::collection::vec(step(), 1..=STEPS_MAX))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let chosen = || {
+        // Mostly the newest token of the newest line.
+        let back = prop_oneof![6 => Just(0_usize), 3 => Just(1), 1 => 2_usize..4];
+        let line = prop_oneof![4 => Just(0_usize), 1 => 1_usize..3];
+        (line, back).prop_map(|(line, back)| Chosen { line, back })
+    };
+    let requests = prop_oneof![5 => Just(1_usize), 1 => 2_usize..6, 1 => Just(12)];
+    let exchange = (chosen(), requests, prop::bool::weighted(0.3));
+    let clock = prop::sample::select(vec![1, 5, 10, 29, 30, 31, 60, 100, 300, -1, -10, -40]);
+    prop_oneof![
+        1 => Just(Step::Issue),
+        12 => exchange.prop_map(|(token, requests, is_lost)| Step::Exchange { token, requests, is_lost }),
+        1 => chosen().prop_map(Step::Revoke),
+        2 => chosen().prop_map(Step::Introspect),
+        1 => chosen().prop_map(Step::Forge),
+        5 => clock.prop_map(Step::Clock),
+        2 => terms().prop_map(Step::Set),
+    ]
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let rotates = prop::bool::weighted(0.75);
+    let leeway = prop::sample::select(vec![0, 10, 40, 120]);
+    let idle = prop::sample::select(vec![None, Some(20), Some(90), Some(700)]);
+    let more = prop::sample::select(vec![None, Some(1), Some(50), Some(600)]);
+    (rotates, leeway, idle, more).prop_map(|(rotates, leeway, idle, more)| Terms {
+        rotates,
+        leeway,
+        lifetime: more.map(|more: i64| idle.unwrap_or(30) + more),
+        idle,
+    })
+}
+
+/// The model: the lines of tokens of one user at one application.
+struct Model {
+    now: i64,
+    terms: Terms,
+    /// The user's consent stands.
+    is_consented: bool,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    /// What the client has seen of each token, oldest first.
+    seen: Vec<Option<String>>,
+    access_tokens: Vec<String>,
+    has_ended: bool,
+    are_access_tokens_dead: bool,
+    born: i64,
+    fixed_end: Option<i64>,
+    used: i64,
+    /// The token before the newest may be answered: since when, and how often still.
+    open: Option<(i64, usize)>,
+}
+
+/// What the model says of an exchange: the token that the client goes on with, or none.
+type Verdict = Option<usize>;
+
+impl Line {
+    fn newest(&self) -> usize {
+        self.seen.len() - 1
+    }
+
+    /// When it ends if nobody uses it.
+    fn end(&self, terms: Terms) -> Option<i64> {
+        let ends = [
+            self.fixed_end,
+            terms.lifetime.map(|seconds| self.born + seconds),
+            terms.idle.map(|seconds| self.used + seconds),
+        ];
+        ends.into_iter().flatten().min()
+    }
+}
+
+impl Model {
+    fn is_alive(&self, line: usize) -> bool {
+        let own = &self.lines[line];
+        !own.has_ended && self.is_consented && own.end(self.terms).is_none_or(|end| self.now < end)
+    }
+
+    fn exchange(&mut self, line: usize, token: usize) -> Verdict {
+        if !self.is_alive(line) {
+            return None;
+        }
+        let (now, terms) = (self.now, self.terms);
+        let own = &mut self.lines[line];
+        if token == own.newest() {
+            if terms.rotates {
+                own.seen.push(None);
+                own.open = Some((now, REPLAYS_MAX));
+                own.used = now;
+                return Some(own.newest());
+            }
+            let every = terms.idle.map_or(60, |idle| (idle / 10).min(60));
+            if own.open.take().is_some() || now - own.used >= every {
+                own.used = now;
+            }
+            return Some(token);
+        }
+        let is_before = token + 1 == own.newest();
+        match &mut own.open {
+            Some((since, left))
+                if is_before && *left > 0 && now < *since + terms.leeway.max(REPLAY_SECONDS) =>
+            {
+                *left -= 1;
+                Some(own.newest())
+            }
+            _ => {
+                self.end_for_a_thief(line);
+                None
+            }
+        }
+    }
+
+    /// The line ends with its access tokens, and the consent with every line that rests on it.
+    fn end_for_a_thief(&mut self, line: usize) {
+        self.lines[line].are_access_tokens_dead = true;
+        self.is_consented = false;
+        for own in &mut self.lines {
+            own.has_ended = true;
+        }
+    }
+}
+
+/// The real thing beside the model.
+struct Both<'w> {
+    world: &'w World,
+    there: &'w Node,
+    admin: &'w str,
+    away: Away,
+    model: Model,
+}
+
+impl Both<'_> {
+    /// The line and token that are meant, and the token's text; none where there is none, or the
+    /// client has never seen it.
+    fn find(&self, chosen: Chosen) -> Option<(usize, usize, String)> {
+        let line = self.model.lines.len().checked_sub(1 + chosen.line)?;
+        let own = &self.model.lines[line];
+        let token = own.newest().checked_sub(chosen.back)?;
+        Some((line, token, own.seen[token].clone()?))
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Issue => self.issue().await,
+            Step::Exchange {
+                token,
+                requests,
+                is_lost,
+            } => {
+                let Some(found) = self.find(token) else {
+                    return Ok(());
+                };
+                return self.exchange(found, requests, is_lost).await;
+            }
+            Step::Revoke(token) => {
+                let Some((line, _, text)) = self.find(token) else {
+                    return Ok(());
+                };
+                self.away.revoke(&self.world.node, &text).await;
+                self.there.app.directory.read_anew().await.unwrap();
+                let own = &mut self.model.lines[line];
+                own.are_access_tokens_dead |= !own.has_ended;
+                own.has_ended = true;
+            }
+            Step::Introspect(token) => {
+                let Some((line, token, text)) = self.find(token) else {
+                    return Ok(());
+                };
+                let is_active = self.world.node.is_active(&self.away.app, &text).await;
+                let is_newest = token == self.model.lines[line].newest();
+                prop_assert_eq!(is_active, is_newest && self.model.is_alive(line));
+            }
+            Step::Forge(token) => {
+                let Some((_, _, mut text)) = self.find(token) else {
+                    return Ok(());
+                };
+                let other = if text.as_bytes()[70] == b'A' {
+                    "B"
+                } else {
+                    "A"
+                };
+                text.replace_range(70..71, other);
+                self.away.is_refused(&self.world.node, &text).await;
+            }
+            Step::Clock(seconds) => {
+                self.world.clock.advance(seconds);
+                self.model.now += seconds;
+            }
+            Step::Set(terms) => {
+                let path = format!("/clients/{}", self.away.app.id);
+                let body = Some(terms.to_json());
+                let answer = self
+                    .world
+                    .node
+                    .manage_as(self.admin, Method::PATCH, &path, body);
+                answer.await.expect(StatusCode::OK);
+                self.there.app.directory.read_anew().await.unwrap();
+                self.model.terms = terms;
+            }
+        }
+        Ok(())
+    }
+
+    async fn issue(&mut self) {
+        if !self.model.is_consented {
+            self.away.consent(&self.world.node, None).await;
+            self.model.is_consented = true;
+        }
+        let answer = self.away.begin(&self.world.node).await;
+        let (now, terms) = (self.model.now, self.model.terms);
+        self.model.lines.push(Line {
+            seen: vec![Some(answer.text("refresh_token"))],
+            access_tokens: vec![answer.text("access_token")],
+            has_ended: false,
+            are_access_tokens_dead: false,
+            born: now,
+            fixed_end: terms.lifetime.map(|seconds| now + seconds),
+            used: now,
+            open: None,
+        });
+    }
+
+    async fn exchange(
+        &mut self,
+        (line, token, text): (usize, usize, String),
+        requests: usize,
+        is_lost: bool,
+    ) -> Result<(), TestCaseError> {
+        let running: Vec<_> = (0..requests)
+            .map(|n| {
+                let wire: &Wire = if n % 2 == 0 {
+                    &self.world.node
+                } else {
+                    self.there
+                };
+                let (wire, away, text) = (wire.clone(), self.away.clone(), text.clone());
+                tokio::spawn(async move { away.refresh(&wire, &text, &[]).await })
+            })
+            .collect();
+        let mut granted = Vec::new();
+        for running in running {
+            let answer: Answer = running.await.unwrap();
+            if answer.status == StatusCode::OK {
+                granted.push(answer);
+            } else {
+                answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+            }
+        }
+        let verdicts: Vec<usize> = (0..requests)
+            .filter_map(|_| self.model.exchange(line, token))
+            .collect();
+        prop_assert_eq!(granted.len(), verdicts.len(), "granted");
+        let goes_on: BTreeSet<usize> = verdicts.into_iter().collect();
+        let texts: BTreeSet<String> = granted
+            .iter()
+            .map(|own| own.text("refresh_token"))
+            .collect();
+        prop_assert_eq!(texts.len(), goes_on.len(), "one successor, whoever asks");
+        let own = &mut self.model.lines[line];
+        if let (Some(token), Some(text)) = (goes_on.first(), texts.first()) {
+            let seen = &mut own.seen[*token];
+            prop_assert_eq!(seen.as_ref().unwrap_or(text), text, "the very same");
+            if !is_lost {
+                *seen = Some(text.clone());
+            }
+        }
+        own.access_tokens
+            .extend(granted.iter().map(|own| own.text("access_token")));
+        if let [answer] = granted.as_slice() {
+            let own = &self.model.lines[line];
+            let timeout = own.end(self.model.terms).map(|end| end - self.model.now);
+            prop_assert_eq!(answer.json["refresh_token_timeout"].as_i64(), timeout);
+        }
+        Ok(())
+    }
+
+    /// The access tokens live or are dead, on both nodes.
+    async fn look_at_access_tokens(&self) -> Result<(), TestCaseError> {
+        // Whichever of them has ended something, the other hears of it within a second.
+        for node in [&self.world.node, self.there] {
+            node.app.directory.read_anew().await.unwrap();
+        }
+        for own in &self.model.lines {
+            let ends = [own.access_tokens.first(), own.access_tokens.last()];
+            for (text, node) in ends
+                .into_iter()
+                .flatten()
+                .zip([self.there, &self.world.node])
+            {
+                let is_active = node.is_active_to(self.admin, text).await;
+                prop_assert_eq!(is_active, !own.are_access_tokens_dead);
+            }
+        }
+        Ok(())
+    }
+}
+
+both_stores! {
+    async fn the_server_and_a_model_of_refresh_tokens_always_agree(world: World, "GRANTOR_SWEEP__INTERVAL_SECONDS" = "86400") {
+        let there = &world.another_node().await;
+        let first = &Away::new(world, json!({})).await;
+        let admin = &world.node.admin_token().await;
+        let agree = async |(terms, steps): (Terms, Vec<Step>)| {
+            let away = first.another(world, terms.to_json()).await;
+            there.app.directory.read_anew().await.unwrap();
+            let model = Model { now: world.clock.now(), terms, is_consented: true, lines: Vec::new() };
+            let mut both = Both { world, there, admin, away, model };
+            both.issue().await;
+            for step in steps {
+                both.take(step).await?;
+            }
+            both.look_at_access_tokens().await
+        };
+        let config = Config { cases: CASES, failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
+        let runtime = tokio::runtime::Handle::current();
+        let outcome = tokio::task::block_in_place(|| {
+            TestRunner::new(config).run(&steps(), |case| runtime.block_on(agree(case)))
+        });
+        outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        there.stop().await;
+    }
+}
