@@ -80,7 +80,10 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
             .is_some_and(|own| settings.allows_front_channel_tokens || !own.is_front_channel())
     };
     let implicit = settings.allows_front_channel_tokens.then_some(IMPLICIT);
-    let grant_types = GrantRequest::TYPES.into_iter().chain(implicit);
+    let passwords = GrantRequest::OF_PASSWORDS.into_iter();
+    let passwords = passwords.filter(|_| settings.allows_password_grant);
+    let grant_types = GrantRequest::TYPES.into_iter();
+    let grant_types = grant_types.chain(implicit).chain(passwords);
     members(json!({
         "grant_types_supported": grant_types.collect::<Vec<_>>(),
         // draft-ietf-oauth-refresh-token-expiration-03

@@ -110,6 +110,7 @@ mod token_dialects;
 mod token_lifetime;
 mod token_lifetime_users;
 mod token_parameters;
+mod token_password;
 mod token_refresh;
 mod token_refresh_model;
 mod token_refresh_rotation;
