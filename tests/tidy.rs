@@ -36,7 +36,8 @@ const LAYERS: &str = "
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config lifetime model secret tokens
-    login:      app audit config directory grants lifetime logout model secret sessions tokens users wire
+    login:      app audit config directory grants lifetime logout mail model secret sessions store tokens
+                users wire
     oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
     management: app audit config directory grants keys lifetime logout model secret store tokens users wire
     telemetry:  config model secret wire

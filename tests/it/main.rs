@@ -54,6 +54,7 @@ mod id_tokens;
 mod introspection;
 mod keys_signing;
 mod limits;
+mod login_pages;
 mod logs;
 mod logs_search;
 mod mail;
