@@ -14,7 +14,10 @@ async fn shop(node: &Node) -> Credentials {
 
 /// The sign-in page's ticket.
 async fn state_of(person: &Person, node: &Node, shop: &Credentials) -> String {
-    let (path, _, html) = person.open(node, &authorize_path(&usual(shop, &[]))).await.page();
+    let (path, _, html) = person
+        .open(node, &authorize_path(&usual(shop, &[])))
+        .await
+        .page();
     assert_eq!(path, "u/login");
     hidden(&html, "state")
 }
