@@ -8,6 +8,7 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
+mod bootstrap;
 mod branding;
 mod passwords;
 mod print;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use self::bootstrap::{Bootstrap, BootstrapCredentials};
 pub use self::branding::{Branding, Color};
 pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
@@ -406,37 +408,6 @@ impl AuditConfig {
             retention_days: reader.integer("audit.retention_days", 1..=3650),
             stats_retention_days: reader.integer("audit.stats_retention_days", 1..=3650),
         }
-    }
-}
-
-/// `[bootstrap]`
-#[derive(Clone, Debug)]
-pub struct Bootstrap {
-    /// The first application's credentials, where they are set.
-    pub credentials: Option<BootstrapCredentials>,
-}
-
-/// Credentials of the first application (compatibility.md §6, identifiers of APIs).
-#[derive(Clone, Debug)]
-pub struct BootstrapCredentials {
-    /// 32 letters and digits.
-    pub client_id: String,
-    /// 32 to 256 printable ASCII characters.
-    pub client_secret: Secret<String>,
-}
-
-impl Bootstrap {
-    fn read(reader: &mut Reader) -> Self {
-        let id = reader.text_or_unset("bootstrap.client_id", rules::client_id);
-        let secret = reader.secret_or_unset("bootstrap.client_secret", rules::client_secret);
-        reader.both_or_neither("bootstrap.client_id", "bootstrap.client_secret");
-        let credentials = id
-            .zip(secret)
-            .map(|(client_id, client_secret)| BootstrapCredentials {
-                client_id,
-                client_secret,
-            });
-        Self { credentials }
     }
 }
 
