@@ -14,6 +14,7 @@ use crate::grants::{Ground, Means};
 use crate::keys::rotation::Terms;
 use crate::login::Pages;
 use crate::logout::notices::Notices;
+use crate::mail::Mailer;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::record::Whence;
@@ -108,25 +109,23 @@ impl App {
             store: store.clone(),
             default_algorithm: config.tokens.default_signing_alg,
         });
-        background.tasks.spawn(
-            Notices::new(
-                store.clone(),
-                Arc::clone(&directory),
-                Arc::clone(&mint),
-                clock.clone(),
-            )
-            .run(background.stop.clone()),
-        );
+        Notices::start(&store, &directory, &mint, &clock, background);
         let app = Self {
             tls,
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),
-            mint,
             audit,
             secrets: prepared.secrets,
             pages: Pages::new(&config.branding, &issuer),
-            users: Users::new(store.clone(), &config, &prepared.slow_hashes),
+            users: Users::new(
+                store.clone(),
+                &config,
+                &prepared.slow_hashes,
+                &mint.digester,
+                Mailer::open(config.mail.as_ref(), &issuer, &clock, background)?,
+            ),
+            mint,
             config,
             issuer,
             clock,

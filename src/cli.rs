@@ -176,6 +176,10 @@ fn show_config(command: &ConfigCommand, loaded: &Loaded) -> Result<(), Failure> 
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;
             }
+            if loaded.config.mail.is_none() {
+                let effect = "no mails can be sent, and nobody sets a new password by one";
+                writeln!(out, "warning: mail.smtp_url is unset, so {effect}")?;
+            }
             writeln!(out, "The configuration is fine.")?;
         }
         ConfigCommand::Print => write!(out, "{}", loaded.print())?,

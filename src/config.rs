@@ -8,8 +8,10 @@
 //! `Reader` never stops at a problem: it notes it, hands out a stand-in and goes on, so that all
 //! problems are reported at once. A configuration comes out only where there was none.
 
-mod bootstrap;
 mod branding;
+mod limits;
+mod log;
+mod mail;
 mod passwords;
 mod print;
 mod problem;
@@ -19,6 +21,8 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upkeep;
+mod user_tickets;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -27,12 +31,16 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use self::bootstrap::{Bootstrap, BootstrapCredentials};
 pub use self::branding::{Branding, Color};
+pub use self::limits::{Limits, Rate};
+pub use self::log::{Log, LogFormat};
+pub use self::mail::{Mail, Protection, SmtpServer};
 pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
 use self::reader::Reader;
 pub use self::tls::{Tls, TlsFiles, UnfitFile};
+pub use self::upkeep::{AuditConfig, Sweep};
+pub use self::user_tickets::UserTickets;
 use crate::lifetime::{ApplicationLifetimes, ServerLifetimes};
 use crate::model::api::SigningAlgorithm;
 use crate::model::refresh;
@@ -61,8 +69,16 @@ pub struct Config {
     pub secrets: Secrets,
     /// What a user's password must be.
     pub passwords: Passwords,
+    /// People may make accounts by themselves (`sign_up.allowed`).
+    pub sign_up_allowed: bool,
     /// What applications sign to prove who they are.
     pub client_assertion: ClientAssertion,
+    /// How often something may be attempted.
+    pub limits: Limits,
+    /// The server that mails are handed to; `None`: no mails can be sent.
+    pub mail: Option<Mail>,
+    /// Links in mails.
+    pub user_tickets: UserTickets,
     /// Removal of what has expired.
     pub sweep: Sweep,
     /// The audit.
@@ -93,7 +109,11 @@ impl Config {
             cache: Cache::read(reader),
             secrets: Secrets::read(reader),
             passwords: Passwords::read(reader),
+            sign_up_allowed: reader.boolean("sign_up.allowed"),
             client_assertion: ClientAssertion::read(reader),
+            limits: Limits::read(reader),
+            mail: Mail::read(reader),
+            user_tickets: UserTickets::read(reader),
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),
             bootstrap: Bootstrap::read(reader),
@@ -367,81 +387,34 @@ impl ClientAssertion {
     }
 }
 
-/// `[sweep]`
+/// `[bootstrap]`
 #[derive(Clone, Debug)]
-pub struct Sweep {
-    /// Pause between two rounds.
-    pub interval: Duration,
-    /// Rows that one statement removes.
-    pub batch_rows_max: i64,
+pub struct Bootstrap {
+    /// The first application's credentials, where they are set.
+    pub credentials: Option<BootstrapCredentials>,
 }
 
-impl Sweep {
-    fn read(reader: &mut Reader) -> Self {
-        Self {
-            interval: reader.seconds("sweep.interval_seconds", 1..=86_400),
-            batch_rows_max: reader.integer("sweep.batch_rows_max", 1..=100_000),
-        }
-    }
-}
-
-/// `[audit]`
+/// Credentials of the first application (compatibility.md §6, identifiers of APIs).
 #[derive(Clone, Debug)]
-pub struct AuditConfig {
-    /// Whether issuances are recorded; they are counted in either case.
-    pub keeps_issuances: bool,
-    /// Records of issuances that wait to be written.
-    pub queue_max: usize,
-    /// How long records are kept.
-    pub retention_days: i64,
-    /// How long counts of tokens are kept.
-    pub stats_retention_days: i64,
+pub struct BootstrapCredentials {
+    /// 32 letters and digits.
+    pub client_id: String,
+    /// 32 to 256 printable ASCII characters.
+    pub client_secret: Secret<String>,
 }
 
-impl AuditConfig {
+impl Bootstrap {
     fn read(reader: &mut Reader) -> Self {
-        Self {
-            keeps_issuances: reader
-                .text("audit.issuances", rules::every_or_off)
-                .unwrap_or_default(),
-            queue_max: reader.integer("audit.queue_max", 100..=1_000_000),
-            retention_days: reader.integer("audit.retention_days", 1..=3650),
-            stats_retention_days: reader.integer("audit.stats_retention_days", 1..=3650),
-        }
-    }
-}
-
-/// `[log]`
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// A filter as `tracing_subscriber::EnvFilter` reads it.
-    pub level: String,
-    /// How a line looks.
-    pub format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-impl Log {
-    fn read(reader: &mut Reader) -> Self {
-        Self {
-            level: reader
-                .text("log.level", rules::log_level)
-                .unwrap_or_default(),
-            format: reader
-                .text("log.format", rules::log_format)
-                .unwrap_or_default(),
-        }
+        let id = reader.text_or_unset("bootstrap.client_id", rules::client_id);
+        let secret = reader.secret_or_unset("bootstrap.client_secret", rules::client_secret);
+        reader.both_or_neither("bootstrap.client_id", "bootstrap.client_secret");
+        let credentials = id
+            .zip(secret)
+            .map(|(client_id, client_secret)| BootstrapCredentials {
+                client_id,
+                client_secret,
+            });
+        Self { credentials }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod lifetime;
 pub mod login;
 pub mod logout;
+pub mod mail;
 pub mod management;
 pub mod model;
 pub mod oauth;

@@ -13,12 +13,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, sign_in};
+use crate::login::{self, consent, links, sign_in, sign_out, sign_up};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
     jobs, logs, refresh_tokens, refusals, resource_servers, secrets, sessions, signing_keys, stats,
-    tenant_settings, token_lifetime, tokens, users, users_access,
+    tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
 use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
@@ -35,8 +35,8 @@ const PANICKED: &str = "a request panicked";
 pub(crate) fn routes() -> Routes {
     for_servers()
         .merge(for_pages())
-        .merge(for_users())
         .merge(for_pages_and_tokens())
+        .merge(for_users())
         .merge(for_everybody())
 }
 
@@ -48,6 +48,9 @@ fn for_servers() -> Routes {
         .get("/authorize", authorize::get, &authorize::GET)
         .post("/authorize", authorize::post, &authorize::POST)
         .get("/authorize/resume", authorize::resume, &authorize::RESUME)
+        .get("/oidc/logout", sign_out::rp_initiated, &sign_out::GET)
+        .post("/oidc/logout", sign_out::rp_initiated, &sign_out::POST)
+        .get("/v2/logout", sign_out::auth0, &sign_out::AUTH0)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -62,22 +65,31 @@ fn for_pages() -> Routes {
         .post("/revoke", revoke::post, &revoke::POST)
 }
 
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
+}
+
 /// Pages for users, and what leads to them.
 #[rustfmt::skip]
 fn for_users() -> Routes {
     Routes::new()
         .get("/u/login", sign_in::get, &sign_in::GET)
         .post("/u/login", sign_in::post, &sign_in::POST)
+        .get("/u/signup", sign_up::get, &sign_up::GET)
+        .post("/u/signup", sign_up::post, &sign_up::POST)
+        .get("/u/reset-password", links::get_reset, &links::GET_RESET)
+        .post("/u/reset-password", links::post_reset, &links::POST_RESET)
+        .get("/u/change-password", links::get_change, &links::GET_CHANGE)
+        .post("/u/change-password", links::post_change, &links::POST_CHANGE)
+        .get("/u/verify-email", links::verify, &links::VERIFY)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/logout", sign_out::resume, &sign_out::RESUME)
+        .post("/u/logout", sign_out::answer, &sign_out::ANSWER)
         .get("/u/assets/{file}", login::asset, &login::ASSET)
-}
-
-/// The same, for whoever holds a user's token.
-fn for_pages_and_tokens() -> Routes {
-    Routes::new()
-        .get("/userinfo", userinfo::answer, &userinfo::GET)
-        .post("/userinfo", userinfo::answer, &userinfo::POST)
 }
 
 /// Documents for everybody.
@@ -165,6 +177,14 @@ fn management() -> Routes {
         .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
         .get("/jobs/{id}", jobs::get, &jobs::GET)
         .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
         .get("/logs", logs::list, &logs::LIST)
         .get("/logs/{id}", logs::get, &logs::GET)
         .get("/stats/daily", stats::daily, &stats::DAILY)

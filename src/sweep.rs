@@ -12,7 +12,8 @@ use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
 use crate::store::{
-    self, Store, apis, assertions, authorization_codes, feed, jobs, keys, refresh_families, tokens,
+    self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
+    known_addresses, refresh_families, tokens, user_tickets,
 };
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
@@ -52,6 +53,9 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
         let rows = tokens::sweep(&mut tx, now, rows_max).await?
             + revocations::sweep(&mut tx, now, rows_max).await?
             + assertions::sweep(&mut tx, now, rows_max).await?
+            + attempts::sweep(&mut tx, now, rows_max).await?
+            + known_addresses::sweep(&mut tx, now, rows_max).await?
+            + user_tickets::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
             + authorization_codes::sweep(&mut tx, now, rows_max).await?
             + refresh_families::sweep(&mut tx, now, rows_max).await?

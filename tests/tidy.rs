@@ -26,23 +26,24 @@ const LAYERS: &str = "
     directory:  background clock config keys model store
     sweep:      clock config logout model store
     uses:       clock model store
+    mail:       background clock config model secret
+    users:      config directory logout mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    users:      config model secret store
-    logout:     clock directory model secret store tokens
+    logout:     background clock directory model secret store tokens
     grants:     directory lifetime model secret store tokens
-    sessions:   directory model secret store
+    sessions:   directory logout model secret store
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config lifetime model secret tokens
-    login:      app audit config directory grants lifetime model secret sessions tokens users wire
+    login:      app audit config directory grants lifetime logout model secret sessions tokens users wire
     oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
     management: app audit config directory grants keys lifetime logout model secret store tokens users wire
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire
-    app:        audit background bootstrap clock config directory grants keys login logout model oauth
-                openapi renewal router secret sessions store sweep tls tokens users uses
+    app:        audit background bootstrap clock config directory grants keys login logout mail model
+                oauth openapi renewal router secret sessions store sweep tls tokens users uses
     serve:      app background config router tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry

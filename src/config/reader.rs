@@ -134,6 +134,16 @@ impl Reader {
         self.inline_or_file(key, show, rule)
     }
 
+    /// The same, `None` also where it is unset.
+    pub(super) fn text_or_file_or_unset<T>(
+        &mut self,
+        key: &str,
+        show: fn(&str) -> String,
+        rule: Rule<T>,
+    ) -> Option<T> {
+        self.inline_or_file(key, show, rule)
+    }
+
     /// Takes `key` and puts it under `rule`, which makes of it the value and how that is shown.
     fn read<T>(
         &mut self,

@@ -2,6 +2,7 @@
 
 mod branding;
 mod lifetimes;
+mod mail;
 mod manual;
 mod rules;
 mod secrets;

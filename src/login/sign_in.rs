@@ -22,6 +22,7 @@ use crate::secret::Secret;
 use crate::sessions::{self, Proven};
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::users::authenticate::{Attempt, Outcome};
+use crate::users::limits::Limited;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
 use crate::wire::origin::Origin;
 use crate::wire::params::Params;
@@ -123,6 +124,14 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
             record_failure(visit, &application, "Wrong email or password.");
             Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
         }
+        Outcome::Limited(limited) => {
+            record_limit(visit, &application, &limited);
+            let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+            let problem = SignInProblem::Limited {
+                retry_after_seconds: seconds,
+            };
+            Ok(form.show(visit, Some(problem)))
+        }
         Outcome::Blocked(_) => {
             record_failure(visit, &application, "user is blocked");
             Ok(form.show(visit, Some(SignInProblem::Blocked)))
@@ -164,6 +173,19 @@ pub(super) async fn signed_in(
     Ok(response)
 }
 
+fn record_limit(visit: &Visit<'_>, application: &Application, limited: &Limited) {
+    visit.app.audit.refused(&Failure {
+        kind: limited.reason.kind(),
+        whence: &visit.origin.clone().into(),
+        client_id: Some(&application.client_id),
+        client_name: Some(&application.name),
+        code: "too_many_attempts",
+        description: limited.reason.kind().says(),
+        log: "",
+        status: 429,
+    });
+}
+
 fn record_failure(visit: &Visit<'_>, application: &Application, description: &str) {
     visit.app.audit.refused(&Failure {
         kind: Kind::WrongPassword,
@@ -194,8 +216,8 @@ impl Form<'_> {
             application: view(self.application, logo.as_ref(), destination.as_ref()),
             state: self.state,
             username: self.username,
-            can_sign_up: false,
-            can_reset: false,
+            can_sign_up: visit.app.config.sign_up_allowed,
+            can_reset: visit.app.users.offers_reset(),
             problem,
         };
         page.show()

@@ -17,6 +17,7 @@ use crate::model::refusal::Refusal;
 use crate::model::session::Device;
 use crate::sessions::SignedIn;
 use crate::tokens::ticket::Ticket;
+use crate::users::reset;
 use crate::wire::origin::Origin;
 
 /// A browser's request.
@@ -87,6 +88,20 @@ impl<'a> Visit<'a> {
             last_ip: ip,
             last_user_agent: self.origin.user_agent.clone(),
         }
+    }
+
+    /// The same, for what users do by a link in a mail.
+    pub(super) fn by_link(&self) -> reset::Visit {
+        reset::Visit {
+            ip: self.origin.ip,
+            whence: self.origin.clone().into(),
+            now_ms: self.now.saturating_mul(1000),
+        }
+    }
+
+    /// The shortest password.
+    pub(super) fn password_chars_min(&self) -> i64 {
+        i64::try_from(self.app.config.passwords.length_min).unwrap_or(i64::MAX)
     }
 
     /// The ticket, and the application that wants the user to sign in.

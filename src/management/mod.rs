@@ -24,5 +24,7 @@ pub mod stats;
 pub mod tenant_settings;
 pub mod token_lifetime;
 pub mod tokens;
+pub mod user_blocks;
+pub mod user_tickets;
 pub mod users;
 pub mod users_access;

@@ -268,6 +268,10 @@ pub const MANAGEMENT_SCOPES: &[(&str, &str)] = &[
     ("create:clients", "Create applications"),
     ("create:resource_servers", "Create APIs"),
     ("create:signing_keys", "Rotate signing keys"),
+    (
+        "create:user_tickets",
+        "Make links by which users set passwords and prove addresses",
+    ),
     ("create:users", "Create and import users"),
     (
         "delete:client_credentials",

@@ -98,11 +98,16 @@ impl Issuer {
 /// True where the URL's host is this machine by its own name.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
+    url.host().is_some_and(|host| is_loopback_host(&host))
+}
+
+/// The same of a host alone.
+#[must_use]
+pub fn is_loopback_host(host: &Host<impl AsRef<str>>) -> bool {
+    match host {
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+        Host::Domain(name) => name.as_ref() == "localhost",
     }
 }
 

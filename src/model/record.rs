@@ -51,6 +51,8 @@ pub enum Kind {
     RefusedAuthorizationCode,
     /// A user signed in.
     SignedIn,
+    /// A user made an account.
+    SignedUp,
     /// A user did not sign in: no such user, another password, or blocked.
     WrongPassword,
     /// Tokens were issued by the authorization endpoint. Ours.
@@ -87,6 +89,16 @@ pub enum Kind {
     Changed,
     /// An administrative operation was refused.
     RefusedChange,
+    /// A user asked for a link to set a new password.
+    AskedForReset,
+    /// A user set a new password by a link.
+    ChangedPassword,
+    /// A user proved an address by a link.
+    VerifiedEmail,
+    /// Too many attempts at one account.
+    LimitedAccount,
+    /// Too many attempts from one address.
+    LimitedAddress,
     /// Records of issuances were dropped, because the queue was full. Ours.
     Dropped,
 }
@@ -101,6 +113,7 @@ impl Kind {
             Self::IssuedForAuthorizationCode => "seacft",
             Self::RefusedAuthorizationCode => "feacft",
             Self::SignedIn => "s",
+            Self::SignedUp => "ss",
             Self::WrongPassword => "fp",
             Self::IssuedInFrontChannel => "sft",
             Self::RefusedAuthorization => "f",
@@ -119,6 +132,11 @@ impl Kind {
             Self::NotToldOfSignOut => "oidc_backchannel_logout_failed",
             Self::Changed => "sapi",
             Self::RefusedChange => "fapi",
+            Self::AskedForReset => "scpr",
+            Self::ChangedPassword => "scp",
+            Self::VerifiedEmail => "sv",
+            Self::LimitedAccount => "limit_wc",
+            Self::LimitedAddress => "limit_mu",
             Self::Dropped => "audit_dropped",
         }
     }
@@ -129,8 +147,14 @@ impl Kind {
         match self {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
+            Self::SignedUp => "An account was made",
             Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
             Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
+            Self::AskedForReset => "A link to set a new password was asked for",
+            Self::ChangedPassword => "A new password was set by a link",
+            Self::VerifiedEmail => "The e-mail address was proved by a link",
+            Self::LimitedAccount => "Too many attempts at one account",
+            Self::LimitedAddress => "Too many attempts from one address",
             _ => "",
         }
     }

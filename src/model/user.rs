@@ -252,6 +252,22 @@ fn add_value(path: &str, value: &Value, lines: &mut BTreeSet<String>) {
     }
 }
 
+/// True where a text may be an e-mail address: enough to send a mail to it.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    const CHARS_MAX: usize = 254;
+    let Some((local, domain)) = text.split_once('@') else {
+        return false;
+    };
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-');
+    text.chars().all(is_plain)
+        && text.chars().count() <= CHARS_MAX
+        && (1..=64).contains(&local.chars().count())
+        && !domain.contains('@')
+        && domain.split('.').all(is_label)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

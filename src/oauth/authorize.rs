@@ -1,7 +1,6 @@
 //! `/authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2): an application asks a user, in the user's
 //! browser. The order of it is written in [`answer`] and [`proceed`].
 
-mod redirect_uri;
 mod reply;
 mod request;
 

@@ -6,6 +6,7 @@
 pub mod apis;
 pub mod applications;
 pub mod assertions;
+pub mod attempts;
 pub mod audit;
 pub mod authorization_codes;
 pub mod client_credentials;
@@ -16,6 +17,7 @@ pub mod group;
 pub mod issuances;
 pub mod jobs;
 pub mod keys;
+pub mod known_addresses;
 pub mod logout_notices;
 pub mod migrate;
 pub mod refresh_exchange;
@@ -28,6 +30,7 @@ pub mod settings;
 pub mod tokens;
 pub mod user_grants;
 pub mod user_lists;
+pub mod user_tickets;
 pub mod users;
 
 mod connect;

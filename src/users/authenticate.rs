@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Users;
+use super::limits::{Address, Limited, Verdict};
 use super::password::needs_upgrade;
 use crate::model::fault::Fault;
 use crate::model::user::User;
@@ -40,11 +41,14 @@ pub enum Outcome {
     Wrong,
     /// The password is right, and the user does not sign in.
     Blocked(User),
+    /// There were too many attempts, and the password was not looked at. It says nothing of whether
+    /// there is such a user.
+    Limited(Limited),
 }
 
 impl Users {
-    /// Verifies a password and notes the sign-in. A hash that is not this version's own gives way to a
-    /// better one. Who calls has asked the limits of attempts before, and counts the outcome after.
+    /// Counts the attempt, verifies the password and notes the sign-in. A hash that is not this
+    /// version's own gives way to a better one.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where too many slow hashes wait; otherwise a fault of the store.
@@ -59,6 +63,16 @@ impl Users {
 
     async fn verify(&self, attempt: &Attempt<'_>) -> Result<Outcome, Fault> {
         let found = self.find(attempt.identifier).await?;
+        let account = match &found {
+            Some(found) => self.limits.account_of(&found.user.user_id),
+            None => self.limits.account_named(attempt.identifier),
+        };
+        let address = Address::of(attempt.ip.and_then(|ip| ip.parse().ok()));
+        let now_ms = attempt.now.saturating_mul(1000);
+        let counted = match self.limits.sign_in(account, address, now_ms).await? {
+            Verdict::Admitted(counted) => counted,
+            Verdict::Limited(limited) => return Ok(Outcome::Limited(limited)),
+        };
         let hash = found
             .as_ref()
             .and_then(|found| found.password_hash.as_ref());
@@ -70,7 +84,11 @@ impl Users {
             return Ok(Outcome::Blocked(found.user));
         }
         let better = self.better_hash(attempt.password, &found).await?;
-        self.note(attempt, found, better).await
+        let outcome = self.note(attempt, found, better).await?;
+        if matches!(outcome, Outcome::SignedIn(_)) {
+            self.limits.signed_in(counted, attempt.now).await?;
+        }
+        Ok(outcome)
     }
 
     async fn find(&self, identifier: &str) -> Result<Option<SignIn>, Fault> {

@@ -1,32 +1,55 @@
 //! Users prove who they are: their passwords, and what follows from a change of one. Knows no HTTP.
 
 pub mod authenticate;
+pub mod limits;
 pub mod password;
+pub mod reset;
+pub mod tickets;
 
 use crate::config::Config;
+use crate::logout::{self, Why};
+use crate::mail::Mailer;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
+use crate::secret::Digester;
 use crate::secret::slow::SlowHashes;
 use crate::store::refresh_families::{self, Filter};
-use crate::store::{Store, Write, session_lists};
+use crate::store::{Store, Write};
 
+use limits::Limits;
 use password::Passwords;
+use tickets::Tickets;
 
 /// The users of the store, and how their passwords are checked.
 pub struct Users {
     store: Store,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
+    /// How often something may be attempted.
+    pub limits: Limits,
+    /// Links in mails.
+    pub tickets: Tickets,
+    /// Sends mails.
+    pub mailer: Mailer,
 }
 
 impl Users {
     /// Users of a store; passwords wait in a queue of their own.
     #[must_use]
-    pub fn new(store: Store, config: &Config, slow: &SlowHashes) -> Self {
+    pub fn new(
+        store: Store,
+        config: &Config,
+        slow: &SlowHashes,
+        digester: &Digester,
+        mailer: Mailer,
+    ) -> Self {
         let queue = slow.queue(config.secrets.slow_hash_queue_max);
         Self {
-            store,
             passwords: Passwords::new(queue, config.passwords.length_min),
+            limits: Limits::new(store.clone(), digester.clone(), config.limits.clone()),
+            tickets: Tickets::new(digester.clone(), config.user_tickets.clone()),
+            mailer,
+            store,
         }
     }
 }
@@ -39,8 +62,13 @@ const FAMILIES_AT_A_TIME: i64 = 500;
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn end_everything(tx: &mut Write, user_id: &str) -> Result<(), Fault> {
-    session_lists::delete_of_user(tx, user_id).await?;
+pub async fn end_everything(
+    tx: &mut Write,
+    user_id: &str,
+    why: Why,
+    now: i64,
+) -> Result<(), Fault> {
+    logout::end_sessions(tx, user_id, why, now).await?;
     // Their rows cannot live on; the sweep would find them as well.
     let of_user = Filter {
         user_id: Some(user_id.to_owned()),

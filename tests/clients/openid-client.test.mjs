@@ -12,7 +12,12 @@ import { ROTATING, tenant } from './tenant.mjs';
 
 /** A key that signs, and how the server is told of it. */
 async function signingKey() {
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+  const algorithm = {
+    name: 'RSASSA-PKCS1-v1_5',
+    hash: 'SHA-256',
+    modulusLength: 2048,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  };
   const { privateKey, publicKey } = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
   const der = Buffer.from(await webcrypto.subtle.exportKey('spki', publicKey)).toString('base64');
   const pem = `-----BEGIN PUBLIC KEY-----\n${der.match(/.{1,64}/g).join('\n')}\n-----END PUBLIC KEY-----\n`;
@@ -80,7 +85,8 @@ onStore('Postgres', 'npm openid-client', (store) => {
 
   test('the code flow, userinfo, introspection, renewal, revocation and sign-out', async () => {
     const config = await application();
-    const { tokens, visit } = await signIn(config, (parameters) => oidc.buildAuthorizationUrl(config, parameters), { max_age: '600' });
+    const build = (parameters) => oidc.buildAuthorizationUrl(config, parameters);
+    const { tokens, visit } = await signIn(config, build, { max_age: '600' });
     assert.ok(Number.isInteger(tokens.claims().auth_time));
     const { email, email_verified: isVerified } = await oidc.fetchUserInfo(config, tokens.access_token, user.id);
     assert.deepEqual({ email, isVerified }, { email: user.email, isVerified: true });
@@ -105,7 +111,11 @@ onStore('Postgres', 'npm openid-client', (store) => {
   });
 
   test('a pushed authorization request', async () => {
-    const config = await application({ require_pushed_authorization_requests: true, token_endpoint_auth_method: 'client_secret_basic' }, oidc.ClientSecretBasic);
+    const settings = {
+      require_pushed_authorization_requests: true,
+      token_endpoint_auth_method: 'client_secret_basic',
+    };
+    const config = await application(settings, oidc.ClientSecretBasic);
     const { visit } = await signIn(config, (parameters) => oidc.buildAuthorizationUrlWithPAR(config, parameters));
     await visit.leave();
   });

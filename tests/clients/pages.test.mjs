@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { launch, visitor } from './browser.mjs';
 import { endAll, onBothStores, start } from './daemon.mjs';
+import { openMailbox } from './mailbox.mjs';
 import { act, atApplication, atPage, fillIn, signIn } from './pages.mjs';
 import { html, openSite } from './site.mjs';
 import { tenant } from './tenant.mjs';
@@ -55,8 +56,10 @@ async function tabTo(page, selector) {
 
 onBothStores('the pages', (store) => {
   let browser;
+  let mailbox;
   let daemon;
   let site;
+  let makeUser;
   let user;
   /** The tenant's own application, and somebody else's, which must ask. */
   let own;
@@ -65,17 +68,24 @@ onBothStores('the pages', (store) => {
 
   before(async () => {
     browser = await launch();
-    daemon = await start(store);
+    mailbox = await openMailbox();
+    daemon = await start(store, mailbox.settings);
     site = await openSite();
     site.show((_, response) => html(response, '<h1>Application</h1>'));
-    const { user: makeUser, api, application } = tenant(daemon);
+    const made = tenant(daemon);
+    makeUser = made.user;
     user = await makeUser();
-    ({ identifier: audience } = await api('Notes'));
+    ({ identifier: audience } = await made.api('Notes'));
     const settings = { callbacks: [`${site.origin}/callback`], allowed_logout_urls: [`${site.origin}/bye`] };
-    ({ client_id: own } = await application({ ...settings, name: 'Notebook' }));
-    ({ client_id: foreign } = await application({ ...settings, name: 'Stranger', is_first_party: false }));
+    ({ client_id: own } = await made.application({ ...settings, name: 'Notebook' }));
+    ({ client_id: foreign } = await made.application({ ...settings, name: 'Stranger', is_first_party: false }));
   });
-  after(() => endAll(() => browser?.close(), () => site?.close(), () => daemon?.stop()));
+  after(() => endAll(
+    () => browser?.close(),
+    () => site?.close(),
+    () => daemon?.stop(),
+    () => mailbox?.close(),
+  ));
 
   /** Somebody new, each of whose pages of ours must carry the headers. */
   async function somebody(options) {
@@ -165,7 +175,34 @@ onBothStores('the pages', (store) => {
     await atPage(page, 'signup');
     const password = randomBytes(12).toString('base64url');
     const email = `${randomBytes(6).toString('hex')}@example.com`;
-    await fillIn(page, { username: email, password });
+    await fillIn(page, { email, password });
+    assert.ok((await answer(page, state)).has('code'));
+    await visit.leave();
+  });
+
+  /** Asks for a new password on the page that is shown, and follows the mail's link. */
+  async function followMail(page, { email }) {
+    await page.locator('a[href*="/u/reset-password"]').click();
+    await fillIn(page, { email });
+    const { text } = await mailbox.take(email);
+    const [link] = /https:\S+\/u\/change-password\S+/.exec(text) ?? assert.fail(`no link in ${text}`);
+    await page.goto(link);
+    await atPage(page, 'change-password');
+  }
+
+  test('a password that was forgotten is set anew by mail', async () => {
+    const visit = await somebody();
+    const { page } = visit;
+    const forgetful = await makeUser();
+    await authorize(page, own);
+    await followMail(page, forgetful);
+    const password = randomBytes(18).toString('base64url');
+    await fillIn(page, { password });
+    await page.waitForLoadState();
+    const state = await authorize(page, own);
+    await signIn(page, forgetful);
+    await alert(page);
+    await signIn(page, { ...forgetful, password });
     assert.ok((await answer(page, state)).has('code'));
     await visit.leave();
   });
@@ -266,7 +303,14 @@ onBothStores('the pages', (store) => {
       await authorize(page, foreign);
       await page.locator('a[href*="/u/reset-password"]').click();
     },
-    'reset-password, asked': (page) => fillIn(page, { username: user.email }),
+    'reset-password, asked': async (page) => {
+      await fillIn(page, { email: user.email });
+      await mailbox.take(user.email);
+    },
+    'change-password': async (page) => {
+      await authorize(page, foreign);
+      await followMail(page, user);
+    },
     consent: async (page) => {
       await authorize(page, foreign);
       await signIn(page, user);

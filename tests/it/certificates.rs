@@ -43,6 +43,11 @@ impl Authority {
         fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     }
 
+    /// The root's certificate in PEM.
+    pub(crate) fn root_pem(&self) -> String {
+        self.root.as_ref().pem()
+    }
+
     /// A client that trusts the root and nothing else, and keeps no connection.
     pub(crate) fn client(&self) -> reqwest::Client {
         self.client_builder().build().unwrap()

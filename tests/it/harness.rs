@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::{Answer, claims, header};
 pub(crate) use database::{Database, Sql};
-pub(crate) use person::{CALLBACK, Person, authorize_path, exchange, usual};
+pub(crate) use person::{CALLBACK, Person, Seen, authorize_path, exchange, hidden, usual};
 
 /// The issuer of every test server; nothing listens there.
 pub(crate) const ISSUER: &str = "https://grantor.test/";
@@ -190,8 +190,10 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
+        let mut wire = Wire::to(format!("http://{bound}"));
+        wire.management = app.issuer.join("api/v2/");
         Self {
-            wire: Wire::to(format!("http://{bound}")),
+            wire,
             app,
             stop,
             served: Some(served).into(),
@@ -221,6 +223,8 @@ impl std::ops::Deref for Node {
 pub(crate) struct Wire {
     /// `http://127.0.0.1:port`
     pub(crate) base: String,
+    /// The Management API's audience.
+    pub(crate) management: String,
     client: Client,
 }
 
@@ -228,7 +232,11 @@ impl Wire {
     pub(crate) fn to(base: String) -> Self {
         // The tests' own client never keeps a connection: a server that stops would cut it.
         let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { base, client }
+        Self {
+            base,
+            management: MANAGEMENT.to_owned(),
+            client,
+        }
     }
 
     /// A request to a path of this node.
@@ -298,7 +306,7 @@ impl Wire {
 
     /// A Management token of the first application.
     pub(crate) async fn admin_token(&self) -> String {
-        self.token(&Credentials::admin(), MANAGEMENT).await
+        self.token(&Credentials::admin(), &self.management).await
     }
 
     /// A request to the Management API (`path` begins behind `/api/v2`) with a given token.

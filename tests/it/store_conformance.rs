@@ -4,6 +4,7 @@
 mod apis;
 mod applications;
 mod assertions;
+mod attempts;
 mod audit;
 mod authorization_codes;
 mod authorizations;
@@ -15,16 +16,20 @@ mod group;
 mod issuances;
 mod jobs;
 mod keys;
+mod known_addresses;
+mod logout_notices;
 mod migrate;
 mod refresh_exchange;
 mod refresh_families;
 mod revocations;
 mod secrets;
 mod session_lists;
+mod sessions;
 mod settings;
 mod tokens;
 mod user_grants;
 mod user_lists;
+mod user_tickets;
 mod users;
 
 use std::sync::Arc;

@@ -111,7 +111,12 @@ fn a_copy_of_the_manual_changes_nothing_and_is_in_nobodys_way() {
 #[test]
 fn the_examples_in_the_manual_are_valid() {
     let names_a_file = |line: &str| {
-        let keys = ["_file = ", "certificate = ", "private_key = "];
+        let keys = [
+            "_file = ",
+            "certificate = ",
+            "ca_certificates = ",
+            "private_key = ",
+        ];
         keys.iter().any(|key| line.contains(key))
     };
     let without_files = uncommented(names_a_file);
@@ -128,6 +133,8 @@ fn the_examples_in_the_manual_are_valid() {
             "server.tls.certificate",
             "store.url_file",
             "keys.master",
+            "mail.smtp_url",
+            "mail.ca_certificates",
             "bootstrap.client_secret"
         ],
         "{all}"
@@ -152,6 +159,10 @@ fn the_defaults_are_those_that_the_documentation_names() {
     assert_eq!(config.cache.applications_bytes_max, 64 << 20);
     assert!(config.keys.master.is_empty());
     assert!(config.bootstrap.credentials.is_none());
+    assert!(config.mail.is_none());
+    assert_eq!(config.limits.sign_ins_per_account.attempts_max, 10);
+    assert_eq!(config.user_tickets.reset_password_seconds, 3600);
+    assert_eq!(config.user_tickets.verify_email_seconds, 432_000);
     assert_eq!(
         (config.log.level.as_str(), config.log.format),
         ("info", LogFormat::Auto)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::management::answer::{Problem, shown};
 use crate::model::instant;
 use crate::model::text::has_control;
-use crate::model::user::{CONNECTION, PROVIDER, User};
+use crate::model::user::{CONNECTION, PROVIDER, User, is_email};
 use crate::secret::Secret;
 use crate::users::password;
 use crate::wire::schema::{
@@ -43,17 +43,6 @@ const OWN_ID: Form = Form::Shape(&Shape {
     fits: has_no_spaces,
     why: "A user_id has no spaces",
 });
-
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else {
-        return false;
-    };
-    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-');
-    has_no_spaces(text)
-        && (1..=64).contains(&local.chars().count())
-        && !domain.contains('@')
-        && domain.split('.').all(is_label)
-}
 
 fn is_phone(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or("");

@@ -81,9 +81,8 @@ pub(super) fn check(app: &App, application: &Application) -> Result<(), Problem>
     if sign_in.logout_notice_urls.iter().all(is_fine) {
         return Ok(());
     }
-    const PATH: &str = "oidc_logout.backchannel_logout_urls";
     Err(Problem::property(
-        PATH,
+        "oidc_logout.backchannel_logout_urls",
         "Expected an absolute URL with https",
     ))
 }

@@ -1,0 +1,317 @@
+//! What users do by a link in a mail: another password, a proved address.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+
+use super::mails::{self, Purpose};
+use super::views::{
+    EmailConfirmed, ErrorKind, ErrorPage, NewPassword, PasswordChanged, PasswordProblem,
+    ResetPassword, ResetProblem, ResetSent,
+};
+use super::visit::{Trouble, Visit};
+use super::{Language, Page, redirect};
+use crate::app::App;
+use crate::mail::Mail;
+use crate::model::fault::Fault;
+use crate::model::refusal::{Code, Refusal};
+use crate::model::user::{User, is_email};
+use crate::model::user_ticket::TicketKind;
+use crate::secret::Secret;
+use crate::tokens::ticket::TICKET_BYTES_MAX;
+use crate::users::limits::Verdict;
+use crate::users::password::Weak;
+use crate::users::reset::Changed;
+use crate::wire::operation::{Answer, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+use crate::wire::schema::{Field, text};
+
+/// Longest text that somebody types, in bytes.
+const TYPED_BYTES_MAX: usize = 1000;
+/// Longest ticket of a mail, in bytes; ours are shorter.
+const LINK_BYTES_MAX: usize = 200;
+
+const WAY: &[Field] = &[text("state", 0, TICKET_BYTES_MAX)];
+const TICKET: &[Field] = &[text("ticket", 1, LINK_BYTES_MAX).required()];
+
+pub(crate) const GET_RESET: Operation = Operation {
+    summary: "The page for a forgotten password",
+    query: &[WAY],
+    answer: Answer::Html,
+    refuses: &[400, 403],
+    ..Operation::DEFAULT
+};
+pub(crate) const POST_RESET: Operation = Operation {
+    summary: "Ask for a mail with a link to set another password; the same answer for every address",
+    query: &[],
+    body: Takes::Parameters(&[WAY, &[text("email", 0, TYPED_BYTES_MAX)]]),
+    refuses: &[400, 403, 429],
+    ..GET_RESET
+};
+pub(crate) const GET_CHANGE: Operation = Operation {
+    summary: "The page for another password, by a link in a mail",
+    query: &[TICKET],
+    refuses: &[400, 410],
+    ..GET_RESET
+};
+pub(crate) const POST_CHANGE: Operation = Operation {
+    summary: "Set another password, by a link in a mail",
+    query: &[],
+    body: Takes::Parameters(&[TICKET, &[text("password", 0, TYPED_BYTES_MAX)]]),
+    refuses: &[303, 400, 410],
+    ..GET_RESET
+};
+pub(crate) const VERIFY: Operation = Operation {
+    summary: "Prove an e-mail address, by a link in a mail",
+    query: &[TICKET],
+    refuses: &[303, 400, 410],
+    ..GET_RESET
+};
+
+impl From<&Weak> for PasswordProblem {
+    fn from(weak: &Weak) -> Self {
+        match weak {
+            Weak::TooShort(_) => Self::TooShort,
+            Weak::TooLong => Self::TooLong,
+            Weak::Common => Self::Known,
+            Weak::Personal => Self::Personal,
+            Weak::Guessable => Self::Guessable,
+        }
+    }
+}
+
+/// What a mail's link leads to.
+#[derive(Clone, Copy)]
+pub(super) enum LinkTo {
+    NewPassword,
+    ConfirmEmail,
+}
+
+/// Writes the mail of a user and a ticket, in the language of the request.
+pub(super) fn mail(
+    visit: &Visit<'_>,
+    to: LinkTo,
+) -> impl FnOnce(&User, &Secret<String>) -> Result<Mail, Fault> + Send + 'static {
+    let app = visit.app;
+    let language = Language::choose(None, visit.headers);
+    let (pages, issuer) = (Arc::clone(&app.pages), app.issuer.clone());
+    let (purpose, path, kind) = match to {
+        LinkTo::NewPassword => (
+            Purpose::ResetPassword,
+            "u/change-password",
+            TicketKind::ResetPassword,
+        ),
+        LinkTo::ConfirmEmail => (
+            Purpose::ConfirmEmail,
+            "u/verify-email",
+            TicketKind::VerifyEmail,
+        ),
+    };
+    let seconds = app.users.tickets.seconds(kind);
+    move |user, ticket| {
+        let email = user.email.as_deref().unwrap_or_default();
+        let link = format!("{}?ticket={}", issuer.join(path), ticket.expose());
+        let written = mails::write(pages.frame(language), purpose, email, &link, seconds)?;
+        Ok(Mail {
+            to: email.to_owned(),
+            subject: written.subject,
+            text: written.text,
+            html: written.html,
+        })
+    }
+}
+
+fn check_offered(app: &App) -> Result<(), Refusal> {
+    if app.users.offers_reset() {
+        return Ok(());
+    }
+    let text =
+        "No mails are sent here (mail.smtp_url), so an administrator has to set the password.";
+    Err(Refusal::new(Code::AccessDenied, text))
+}
+
+/// `GET /u/reset-password`
+pub(crate) async fn get_reset(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let shown = || {
+        let params = Params::of_query(&uri)?;
+        check_offered(&app)?;
+        let page = ResetPassword {
+            frame: visit.frame(&[]),
+            state: params.text("state", TICKET_BYTES_MAX)?,
+            email: "",
+            problem: None,
+        };
+        Ok::<_, Trouble>(page.show())
+    };
+    shown().unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// `POST /u/reset-password`
+pub(crate) async fn post_reset(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        ask_for_reset(&visit, &params).await
+    };
+    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    check_offered(visit.app)?;
+    let state = params.text("state", TICKET_BYTES_MAX)?;
+    let email = params.text("email", TYPED_BYTES_MAX)?.unwrap_or("").trim();
+    let frame = visit.frame(&[]);
+    let again = |problem| {
+        let page = ResetPassword {
+            frame,
+            state,
+            email,
+            problem: Some(problem),
+        };
+        page.show()
+    };
+    if !is_email(email) {
+        return Ok(again(ResetProblem::EmailInvalid));
+    }
+    let users = &visit.app.users;
+    let asked = users.request_reset(email, visit.by_link(), mail(visit, LinkTo::NewPassword));
+    if let Verdict::Limited(limited) = asked.await? {
+        let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+        return Ok(again(ResetProblem::Limited {
+            retry_after_seconds: seconds,
+        }));
+    }
+    let page = ResetSent {
+        frame,
+        state,
+        email,
+        valid_seconds: users.tickets.seconds(TicketKind::ResetPassword),
+    };
+    Ok(page.show())
+}
+
+/// `GET /u/change-password`
+pub(crate) async fn get_change(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let shown = async {
+        let params = Params::of_query(&uri)?;
+        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+        new_password(&visit, ticket, None).await
+    };
+    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// The form, where the ticket works.
+async fn new_password(
+    visit: &Visit<'_>,
+    ticket: &str,
+    problem: Option<PasswordProblem>,
+) -> Result<Response, Trouble> {
+    let kind = TicketKind::ResetPassword;
+    let holder = visit.app.users.ticket_holder(kind, ticket, visit.now);
+    let Some(user) = holder.await? else {
+        return Ok(spent(visit));
+    };
+    let page = NewPassword {
+        frame: visit.frame(&[]),
+        ticket,
+        email: user.shown_name().unwrap_or_default(),
+        password_chars_min: visit.password_chars_min(),
+        problem,
+    };
+    Ok(page.show())
+}
+
+/// `POST /u/change-password`
+pub(crate) async fn post_change(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+        let password = params.secret("password", TYPED_BYTES_MAX)?;
+        let password = password.unwrap_or_else(|| Secret::new(String::new()));
+        let by = visit.by_link();
+        let changed = app
+            .users
+            .change_password(&app.directory, (ticket, &password), &by)
+            .await?;
+        match changed {
+            Changed::Weak(weak) => new_password(&visit, ticket, Some((&weak).into())).await,
+            Changed::NoTicket => Ok(spent(&visit)),
+            Changed::Done(_, ticket) => Ok(match ticket.result_url {
+                Some(url) => redirect(&url),
+                None => PasswordChanged {
+                    frame: visit.frame(&[]),
+                    state: None,
+                }
+                .show(),
+            }),
+        }
+    };
+    answered
+        .await
+        .unwrap_or_else(|trouble: Trouble| visit.show(trouble))
+}
+
+/// `GET /u/verify-email`
+pub(crate) async fn verify(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::of_query(&uri)?;
+        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+        let verified = app.users.verify_email(ticket, &visit.by_link()).await?;
+        let Some((_, ticket)) = verified else {
+            return Ok(spent(&visit));
+        };
+        if let Some(url) = ticket.result_url {
+            return Ok(redirect(&url));
+        }
+        let page = EmailConfirmed {
+            frame: visit.frame(&[]),
+        };
+        Ok::<_, Trouble>(page.show())
+    };
+    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// The link has been used, or is too old.
+fn spent(visit: &Visit<'_>) -> Response {
+    let page = ErrorPage {
+        frame: visit.frame(&[]),
+        kind: ErrorKind::Link,
+        reference: Some(&visit.origin.request_id),
+    };
+    page.show()
+}

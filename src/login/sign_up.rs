@@ -1,0 +1,193 @@
+//! Making an account: `GET` and `POST /u/signup`, where `sign_up.allowed` says so.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+
+use super::Page;
+use super::links::{LinkTo, mail};
+use super::sign_in::{STATE, signed_in};
+use super::views::{SignUp, SignUpProblem};
+use super::visit::{Trouble, Visit, destination, logo, view};
+use crate::app::App;
+use crate::model::application::Application;
+use crate::model::fault::Fault;
+use crate::model::record::{Kind, Record};
+use crate::model::refusal::{Code, Refusal};
+use crate::model::user::{PROVIDER, User, is_email};
+use crate::secret::{self, Secret};
+use crate::store;
+use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
+use crate::users::limits::{Address, Verdict};
+use crate::wire::operation::{Answer, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+use crate::wire::schema::{Field, text};
+
+/// Longest address, and longest password, that is looked at, in bytes.
+const TYPED_BYTES_MAX: usize = 1000;
+
+pub(crate) const GET: Operation = Operation {
+    summary: "The page for making an account",
+    query: &[STATE],
+    answer: Answer::Html,
+    refuses: &[400, 403],
+    ..Operation::DEFAULT
+};
+pub(crate) const POST: Operation = Operation {
+    summary: "Make an account; a redirect goes on with the authorization request",
+    query: &[],
+    body: Takes::Parameters(&[STATE, TYPED]),
+    refuses: &[303, 400, 403, 429],
+    ..GET
+};
+const TYPED: &[Field] = &[
+    text("email", 0, TYPED_BYTES_MAX),
+    text("password", 0, TYPED_BYTES_MAX),
+    text("action", 0, 20),
+];
+
+/// `GET /u/signup`
+pub(crate) async fn get(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let shown = async {
+        let params = Params::of_query(&uri)?;
+        let state = params.required("state", TICKET_BYTES_MAX)?;
+        let (ticket, application) = visit.open(state).await?;
+        check_allowed(&app)?;
+        let hint = ticket.request.login_hint.clone().unwrap_or_default();
+        let form = Form {
+            state,
+            ticket: &ticket,
+            application: &application,
+            email: &hint,
+        };
+        Ok::<_, Trouble>(form.show(&visit, None))
+    };
+    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// `POST /u/signup`
+pub(crate) async fn post(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        sign_up(&visit, &params).await
+    };
+    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+fn check_allowed(app: &App) -> Result<(), Refusal> {
+    if app.config.sign_up_allowed {
+        return Ok(());
+    }
+    let text = "Nobody makes an account here by himself (sign_up.allowed).";
+    Err(Refusal::new(Code::AccessDenied, text))
+}
+
+/// The order of it, whole.
+async fn sign_up(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (ticket, application) = visit.open(state).await?;
+    check_allowed(visit.app)?;
+    let email = params.text("email", TYPED_BYTES_MAX)?.unwrap_or("").trim();
+    let password = params.secret("password", TYPED_BYTES_MAX)?;
+    let password = password.unwrap_or_else(|| Secret::new(String::new()));
+    let form = Form {
+        state,
+        ticket: &ticket,
+        application: &application,
+        email,
+    };
+    match make(visit, &application, (email, &password)).await? {
+        Ok(user) => Ok(signed_in(visit, &ticket, &application, &user).await?),
+        Err(problem) => Ok(form.show(visit, Some(problem))),
+    }
+}
+
+/// Makes the account, and sends a mail that proves the address.
+async fn make(
+    visit: &Visit<'_>,
+    application: &Application,
+    (email, password): (&str, &Secret<String>),
+) -> Result<Result<User, SignUpProblem>, Fault> {
+    let (app, now) = (visit.app, visit.now);
+    if !is_email(email) {
+        return Ok(Err(SignUpProblem::EmailInvalid));
+    }
+    let limits = &app.users.limits;
+    let account = limits.account_named(email);
+    let address = Address::of(visit.origin.ip);
+    let now_ms = now.saturating_mul(1000);
+    if let Verdict::Limited(limited) = limits.sign_up(&account, &address, now_ms).await? {
+        let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+        return Ok(Err(SignUpProblem::Limited {
+            retry_after_seconds: seconds,
+        }));
+    }
+    let own = secret::random_hex_id();
+    let mut user = User::new(format!("{PROVIDER}|{own}"), now);
+    user.email = Some(email.to_owned());
+    let hash = match app.users.passwords.keep(password, &user).await? {
+        Ok(hash) => hash,
+        Err(weak) => return Ok(Err(SignUpProblem::Password((&weak).into()))),
+    };
+    let whence = visit.origin.clone().into();
+    let record = Record::new(Kind::SignedUp, app.clock.now_millis(), &whence, Some(303))
+        .by(Some(&application.client_id), Some(&application.name))
+        .about_user(&user.user_id)
+        .says(Kind::SignedUp.says());
+    let mut tx = app.store.write().await?;
+    if !store::users::insert(&mut tx, &user, Some(&hash)).await? {
+        return Ok(Err(SignUpProblem::EmailRefused));
+    }
+    tx.record(record);
+    tx.commit(now).await?;
+    if app.users.offers_reset() {
+        let write = mail(visit, LinkTo::ConfirmEmail);
+        let by = visit.by_link();
+        if let Err(fault) = app.users.send_verification(&user, &by, write).await {
+            // The account is there; the address can be proved later.
+            tracing::warn!(%fault, "a mail for a new account could not be sent");
+        }
+    }
+    Ok(Ok(user))
+}
+
+/// The form and what stands in it.
+struct Form<'a> {
+    state: &'a str,
+    ticket: &'a Ticket,
+    application: &'a Application,
+    email: &'a str,
+}
+
+impl Form<'_> {
+    fn show(&self, visit: &Visit<'_>, problem: Option<SignUpProblem>) -> Response {
+        let destination = destination(self.ticket);
+        let logo = logo(self.application);
+        let page = SignUp {
+            frame: visit.frame(&self.ticket.request.ui_locales),
+            application: view(self.application, logo.as_ref(), destination.as_ref()),
+            state: self.state,
+            email: self.email,
+            password_chars_min: visit.password_chars_min(),
+            problem,
+        };
+        page.show()
+    }
+}
