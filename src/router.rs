@@ -21,7 +21,7 @@ use crate::management::{
     tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
+use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -61,6 +61,8 @@ fn for_pages() -> Routes {
     Routes::new()
         .post("/oauth/token", token::post, &token::POST)
         .post("/token", token::post, &token::POST)
+        .post("/oauth/par", par::post, &par::POST)
+        .post("/par", par::post, &par::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
 }
@@ -101,10 +103,21 @@ fn for_everybody() -> Routes {
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
-// A line a route, as in a table.
-#[rustfmt::skip]
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = of_the_tenant()
+        .merge(of_users())
+        .merge(of_users_at_applications());
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// APIs, applications, and what holds for all of them. A line a route, as in a table.
+#[rustfmt::skip]
+fn of_the_tenant() -> Routes {
+    Routes::new()
         .get("/resource-servers", resource_servers::list, &resource_servers::LIST)
         .post("/resource-servers", resource_servers::create, &resource_servers::CREATE)
         .get("/resource-servers/{id}", resource_servers::get, &resource_servers::GET)
@@ -140,6 +153,46 @@ fn management() -> Routes {
         .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
         .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
         .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
+        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
+        .get("/openapi.json", openapi::get, &openapi::GET)
+}
+
+/// Users, and what is done for them.
+#[rustfmt::skip]
+fn of_users() -> Routes {
+    Routes::new()
+        .get("/users", users::list, &users::LIST)
+        .post("/users", users::create, &users::CREATE)
+        .get("/users/{id}", users::get, &users::GET)
+        .patch("/users/{id}", users::update, &users::UPDATE)
+        .delete("/users/{id}", users::delete, &users::DELETE)
+        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
+        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
+}
+
+/// What users have at applications.
+#[rustfmt::skip]
+fn of_users_at_applications() -> Routes {
+    Routes::new()
         .get("/grants", grants::list, &grants::LIST)
         .delete("/grants", grants::delete_of_user, &grants::DELETE_OF_USER)
         .patch("/grants/{id}", grants::update, &grants::UPDATE)
@@ -163,39 +216,6 @@ fn management() -> Routes {
         .get("/device-credentials", device_credentials::list, &device_credentials::LIST)
         .delete("/device-credentials/{id}",
             device_credentials::delete, &device_credentials::DELETE)
-        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
-        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
-        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
-        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
-        .get("/users", users::list, &users::LIST)
-        .post("/users", users::create, &users::CREATE)
-        .get("/users/{id}", users::get, &users::GET)
-        .patch("/users/{id}", users::update, &users::UPDATE)
-        .delete("/users/{id}", users::delete, &users::DELETE)
-        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
-        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
-        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
-        .get("/jobs/{id}", jobs::get, &jobs::GET)
-        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
-        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
-        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
-        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
-        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
-        .post("/tickets/password-change",
-            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
-        .post("/tickets/email-verification",
-            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
-        .get("/logs", logs::list, &logs::LIST)
-        .get("/logs/{id}", logs::get, &logs::GET)
-        .get("/stats/daily", stats::daily, &stats::DAILY)
-        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
-        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
-        .get("/openapi.json", openapi::get, &openapi::GET);
-    // A panic is told in this API's shape.
-    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
-        Problem::from(Fault::internal(PANICKED)).into_response()
-    }));
-    routes
 }
 
 /// The router. An issuer with a path is served below it and at the root, for proxies that strip it.

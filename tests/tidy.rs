@@ -31,7 +31,7 @@ const LAYERS: &str = "
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     logout:     background clock directory model secret store tokens
-    grants:     directory lifetime model secret store tokens
+    grants:     directory lifetime model secret store tokens users
     sessions:   directory logout model secret store
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store

@@ -58,7 +58,7 @@ impl Users {
 const FAMILIES_AT_A_TIME: i64 = 500;
 
 /// Ends everything that a user has here, within a change that asks for it: blocking, deletion, another
-/// password. Whoever knew the old password, or holds a token, is out.
+/// password. Whoever knew the old password, or holds a token, is out. Before the user is deleted.
 ///
 /// # Errors
 /// A fault of the store.

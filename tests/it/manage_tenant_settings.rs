@@ -40,7 +40,7 @@ both_stores! {
             "idle_ephemeral_session_lifetime": 24,
             "idle_session_lifetime": 72,
             "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
-            "pushed_authorization_requests_supported": false,
+            "pushed_authorization_requests_supported": true,
             "resource_parameter_profile": "audience",
             "session_cookie": { "mode": "persistent" },
             "session_lifetime": 168,
@@ -197,7 +197,6 @@ both_stores! {
             changed(&desk, json!({ "flags": { flag: false } })).await;
         }
         for (name, on, off) in [
-            ("pushed_authorization_requests_supported", json!(true), json!(false)),
             ("authorization_response_iss_parameter_supported", json!(true), json!(null)),
             ("customize_mfa_in_postlogin_action", json!(true), json!(null)),
             ("allow_organization_name_in_authentication_api", json!(true), json!(false)),
