@@ -65,10 +65,10 @@ create table authorization_codes (
 );
 create index authorization_codes_by_end on authorization_codes (kept_until);
 
--- RFC 9126. `request` is JSON: the checked request.
+-- RFC 9126. `request` is JSON: the checked request. They live for seconds, and whoever takes one looks at
+-- the application first, so none is tied to its row.
 create table pushed_requests (
     digest text primary key,
-    client_id text not null references applications (client_id) on delete cascade,
     request text not null,
     expires_at bigint not null,
     mark text

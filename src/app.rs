@@ -152,6 +152,7 @@ impl App {
     pub fn means<'a>(&'a self, whence: &'a Whence) -> Means<'a> {
         Means {
             mint: &self.mint,
+            users: &self.users,
             store: &self.store,
             whence,
             refresh: self.config.refresh,

@@ -21,7 +21,7 @@ use crate::management::{
     tenant_settings, token_lifetime, tokens, user_blocks, user_tickets, users, users_access,
 };
 use crate::model::fault::Fault;
-use crate::oauth::{authorize, discovery, introspect, revoke, token, userinfo};
+use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinfo};
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
@@ -61,6 +61,8 @@ fn for_pages() -> Routes {
     Routes::new()
         .post("/oauth/token", token::post, &token::POST)
         .post("/token", token::post, &token::POST)
+        .post("/oauth/par", par::post, &par::POST)
+        .post("/par", par::post, &par::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
 }

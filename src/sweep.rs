@@ -13,7 +13,7 @@ use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, Revocation};
 use crate::store::{
     self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
-    known_addresses, refresh_families, tokens, user_tickets,
+    known_addresses, pushed_requests, refresh_families, tokens, user_tickets,
 };
 
 /// Sweeps every `sweep.interval_seconds` until `stop`.
@@ -58,6 +58,7 @@ pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> 
             + user_tickets::sweep(&mut tx, now, rows_max).await?
             + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
             + authorization_codes::sweep(&mut tx, now, rows_max).await?
+            + pushed_requests::sweep(&mut tx, now, rows_max).await?
             + refresh_families::sweep(&mut tx, now, rows_max).await?
             + apis::sweep_secrets(&mut tx, now, rows_max).await?
             + feed::sweep(&mut tx, now, rows_max).await?;

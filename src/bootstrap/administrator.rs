@@ -140,6 +140,7 @@ async fn insert_administrator(
         sign_in: Arc::default(),
         secrets: vec![secrets.keep(&first.client_secret, now).await?],
         credentials: Vec::new(),
+        request_credentials: Vec::new(),
     };
     if !store::applications::insert(tx, &application).await? {
         // It is there and has lost its grant: it gets the configured secret beside its own, and that

@@ -118,7 +118,7 @@ impl Weigh for Application {
                 .sum::<usize>()
             + self.sign_in.bytes()
             + self.secrets.len() * SECRET_BYTES
-            + self.credentials.len() * CREDENTIAL_BYTES
+            + (self.credentials.len() + self.request_credentials.len()) * CREDENTIAL_BYTES
             + self
                 .private_key_jwt
                 .as_ref()

@@ -51,7 +51,18 @@ pub(super) async fn decide(
         store::authorization_codes::get(&mut conn, &digest).await?
     };
     let code = found.ok_or_else(|| invalid("unknown"))?;
-    check(&code, request, application, ground.now)?;
+    check(&code, request, application)?;
+    let redemption = CodeRedemption {
+        digest,
+        family: code.authorization.family.clone(),
+        mark: secret::random_text(16),
+        refresh: None,
+    };
+    if ground.now >= code.expires_at {
+        // Whoever brings one that was used ends what it got, however late.
+        redeem(redemption, (ground, means)).await?;
+        return Err(invalid("expired").into());
+    }
     let asked = Asked {
         authorization: &code.authorization,
         named: &request.named,
@@ -66,16 +77,23 @@ pub(super) async fn decide(
     let first = refresh_token::first(&code.authorization, client, consent, (ground, means));
     let (token, row) = first.await?.map(|own| (own.token, own.row)).unzip();
     let redemption = CodeRedemption {
-        digest,
-        family: code.authorization.family.clone(),
-        mark: secret::random_text(16),
         refresh: row.map(Box::new),
+        ..redemption
     };
+    redeem(redemption, (ground, means)).await?;
+    Ok(Approved {
+        refresh_token: token,
+        ..approved
+    })
+}
+
+/// Takes the code. A second use ends what the first one got (RFC 6749 §4.1.2), here and now.
+async fn redeem(
+    redemption: CodeRedemption,
+    (ground, means): (Ground<'_>, Means<'_>),
+) -> Result<(), Stop> {
     match means.mint.door.redeem_code(redemption).await? {
-        Ok(()) => Ok(Approved {
-            refresh_token: token,
-            ..approved
-        }),
+        Ok(()) => Ok(()),
         Err(number) => {
             ground.directory.catch_up(number).await?;
             Err(invalid("used for the second time; what the first use got has ended").into())
@@ -88,21 +106,17 @@ fn invalid(log: &str) -> Refusal {
     Refusal::new(Code::InvalidGrant, "Invalid authorization code").log(log)
 }
 
+/// Possession, of the code and of what it was asked with.
 fn check(
     code: &AuthorizationCode,
     request: &Request,
     application: &Application,
-    now: i64,
 ) -> Result<(), Refusal> {
     if code.authorization.client_id != application.client_id {
         return Err(invalid("another application's"));
     }
     check_verifier(&code.request, request.code_verifier.as_ref())?;
-    check_redirect_uri(&code.request, request.redirect_uri.as_deref())?;
-    if now >= code.expires_at {
-        return Err(invalid("expired"));
-    }
-    Ok(())
+    check_redirect_uri(&code.request, request.redirect_uri.as_deref())
 }
 
 /// RFC 7636 §4.6, and RFC 9700 §2.1.1 against downgrades: a verifier comes if and only if the

@@ -67,6 +67,19 @@ pub async fn decide(
     asked.settle(session, means).await
 }
 
+/// Looks at what the application may have, before there is a user (RFC 9126 §2.1).
+///
+/// # Errors
+/// As [`decide`].
+pub async fn check(
+    request: &AuthorizationRequest,
+    application: &Application,
+    ground: Ground<'_>,
+) -> Result<(), Stop> {
+    targets::find(&request.named, application, SubjectType::User, ground).await?;
+    Ok(())
+}
+
 struct Asked<'a> {
     ticket: &'a Ticket,
     application: &'a Application,
@@ -86,7 +99,9 @@ impl Asked<'_> {
         let age = self.ground.now - session.authenticated_at;
         let is_young = request.max_age.is_none_or(|max| age <= max);
         let prompt = request.prompt;
-        let is_asked_for = prompt.login || prompt.select_account || prompt.create;
+        // OpenID Connect Core §3.1.2.1: max_age=0 is prompt=login.
+        let is_asked_for =
+            prompt.login || prompt.select_account || prompt.create || request.max_age == Some(0);
         let is_after = session.authenticated_at >= self.ticket.made_at;
         is_meant && (is_after || is_young && !is_asked_for)
     }
@@ -107,7 +122,7 @@ impl Asked<'_> {
             }
             return Ok(Ruling::Consent(Box::new(self.terms(wish))));
         }
-        consent::keep(&lacking, at_hand).await?;
+        consent::keep(lacking, at_hand).await?;
         let by = By {
             client_id,
             user_id,

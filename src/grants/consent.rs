@@ -55,7 +55,7 @@ impl Wish {
         }
     }
 
-    /// The user grants that have to be there and are not, whole: what was consented to before stays.
+    /// The user grants that have to be there and are not; [`keep`] lays them beside what is there.
     ///
     /// # Errors
     /// A fault of the store.
@@ -76,7 +76,6 @@ impl Wish {
             if old.is_some_and(|old| old.covers(&scopes)) {
                 continue;
             }
-            let kept = old.into_iter().flat_map(|old| old.scopes.iter());
             let seconds = api.and_then(|api| api.user_grant_seconds);
             lacking.push(UserGrant {
                 id: secret::random_hex_id(),
@@ -84,7 +83,7 @@ impl Wish {
                 client_id: client_id.to_owned(),
                 api_id: api.map(|api| api.id.clone()),
                 audience: api.map(|api| api.identifier.clone()),
-                scopes: kept.chain(scopes.iter()).collect(),
+                scopes,
                 expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
                 created_at: now,
                 updated_at: now,
@@ -145,21 +144,27 @@ pub struct By<'a> {
     pub claims: ClaimsRequest,
 }
 
-/// Keeps what has been consented to. A grant that the user had is the caller's reading with more in it,
-/// and two consents at one moment leave the later one's.
+/// Keeps what has been consented to, beside what is there by now: of two consents at one moment neither
+/// takes the other's scopes away, and what was taken back meanwhile does not come again.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn keep(
-    wanted: &[UserGrant],
+    mut lacking: Vec<UserGrant>,
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<(), Fault> {
-    if wanted.is_empty() {
+    if lacking.is_empty() {
         return Ok(());
     }
+    // In one order, so that two of them cannot wait for each other.
+    lacking.sort_by(|a, b| a.api_id.cmp(&b.api_id));
     let mut tx = means.store.write().await?;
-    for grant in wanted {
-        store::user_grants::upsert(&mut tx, grant).await?;
+    for mut grant in lacking {
+        let there = store::user_grants::hold(&mut tx, &grant).await?;
+        if there.is_live(ground.now) {
+            grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
+        }
+        store::user_grants::upsert(&mut tx, &grant).await?;
     }
     tx.commit(ground.now).await?;
     Ok(())

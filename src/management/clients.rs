@@ -3,6 +3,7 @@
 mod authentication;
 mod fields;
 mod filter;
+mod signed_requests;
 mod view;
 
 use std::sync::Arc;
@@ -103,13 +104,16 @@ pub(crate) async fn create(
         sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
+        request_credentials: Vec::new(),
     };
     let names_grant_types = fields.names("grant_types");
     let chosen = fields::chosen_secret(&mut fields);
     let methods = authentication::read(&mut fields)?;
+    let signed = signed_requests::read(&mut fields);
     let made = fields::make_keys(&app, &fields, now).await?;
     fields::overlay(&app, &mut application, fields, now)?;
     methods.give(&mut application, now)?;
+    signed.give(&mut application, now)?;
     if !names_grant_types {
         application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
@@ -214,6 +218,7 @@ pub(crate) async fn update(
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     authentication::require_scopes(&admin.caller, &fields)?;
     let methods = authentication::read(&mut fields)?;
+    let signed = signed_requests::read(&mut fields);
     let chosen = fields::chosen_secret(&mut fields);
     let kept = match &chosen {
         None => None,
@@ -238,6 +243,7 @@ pub(crate) async fn update(
     methods
         .change(&app, &mut tx, &admin, &mut application)
         .await?;
+    signed.change(&mut tx, &mut application).await?;
     if application.opens_more_than(&before) {
         may_become(&app, &mut tx, &admin.caller, &id).await?;
     }

@@ -199,10 +199,18 @@ pub(crate) async fn delete(
     let was = show(&credential);
     admin.check_match(&was)?;
     let application = store::applications::get(&mut tx, &client_id).await?;
-    let attached = application.and_then(|own| own.private_key_jwt);
-    if attached.is_some_and(|ids| ids.contains(&id)) {
+    let is_of = |ids: &[String]| ids.contains(&id);
+    let attached = application
+        .as_ref()
+        .and_then(|own| own.private_key_jwt.as_deref());
+    if attached.is_some_and(is_of) {
         return Err(Problem::conflict(
             "The credential is attached. Take it out of the client's client_authentication_methods first.",
+        ));
+    }
+    if application.is_some_and(|own| is_of(&own.sign_in.request_credentials)) {
+        return Err(Problem::conflict(
+            "The credential signs requests. Take it out of the client's signed_request_object first.",
         ));
     }
     store::client_credentials::delete(&mut tx, &client_id, &id).await?;

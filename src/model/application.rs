@@ -146,6 +146,8 @@ pub struct Application {
     pub secrets: Vec<ApplicationSecret>,
     /// The attached credentials with their keys, oldest first.
     pub credentials: Vec<ClientCredential>,
+    /// Further keys that sign its request objects and prove nothing else, oldest first.
+    pub request_credentials: Vec<ClientCredential>,
 }
 
 impl Application {

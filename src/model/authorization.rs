@@ -222,6 +222,15 @@ pub struct AuthorizationRequest {
     pub claims: ClaimsRequest,
 }
 
+/// A request that waits for the user's browser to bring its reference (RFC 9126).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pushed {
+    /// The request.
+    pub request: AuthorizationRequest,
+    /// Unix seconds.
+    pub expires_at: i64,
+}
+
 /// An API that a user has authorized an application to use, with the scopes at it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizedApi {

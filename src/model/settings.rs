@@ -32,6 +32,8 @@ pub struct InForce {
     pub ephemeral_sessions: SessionLifetimes,
     /// Sessions' cookies outlive the browser's window.
     pub are_sessions_persistent: bool,
+    /// Authorization requests may be pushed (RFC 9126).
+    pub takes_pushed_requests: bool,
     /// The document of discovery names where applications sign users out.
     pub announces_sign_out: bool,
     /// The user is asked before a request to sign out counts that may be anybody's.
@@ -93,6 +95,8 @@ impl InForce {
                 ),
             },
             are_sessions_persistent: mode.and_then(Value::as_str) != Some("non-persistent"),
+            takes_pushed_requests: fields.get("pushed_authorization_requests_supported")
+                != Some(&Value::Bool(false)),
             announces_sign_out: is_on("oidc_logout", "rp_logout_end_session_endpoint_discovery"),
             asks_before_sign_out: is_on("sessions", "oidc_logout_prompt_enabled"),
             logout_urls: logout_urls.map(str::to_owned).collect(),

@@ -112,6 +112,8 @@ pub struct SignIn {
     pub pushed_seconds: i64,
     /// Authorization requests must be request objects (RFC 9101 §10.5).
     pub must_sign_requests: bool,
+    /// The ids of credentials that sign those, beside the attached ones.
+    pub request_credentials: Vec<String>,
     /// Where it is told that a session has ended.
     pub logout_notice_urls: Vec<String>,
     /// Of which ends it is told; see [`SignIn::hears_of`].
@@ -138,7 +140,8 @@ impl SignIn {
         let id_token = |name: &str| id_token.and_then(|own| own.get(name));
         let is = |name: &str| described.0.get(name).and_then(Value::as_bool) == Some(true);
         let logout = object("oidc_logout").or_else(|| object("oidc_backchannel_logout"));
-        let signed = object("signed_request_object").and_then(|own| own.get("required"));
+        let signed = object("signed_request_object");
+        let signed = |name: &str| signed.and_then(|own| own.get(name));
         Self {
             callbacks: texts("callbacks"),
             logout_urls: texts("allowed_logout_urls"),
@@ -157,7 +160,8 @@ impl SignIn {
                 .get("par_request_expiry")
                 .and_then(Value::as_i64)
                 .unwrap_or(PUSHED_SECONDS),
-            must_sign_requests: signed.and_then(Value::as_bool) == Some(true),
+            must_sign_requests: signed("required") == Some(&Value::Bool(true)),
+            request_credentials: ids(signed("credentials")),
             logout_notice_urls: logout
                 .map(|own| list(own.get("backchannel_logout_urls")))
                 .unwrap_or_default(),
@@ -184,6 +188,7 @@ impl SignIn {
             &self.logout_urls,
             &self.web_origins,
             &self.logout_notice_urls,
+            &self.request_credentials,
         ];
         let texts: usize = lists
             .into_iter()
@@ -199,6 +204,13 @@ fn text(value: Option<&Value>) -> Option<String> {
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty());
     text.map(str::to_owned)
+}
+
+/// Of objects.
+fn ids(value: Option<&Value>) -> Vec<String> {
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    let ids = items.filter_map(|item| item.get("id")?.as_str());
+    ids.map(str::to_owned).collect()
 }
 
 fn list(value: Option<&Value>) -> Vec<String> {

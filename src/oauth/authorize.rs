@@ -1,8 +1,9 @@
 //! `/authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2): an application asks a user, in the user's
 //! browser. The order of it is written in [`answer`] and [`proceed`].
 
+mod arrival;
 mod reply;
-mod request;
+pub(super) mod request;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use self::reply::{Parameters, Reply, Unproven};
-use self::request::Early;
+use self::request::{Early, Terms};
 use super::entry::Entry;
 use crate::app::App;
 use crate::directory::Stance;
@@ -23,15 +24,17 @@ use crate::lifetime::{Lifetime, TokenKind};
 use crate::login::redirect;
 use crate::login::views::ErrorPage;
 use crate::login::visit::Visit;
+use crate::model::application::Application;
 use crate::model::audience::Named;
 use crate::model::authorization::{Authorization, AuthorizationRequest};
 use crate::model::authorization_code::CodeRequest;
 use crate::model::fault::Fault;
 use crate::model::record::Kind;
-use crate::model::refusal::{Refusal, Stop};
+use crate::model::refusal::{Code, Refusal, Stop};
 use crate::secret::Secret;
 use crate::sessions::SignedIn;
 use crate::tokens::id_token::Beside;
+use crate::tokens::request_object::REQUEST_OBJECT_BYTES_MAX;
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::wire::operation::{Answer, Body as Takes, Operation};
 use crate::wire::origin::Origin;
@@ -40,14 +43,14 @@ use crate::wire::schema::{Field, Form, integer, text, texts};
 
 pub(crate) const GET: Operation = Operation {
     summary: "Ask a user (RFC 6749, OpenID Connect Core); the answer is a redirect or a page",
-    query: &[PARAMETERS],
+    query: &[PARAMETERS, REFERENCE],
     answer: Answer::Html,
     refuses: &[303, 400],
     ..Operation::DEFAULT
 };
 pub(crate) const POST: Operation = Operation {
     query: &[],
-    body: Takes::Parameters(&[PARAMETERS]),
+    body: Takes::Parameters(&[PARAMETERS, REFERENCE]),
     ..GET
 };
 pub(crate) const RESUME: Operation = Operation {
@@ -56,7 +59,7 @@ pub(crate) const RESUME: Operation = Operation {
     ..GET
 };
 
-const PARAMETERS: &[Field] = &[
+pub(super) const PARAMETERS: &[Field] = &[
     text("client_id", 1, 255),
     text("response_type", 1, 200),
     text("redirect_uri", 1, request::URI_BYTES_MAX),
@@ -76,7 +79,10 @@ const PARAMETERS: &[Field] = &[
     text("ui_locales", 0, 2000),
     text("claims", 0, 16_384),
     integer("validity_period", i64::MIN, i64::MAX),
+    text("request", 0, REQUEST_OBJECT_BYTES_MAX),
 ];
+/// What only a browser brings.
+const REFERENCE: &[Field] = &[text("request_uri", 0, 2000)];
 
 /// `GET /authorize`
 pub(crate) async fn get(
@@ -118,9 +124,7 @@ pub(crate) async fn resume(
         let ticket = ticket.ok_or_else(Unproven::expired)?;
         let request = &ticket.request;
         let application = request::application(&app, &request.client_id, visit.now).await?;
-        let reply = Reply::prove(application, &request.redirect_uri)?;
-        let reply = reply.by(request.response_mode, request.state.clone());
-        reply.check_receiver()?;
+        let reply = Reply::of(application, request)?;
         Ok::<_, Early>((reply, ticket))
     };
     match ticket.await {
@@ -151,20 +155,65 @@ impl Visit<'_> {
 
     /// A request of an application: who asks and where the answer goes, then the rest.
     async fn read(&self, params: Result<Params, Refusal>) -> Result<(Reply, Ticket), Response> {
-        let identified = async {
+        let read = async {
             let params = params?;
-            let reply = request::identify(self.app, &params, self.now).await?;
-            let settings = self.app.directory.settings(Stance::Strict).await?;
-            Ok::<_, Early>((params, reply, settings))
+            let application = request::applicant(self.app, &params, self.now).await?;
+            match arrival::reference(&params)? {
+                Some(reference) => self.take_pushed(reference, application).await,
+                None => self.read_unpushed(&params, application).await,
+            }
         };
-        let (params, reply, settings) = match identified.await {
-            Ok(identified) => identified,
-            Err(early) => return Err(self.show_early(early, &[])),
-        };
-        match request::parse(&params, &reply, &settings) {
+        let told = |early| self.show_early(early, &[]);
+        let (reply, read) = read.await.map_err(told)?;
+        match read {
             Ok(request) => Ok((reply, Ticket::new(request, self.now))),
             Err(refusal) => Err(self.refuse(&reply, &refusal, &[])),
         }
+    }
+
+    /// What is wrong with a request object is told to the application where the parameters beside it
+    /// prove a redirect URI.
+    async fn read_unpushed(
+        &self,
+        params: &Params,
+        application: Arc<Application>,
+    ) -> Result<(Reply, Result<AuthorizationRequest, Refusal>), Early> {
+        let settings = self.app.directory.settings(Stance::Strict).await?;
+        let terms = Terms {
+            settings: &settings,
+            mint: &self.app.mint,
+            now: self.now,
+        };
+        let counted = match arrival::counted(params, &application, terms) {
+            Ok(counted) => counted,
+            Err(refusal) => {
+                let reply = request::identify(application, params);
+                return Ok((reply.map_err(|_| refusal.clone())?, Err(refusal)));
+            }
+        };
+        let reply = request::identify(application, &counted)?;
+        if reply.application.sign_in.must_push {
+            let text = "The client's authorization requests must be pushed.";
+            return Ok((reply, Err(Refusal::invalid_request(text))));
+        }
+        let request = request::parse(&counted, &reply, terms);
+        Ok((reply, request))
+    }
+
+    /// A request that the application has pushed before (RFC 9126 §4).
+    async fn take_pushed(
+        &self,
+        reference: &str,
+        application: Arc<Application>,
+    ) -> Result<(Reply, Result<AuthorizationRequest, Refusal>), Early> {
+        let client_id = &application.client_id;
+        let taken = self.app.mint.take_pushed(reference, client_id, self.now);
+        let unknown = || {
+            let text = "The request_uri is not one of this client, was used before or has expired.";
+            Refusal::new(Code::InvalidRequestUri, text)
+        };
+        let request = taken.await?.ok_or_else(unknown)?;
+        Ok((Reply::of(application, &request)?, Ok(request)))
     }
 
     /// One of our pages, with the ticket.

@@ -44,7 +44,11 @@ const SIGNED_BY: [&str; 5] = AssertionAlgorithm::NAMES;
 /// Discovery §3). One document under both names, so that they always agree.
 fn metadata(issuer: &Issuer, settings: &InForce) -> Value {
     let mut metadata = endpoints(issuer);
-    let members = [of_authorization(settings), of_openid(issuer, settings)];
+    let members = [
+        of_authorization(settings),
+        of_pushed(issuer, settings),
+        of_openid(issuer, settings),
+    ];
     metadata.extend(members.into_iter().flatten());
     metadata.into()
 }
@@ -76,7 +80,10 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
             .is_some_and(|own| settings.allows_front_channel_tokens || !own.is_front_channel())
     };
     let implicit = settings.allows_front_channel_tokens.then_some(IMPLICIT);
-    let grant_types = GrantRequest::TYPES.into_iter().chain(implicit);
+    let passwords = GrantRequest::OF_PASSWORDS.into_iter();
+    let passwords = passwords.filter(|_| settings.allows_password_grant);
+    let grant_types = GrantRequest::TYPES.into_iter();
+    let grant_types = grant_types.chain(implicit).chain(passwords);
     members(json!({
         "grant_types_supported": grant_types.collect::<Vec<_>>(),
         // draft-ietf-oauth-refresh-token-expiration-03
@@ -86,10 +93,25 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
+        // RFC 9207 §3.
+        "authorization_response_iss_parameter_supported": true,
+        "request_parameter_supported": true,
+        "request_object_signing_alg_values_supported": SIGNED_BY,
+        "require_signed_request_object": false,
         // Where it is left out, it counts as true (OpenID Connect Discovery §3).
         "request_uri_parameter_supported": false,
         "ui_locales_supported": ["en", "de", "es"],
+    }))
+}
+
+/// RFC 9126 §5, unless the tenant does not want it.
+fn of_pushed(issuer: &Issuer, settings: &InForce) -> Map<String, Value> {
+    if !settings.takes_pushed_requests {
+        return Map::new();
+    }
+    members(json!({
+        "pushed_authorization_request_endpoint": issuer.join("oauth/par"),
+        "require_pushed_authorization_requests": false,
     }))
 }
 

@@ -6,6 +6,7 @@ pub mod discovery;
 mod entry;
 pub mod error;
 pub mod introspect;
+pub mod par;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;

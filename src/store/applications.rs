@@ -81,6 +81,7 @@ impl ApplicationRow {
             described,
             secrets,
             credentials: Vec::new(),
+            request_credentials: Vec::new(),
         })
     }
 }
@@ -322,7 +323,7 @@ pub async fn end_secrets(tx: &mut Write, client_id: &str, end: i64, now: i64) ->
     super::secrets::delete_ended(tx, client_id, now).await
 }
 
-/// The application of a `client_id`, with its secrets and attached credentials, oldest first.
+/// The application of a `client_id`, with its secrets and the credentials that count, oldest first.
 ///
 /// # Errors
 /// A fault of the store.
@@ -345,10 +346,17 @@ pub async fn get(conn: &mut Conn, client_id: &str) -> Result<Option<Application>
     )?;
     let secrets = secrets.into_iter().map(SecretRow::into_secret);
     let mut application = row.into_application(secrets.collect::<Result<_, _>>()?)?;
-    if let Some(ids) = &application.private_key_jwt {
-        let mut credentials = client_credentials::of_application(conn, client_id).await?;
-        credentials.retain(|own| ids.contains(&own.id));
-        application.credentials = credentials;
+    let attached = application.private_key_jwt.as_deref().unwrap_or_default();
+    let for_requests = &application.sign_in.request_credentials;
+    if !attached.is_empty() || !for_requests.is_empty() {
+        let all = client_credentials::of_application(conn, client_id).await?;
+        let of = |ids: &[String]| {
+            let named = all.iter().filter(|own| ids.contains(&own.id));
+            named.cloned().collect::<Vec<_>>()
+        };
+        let (attached, for_requests) = (of(attached), of(for_requests));
+        application.credentials = attached;
+        application.request_credentials = for_requests;
     }
     Ok(Some(application))
 }

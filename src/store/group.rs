@@ -16,9 +16,11 @@ use super::authorization_codes::Redeemed;
 use super::refresh_exchange::{self, Exchange, Exchanged};
 use super::refresh_families::{self, NewFamily};
 use super::{
-    Store, Write, assertions, authorization_codes, families, revocations, sessions, tokens,
+    Store, Write, assertions, authorization_codes, families, pushed_requests, revocations,
+    sessions, tokens,
 };
 use crate::clock::Clock;
+use crate::model::authorization::Pushed;
 use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
 use crate::model::record::Record;
@@ -62,6 +64,15 @@ pub enum Operation {
     StoreCode(Box<(String, AuthorizationCode)>),
     /// Takes a code, which counts once; a second use ends what the first one got.
     RedeemCode(CodeRedemption),
+    /// Stores a pushed request under its digest.
+    StorePushed(Box<(String, Pushed)>),
+    /// Takes a pushed request, which counts once.
+    RedeemPushed {
+        /// The keyed digest of its reference.
+        digest: String,
+        /// The request's own, random.
+        mark: String,
+    },
     /// Stores a family of refresh tokens that begins without a code.
     StoreFamily(Box<NewFamily>),
     /// Exchanges a refresh token; one that two have used ends what both got.
@@ -122,6 +133,16 @@ enum Effect {
     Exchanged(Exchanged),
 }
 
+impl Effect {
+    const fn of_taking(is_taken: bool) -> Self {
+        if is_taken {
+            Self::Changed
+        } else {
+            Self::TakenByAnother
+        }
+    }
+}
+
 /// What came of an operation.
 #[derive(Clone, Debug)]
 struct Done {
@@ -138,11 +159,13 @@ impl Operation {
             Self::RedeemAssertion(redemption) => &redemption.digest,
             Self::RedeemCode(redemption) => &redemption.digest,
             Self::StoreCode(code) => &code.0,
+            Self::StorePushed(pushed) => &pushed.0,
             Self::StoreFamily(new) => new.family.id(),
             Self::ExchangeRefresh(exchange) => &exchange.family,
             Self::TouchSession { id, .. } | Self::GiveBackFamily { id, .. } => id,
             Self::StoreToken { digest, .. }
             | Self::RevokeStored { digest }
+            | Self::RedeemPushed { digest, .. }
             | Self::RecordUse { digest } => digest,
             Self::Recorded(operation, _) => operation.key(),
         }
@@ -167,25 +190,25 @@ impl Operation {
             Self::RevokeSigned { name, expires_at } => {
                 revocations::revoke_token(tx, name, *expires_at).await?
             }
-            Self::RedeemAssertion(Redemption {
-                digest,
-                mark,
-                ends_at,
-            }) => {
-                if !assertions::redeem(tx, digest, mark, *ends_at).await? {
-                    return Ok(Effect::TakenByAnother);
-                }
-                true
+            Self::RedeemAssertion(own) => {
+                let redeemed = assertions::redeem(tx, &own.digest, &own.mark, own.ends_at);
+                return Ok(Effect::of_taking(redeemed.await?));
             }
             Self::StoreCode(code) => {
                 let (digest, code) = code.as_ref();
                 authorization_codes::insert(tx, digest, code).await?
             }
             Self::RedeemCode(redemption) => {
-                match authorization_codes::redeem(tx, redemption, now).await? {
-                    Redeemed::ByThis => true,
-                    Redeemed::ByAnother => return Ok(Effect::TakenByAnother),
-                }
+                let redeemed = authorization_codes::redeem(tx, redemption, now).await?;
+                return Ok(Effect::of_taking(redeemed == Redeemed::ByThis));
+            }
+            Self::StorePushed(pushed) => {
+                let (digest, pushed) = pushed.as_ref();
+                pushed_requests::insert(tx, digest, pushed).await?
+            }
+            Self::RedeemPushed { digest, mark } => {
+                let redeemed = pushed_requests::redeem(tx, digest, mark).await?;
+                return Ok(Effect::of_taking(redeemed));
             }
             Self::StoreFamily(new) => refresh_families::insert(tx, new).await?,
             Self::ExchangeRefresh(exchange) => {
@@ -262,6 +285,15 @@ impl GroupDoor {
             Effect::TakenByAnother => Err(done.last),
             Effect::Changed | Effect::Nothing | Effect::Exchanged(_) => Ok(()),
         })
+    }
+
+    /// Takes a pushed request and waits until that is durable; false where another request has it.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn redeem_pushed(&self, digest: String, mark: String) -> Result<bool, Fault> {
+        let done = self.run(Operation::RedeemPushed { digest, mark }).await?;
+        Ok(done.effect != Effect::TakenByAnother)
     }
 
     /// Exchanges a refresh token for a request and waits until that is durable; answers also the

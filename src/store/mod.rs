@@ -20,6 +20,7 @@ pub mod keys;
 pub mod known_addresses;
 pub mod logout_notices;
 pub mod migrate;
+pub mod pushed_requests;
 pub mod refresh_exchange;
 pub mod refresh_families;
 pub mod revocations;

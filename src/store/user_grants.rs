@@ -92,7 +92,43 @@ pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<UserGrant>, Fault> 
     row.map(|row| row.into_grant(conn.issuer())).transpose()
 }
 
-/// Keeps what a user has consented to just now, in the place of what was there: the caller has read
+/// Takes the lock of the row that a consent goes to, and answers what is there: the grant itself where
+/// there was nothing.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn hold(tx: &mut Write, grant: &UserGrant) -> Result<UserGrant, Fault> {
+    // The idle update makes the row that is there answer, in the one statement.
+    let (id, scopes, expires_at, created_at, updated_at) = run!(
+        fetch_one,
+        tx,
+        (String, String, Option<i64>, i64, i64),
+        "insert into user_grants (id, user_id, client_id, place, api_id, scopes, expires_at,
+             created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         on conflict (user_id, client_id, place) do update set id = user_grants.id
+         returning id, scopes, expires_at, created_at, updated_at",
+        &grant.id,
+        &grant.user_id,
+        &grant.client_id,
+        grant.api_id.as_deref().unwrap_or(""),
+        &grant.api_id,
+        to_json(&grant.scopes)?,
+        grant.expires_at,
+        grant.created_at,
+        grant.updated_at
+    )?;
+    Ok(UserGrant {
+        id,
+        scopes: parse_json(&scopes)?,
+        expires_at,
+        created_at,
+        updated_at,
+        ..grant.clone()
+    })
+}
+
+/// Keeps what a user has consented to just now, in the place of what was there: the caller has locked
 /// that and goes on with all of it. The id stays.
 ///
 /// # Errors

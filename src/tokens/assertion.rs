@@ -1,10 +1,9 @@
 //! Client assertions: an application proves who it is by a JWT that it has signed (RFC 7523 §2.2 and
 //! §3, as the update of that RFC tightens it: `aud` is the issuer and nothing else).
 
-use jsonwebtoken::{Header, Validation};
 use serde::Deserialize;
-use serde_json::Number;
 
+use super::client_jwt::{self, Instant, LEEWAY_SECONDS};
 use super::issue::Mint;
 use crate::model::application::Application;
 use crate::model::client_credential::ClientCredential;
@@ -14,8 +13,6 @@ use crate::store::group::Redemption;
 
 /// Longest assertion that is looked at, in bytes; some clients send a chain of certificates along.
 pub const ASSERTION_BYTES_MAX: usize = 16 * 1024;
-/// How far a client's clock may be off, in seconds.
-pub const LEEWAY_SECONDS: i64 = 60;
 /// Longest `jti`, in bytes.
 const JTI_BYTES_MAX: usize = 512;
 
@@ -54,33 +51,6 @@ struct Claims {
     jti: String,
 }
 
-/// A NumericDate (RFC 7519 §2), which may have a fraction.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "Number")]
-struct Instant(i64);
-
-impl TryFrom<Number> for Instant {
-    type Error = &'static str;
-
-    fn try_from(number: Number) -> Result<Self, Self::Error> {
-        /// The year 9999, about: sums with it stay within 64 bits.
-        const LATEST: i64 = 253_402_300_799;
-        let seconds = match number.as_i64() {
-            Some(seconds) => seconds,
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a cast of floats saturates, and the bound below refuses the ends"
-            )]
-            None => number.as_f64().ok_or("not a number")?.floor() as i64,
-        };
-        if (0..=LATEST).contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err("not an instant")
-        }
-    }
-}
-
 /// Whom an assertion says that it is from, unverified: where no `client_id` stands beside it, this
 /// tells whose keys to try.
 #[must_use]
@@ -102,68 +72,15 @@ pub fn verify<'a>(
     application: &'a Application,
     terms: Terms<'_>,
 ) -> Result<Verified<'a>, &'static str> {
-    let header = jsonwebtoken::decode_header(text).map_err(|_| "the header is not readable")?;
-    check_header(&header)?;
-    let mut candidates = candidates(&header, application, terms.now)?.into_iter();
-    let (credential, claims) = candidates
-        .find_map(|own| Some((own, decode(text, own)?)))
-        .ok_or("no credential of the application verifies it, or its claims are not complete")?;
+    let credentials = application.credentials.iter();
+    let (credential, claims): (_, Claims) =
+        client_jwt::verify(text, &TYPES, credentials, terms.now)?;
     check_claims(&claims, &application.client_id, terms)?;
     Ok(Verified {
         credential,
         jti: claims.jti,
         ends_at: claims.exp.0 + LEEWAY_SECONDS,
     })
-}
-
-/// Nothing in a header may bring a key along, or ask for what is not understood (RFC 7515 §4.1.11).
-fn check_header(header: &Header) -> Result<(), &'static str> {
-    if header.crit.is_some() {
-        return Err("it has crit");
-    }
-    if header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() {
-        return Err("it brings its own key");
-    }
-    let is_known = |typ: &str| TYPES.iter().any(|own| own.eq_ignore_ascii_case(typ));
-    match header.typ.as_deref() {
-        Some(typ) if !is_known(typ) => Err("its typ is another"),
-        _ => Ok(()),
-    }
-}
-
-/// The live credentials of exactly the header's algorithm, and of its `kid` where it has one.
-fn candidates<'a>(
-    header: &Header,
-    application: &'a Application,
-    now: i64,
-) -> Result<Vec<&'a ClientCredential>, &'static str> {
-    let attached = application.credentials.iter();
-    let named: Vec<_> = attached
-        .filter(|own| header.kid.as_ref().is_none_or(|kid| *kid == own.kid))
-        .collect();
-    if named.is_empty() {
-        return Err("no attached credential has its kid");
-    }
-    let mut fit = named;
-    fit.retain(|own| own.algorithm.of_library() == header.alg);
-    if fit.is_empty() {
-        return Err("its alg is not the credential's");
-    }
-    fit.retain(|own| own.is_live(now));
-    if fit.is_empty() {
-        return Err("the credential has expired");
-    }
-    Ok(fit)
-}
-
-/// Signature and algorithm; what the claims say is judged by us.
-fn decode(text: &str, credential: &ClientCredential) -> Option<Claims> {
-    let mut validation = Validation::new(credential.algorithm.of_library());
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    let decoded = jsonwebtoken::decode(text, credential.key.verifier(), &validation);
-    decoded.ok().map(|decoded| decoded.claims)
 }
 
 fn check_claims(claims: &Claims, client_id: &str, terms: Terms<'_>) -> Result<(), &'static str> {

@@ -44,7 +44,7 @@ impl Visit {
 #[derive(Debug)]
 pub enum Changed {
     /// It is in force, and everything that the old one opened is over.
-    Done(User, UserTicket),
+    Done(Box<User>, UserTicket),
     /// It is not good enough; the ticket goes on to work.
     Weak(Weak),
     /// The ticket does not work, or not any more.
@@ -179,7 +179,7 @@ impl Users {
         }
         tx.record(visit.record(Kind::ChangedPassword, &user));
         directory.commit(tx, now).await?;
-        Ok(Changed::Done(user, ticket))
+        Ok(Changed::Done(Box::new(user), ticket))
     }
 
     /// Notes that an address is the user's, by a ticket. `None` where it does not work.

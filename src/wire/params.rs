@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::Server;
 use crate::lifetime::{self, Lifetime};
@@ -36,11 +36,13 @@ enum Sent {
     Text(String),
     Number(i64),
     Texts(Vec<String>),
+    Object(Map<String, Value>),
     /// JSON of another kind: an error where the parameter is known.
     Other,
 }
 
 /// The parameters of one request.
+#[derive(Clone)]
 pub(crate) struct Params(Vec<(String, Sent)>);
 
 impl Params {
@@ -72,6 +74,14 @@ impl Params {
     /// `invalid_request`.
     pub(crate) fn of_query(uri: &Uri) -> Result<Self, Refusal> {
         Self::checked(read_form(uri.query().unwrap_or("").as_bytes())?)
+    }
+
+    /// The members of an object that was read otherwise.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn of_object(members: Map<String, Value>) -> Result<Self, Refusal> {
+        Self::checked(read_members(members))
     }
 
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
@@ -135,6 +145,50 @@ impl Params {
             .map(|text| Secret::new(text.to_owned())))
     }
 
+    /// A number from 0 on, in digits; in JSON a number as well.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn whole_number(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        /// Those of the largest number.
+        const DIGITS_MAX: usize = 19;
+        let number = if let Some(Sent::Number(number)) = self.get(name) {
+            Some(*number).filter(|number| *number >= 0)
+        } else {
+            let Some(text) = self.text(name, DIGITS_MAX)? else {
+                return Ok(None);
+            };
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| digits)
+        };
+        let wrong = || format!("Parameter '{name}' must be a whole number from 0 on.");
+        let number = number.ok_or_else(|| Refusal::invalid_request(wrong()))?;
+        Ok(Some(number))
+    }
+
+    /// A JSON object, as such or as a text of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) fn object(
+        &self,
+        name: &str,
+        bytes_max: usize,
+    ) -> Result<Option<Map<String, Value>>, Refusal> {
+        if let Some(Sent::Object(members)) = self.get(name) {
+            return Ok(Some(members.clone()));
+        }
+        let Some(text) = self.text(name, bytes_max)? else {
+            return Ok(None);
+        };
+        match serde_json::from_str(text) {
+            Ok(Unique(Value::Object(members))) => Ok(Some(members)),
+            _ => Err(Refusal::invalid_request(format!(
+                "Parameter '{name}' must be a JSON object."
+            ))),
+        }
+    }
+
     /// A parameter that may repeat (in JSON: an array).
     ///
     /// # Errors
@@ -196,7 +250,7 @@ impl Params {
                 let scopes = Scopes::parse(&values.join(" "));
                 Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
             }
-            Some(Sent::Number(_) | Sent::Other) => Err(Refusal::invalid_request(
+            Some(Sent::Number(_) | Sent::Object(_) | Sent::Other) => Err(Refusal::invalid_request(
                 "Scope must be an array or a string",
             )),
             _ => Ok(self
@@ -287,17 +341,22 @@ fn read_json(body: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
     let Value::Object(members) = parsed.0 else {
         return Err(Refusal::invalid_request("The body is not a JSON object."));
     };
-    Ok(members
+    Ok(read_members(members))
+}
+
+fn read_members(members: Map<String, Value>) -> Vec<(String, Sent)> {
+    members
         .into_iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name, sent(value)))
-        .collect())
+        .collect()
 }
 
 fn sent(value: Value) -> Sent {
     match value {
         Value::String(text) => Sent::Text(text),
         Value::Number(number) => number.as_i64().map_or(Sent::Other, Sent::Number),
+        Value::Object(members) => Sent::Object(members),
         Value::Array(items) => items
             .into_iter()
             .map(|item| {

@@ -296,7 +296,6 @@ both_stores! {
         for (name, path) in [
             ("registration_endpoint", "/oidc/register"),
             ("device_authorization_endpoint", "/oauth/device/code"),
-            ("pushed_authorization_request_endpoint", "/oauth/par"),
         ] {
             assert!(said.get(name).is_none(), "{name}");
             get(node, path).await.expect_error(StatusCode::NOT_FOUND, "not_found");

@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::{Answer, claims, header};
 pub(crate) use database::{Database, Sql};
-pub(crate) use person::{CALLBACK, Person, Seen, authorize_path, exchange, hidden, usual};
+pub(crate) use person::{
+    CALLBACK, CHALLENGE, PASSWORD, Person, Seen, VERIFIER, authorize_path, exchange, hidden, usual,
+};
 
 /// The issuer of every test server; nothing listens there.
 pub(crate) const ISSUER: &str = "https://grantor.test/";

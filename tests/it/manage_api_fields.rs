@@ -224,7 +224,11 @@ fn lifetimes() -> Vec<Field> {
 fn policies() -> Field {
     let shown =
         |client| json!({ "client": { "policy": client }, "user": { "policy": "allow_all" } });
-    let mut field = Field::new("subject_type_authorization")
+    let of_users = |user| {
+        let client = "require_client_grant";
+        json!({ "client": { "policy": client }, "user": { "policy": user } })
+    };
+    Field::new("subject_type_authorization")
         .takes_as(json!({}), shown("require_client_grant"))
         .takes_as(
             json!({ "client": { "policy": "deny_all" } }),
@@ -237,6 +241,14 @@ fn policies() -> Field {
         .takes_as(
             json!({ "user": { "policy": "allow_all" } }),
             shown("require_client_grant"),
+        )
+        .takes_as(
+            json!({ "user": { "policy": "deny_all" } }),
+            of_users("deny_all"),
+        )
+        .takes_as(
+            json!({ "user": { "policy": "require_client_grant" } }),
+            of_users("require_client_grant"),
         )
         .refuses([json!(null), json!("deny_all"), json!([])])
         .refuses_at(
@@ -251,14 +263,11 @@ fn policies() -> Field {
             json!({ "client": { "polcy": "deny_all" } }),
             "subject_type_authorization.client.polcy",
         )
-        .refuses_at(json!({ "admin": {} }), "subject_type_authorization.admin");
-    for policy in ["deny_all", "require_client_grant"] {
-        let value = json!({ "user": { "policy": policy } });
-        field
-            .unbuilt
-            .push((value, "subject_type_authorization.user.policy"));
-    }
-    field
+        .refuses_at(
+            json!({ "user": { "policy": "nonsense" } }),
+            "subject_type_authorization.user.policy",
+        )
+        .refuses_at(json!({ "admin": {} }), "subject_type_authorization.admin")
 }
 
 /// The rows of unbuilt.tsv; what has no effect is taken.

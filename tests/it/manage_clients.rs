@@ -189,14 +189,12 @@ both_stores! {
         let desk = Desk::open(&world.node).await;
         let shop = desk.application(json!({})).await;
         for (field, value) in [
-            ("require_pushed_authorization_requests", json!(true)),
             ("require_proof_of_possession", json!(true)),
             ("compliance_level", json!("fapi2_sp_pkj_mtls")),
             (
                 "token_quota",
                 json!({ "client_credentials": { "enforce": true, "per_day": 1 } }),
             ),
-            ("signed_request_object", json!({ "required": true })),
             ("organization_usage", json!("require")),
             (
                 "default_organization",

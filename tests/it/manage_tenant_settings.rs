@@ -40,7 +40,7 @@ both_stores! {
             "idle_ephemeral_session_lifetime": 24,
             "idle_session_lifetime": 72,
             "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
-            "pushed_authorization_requests_supported": false,
+            "pushed_authorization_requests_supported": true,
             "resource_parameter_profile": "audience",
             "session_cookie": { "mode": "persistent" },
             "session_lifetime": 168,
@@ -187,7 +187,6 @@ both_stores! {
         let desk = Desk::open(&world.node).await;
         let before = desk.shown(PATH).await;
         for flag in [
-            "allow_front_channel_tokens", "allow_password_grant", "revoke_refresh_token_grant",
             "enable_dynamic_client_registration", "allow_legacy_ro_grant_types", "remove_alg_from_jwks",
             "enforce_client_authentication_on_passwordless_start", "no_disclose_enterprise_connections",
             "improved_signup_bot_detection_in_classic", "disable_clickjack_protection_headers",
@@ -197,7 +196,6 @@ both_stores! {
             changed(&desk, json!({ "flags": { flag: false } })).await;
         }
         for (name, on, off) in [
-            ("pushed_authorization_requests_supported", json!(true), json!(false)),
             ("authorization_response_iss_parameter_supported", json!(true), json!(null)),
             ("customize_mfa_in_postlogin_action", json!(true), json!(null)),
             ("allow_organization_name_in_authentication_api", json!(true), json!(false)),

@@ -19,6 +19,7 @@ mod keys;
 mod known_addresses;
 mod logout_notices;
 mod migrate;
+mod pushed_requests;
 mod refresh_exchange;
 mod refresh_families;
 mod revocations;
@@ -185,6 +186,7 @@ fn application(client_id: &str) -> Application {
         sign_in: Arc::default(),
         secrets: Vec::new(),
         credentials: Vec::new(),
+        request_credentials: Vec::new(),
     }
 }
 

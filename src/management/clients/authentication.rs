@@ -43,7 +43,8 @@ const UPDATED: &[Field] = &[
     MUTUAL_TLS[0],
     MUTUAL_TLS[1],
 ];
-const ID: &[Field] = &[text("id", 1, 255).required()];
+/// A credential that is stored.
+pub(super) const ID: &[Field] = &[text("id", 1, 255).required()];
 const MUTUAL_TLS: [Field; 2] = [
     free("tls_client_auth", UNBUILT_BYTES_MAX)
         .or_null()
@@ -154,10 +155,11 @@ impl Named {
     }
 }
 
-/// Stores what [`Named::give`] has read, once the application itself is stored.
+/// Stores the credentials that a body has brought, once the application itself is stored.
 pub(super) async fn insert(tx: &mut Write, application: &Application) -> Result<(), Problem> {
     let client_id = &application.client_id;
-    for credential in &application.credentials {
+    let further = &application.request_credentials;
+    for credential in application.credentials.iter().chain(further) {
         credentials::insert(tx, client_id, credential).await?;
     }
     let ids = application.private_key_jwt.as_deref();
@@ -175,7 +177,7 @@ fn check_method(names_method: bool, application: &mut Application) -> Result<(),
 }
 
 /// The ids, each of a credential of the application, each once.
-async fn known(
+pub(super) async fn known(
     tx: &mut Write,
     client_id: &str,
     named: Vec<Fields>,

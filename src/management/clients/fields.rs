@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::answer::Problem;
 use super::super::call::future_instant;
 use super::super::resource_servers;
-use super::authentication;
+use super::{authentication, signed_requests};
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, NamedApplicationLifetimes};
 use crate::model::api::SigningAlgorithm;
@@ -33,6 +33,7 @@ pub(super) const CREATE: Tables = &[
     &[SECRET, NAME.required()],
     TABLE,
     authentication::CREATE_TABLE,
+    signed_requests::CREATE_TABLE,
     described::NEW_PAGES,
     described::TABLE,
     sign_in::TABLE,
@@ -44,6 +45,7 @@ pub(super) const UPDATE: Tables = &[
     &[SECRET, NAME],
     TABLE,
     authentication::UPDATE_TABLE,
+    signed_requests::UPDATE_TABLE,
     described::PAGES,
     described::TABLE,
     sign_in::TABLE,
@@ -57,6 +59,7 @@ pub(super) const SHOWN: Tables = &[
     &[SECRET, NAME],
     TABLE,
     authentication::UPDATE_TABLE,
+    signed_requests::UPDATE_TABLE,
     described::PAGES,
     described::TABLE,
     sign_in::TABLE,

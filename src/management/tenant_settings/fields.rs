@@ -70,7 +70,7 @@ pub(super) const TABLE: &[Field] = &[
     object("default_token_quota", DEFAULT_QUOTA).or_null(),
     object("oidc_logout", OIDC_LOGOUT),
     object("mtls", MTLS).or_null(),
-    off("pushed_authorization_requests_supported").or_null(),
+    boolean("pushed_authorization_requests_supported").or_null(),
     off("authorization_response_iss_parameter_supported").or_null(),
     off("skip_non_verifiable_callback_uri_confirmation_prompt").or_null(),
     off("customize_mfa_in_postlogin_action").or_null(),
@@ -342,7 +342,7 @@ fn defaults() -> Map<String, Value> {
             "revoke_refresh_token_grant": false,
         },
         "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
-        "pushed_authorization_requests_supported": false,
+        "pushed_authorization_requests_supported": true,
         "resource_parameter_profile": "audience",
         "session_cookie": { "mode": "persistent" },
     });

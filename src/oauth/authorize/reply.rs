@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 use crate::login::views::{ApplicationView, ErrorKind, ErrorPage, FormPost, WebMessage};
 use crate::login::{Frame, Page, redirect};
 use crate::model::application::Application;
-use crate::model::authorization::ResponseMode;
+use crate::model::authorization::{AuthorizationRequest, ResponseMode};
 use crate::model::redirect_uri::is_registered;
 use crate::model::refusal::{Code, Refusal};
 
@@ -52,6 +52,20 @@ impl Reply {
             state: None,
             application,
         })
+    }
+
+    /// The way back of a request that was read before.
+    ///
+    /// # Errors
+    /// What a page says, where the application has changed meanwhile.
+    pub(super) fn of(
+        application: Arc<Application>,
+        request: &AuthorizationRequest,
+    ) -> Result<Self, Unproven> {
+        let reply = Self::prove(application, &request.redirect_uri)?;
+        let reply = reply.by(request.response_mode, request.state.clone());
+        reply.check_receiver()?;
+        Ok(reply)
     }
 
     /// How the answer travels, and what it brings back.
@@ -166,6 +180,12 @@ fn encode(parameters: &Parameters) -> String {
 /// What is wrong before anybody knows where an answer could go.
 #[derive(Debug)]
 pub(super) struct Unproven(pub(super) Refusal);
+
+impl From<Refusal> for Unproven {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
 
 impl Unproven {
     /// The ticket is too old, or none of ours.

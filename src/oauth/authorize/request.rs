@@ -1,10 +1,12 @@
-//! Reading an authorization request: first who asks and where the answer goes, then the rest.
+//! Reading an authorization request: first who asks and where the answer goes, then the rest. The same
+//! for those that a browser brings and those that are pushed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::arrival;
 use super::reply::{Reply, Unproven};
 use crate::app::App;
 use crate::directory::Stance;
@@ -14,11 +16,11 @@ use crate::model::authorization::{
     AuthorizationRequest, ClaimRequest, ClaimsRequest, OPENID, Prompt, ResponseMode, ResponseType,
 };
 use crate::model::fault::Fault;
-use crate::model::json::Unique;
 use crate::model::refusal::{Code, Refusal, echo};
 use crate::model::scope::Scopes;
 use crate::model::settings::InForce;
 use crate::oauth::token::parse_named;
+use crate::tokens::issue::Mint;
 use crate::wire::params::Params;
 
 /// Longest redirect URI, in bytes.
@@ -29,10 +31,23 @@ const STATE_BYTES_MAX: usize = 8000;
 const CLAIMS_BYTES_MAX: usize = 16_384;
 /// Most claims that it asks for.
 const CLAIMS_MAX: usize = 100;
+/// Longest ID token that is looked at, in bytes.
+const HINT_BYTES_MAX: usize = 16_384;
 /// Longest of the other parameters, in bytes.
 const TEXT_BYTES_MAX: usize = 2000;
 /// The grant type that an application needs for tokens from the authorization endpoint.
 const IMPLICIT: &str = "implicit";
+
+/// What a request is read with.
+#[derive(Clone, Copy)]
+pub(in crate::oauth) struct Terms<'a> {
+    /// The tenant's settings.
+    pub(in crate::oauth) settings: &'a InForce,
+    /// Knows ID tokens of ours, and who we are.
+    pub(in crate::oauth) mint: &'a Mint,
+    /// Unix seconds.
+    pub(in crate::oauth) now: i64,
+}
 
 /// A page says what is wrong, or we are to blame.
 pub(super) enum Early {
@@ -48,7 +63,7 @@ impl From<Unproven> for Early {
 
 impl From<Refusal> for Early {
     fn from(refusal: Refusal) -> Self {
-        Self::Unproven(Unproven(refusal))
+        Self::Unproven(refusal.into())
     }
 }
 
@@ -73,10 +88,36 @@ pub(super) async fn application(
     Ok(live.ok_or_else(unknown)?)
 }
 
-/// Who asks, and where the answer goes: what is wrong until that is known is a page.
-pub(super) async fn identify(app: &App, params: &Params, now: i64) -> Result<Reply, Early> {
+/// Who asks.
+pub(super) async fn applicant(
+    app: &App,
+    params: &Params,
+    now: i64,
+) -> Result<Arc<Application>, Early> {
     let client_id = params.required("client_id", TEXT_BYTES_MAX)?;
-    let application = application(app, client_id, now).await?;
+    application(app, client_id, now).await
+}
+
+/// A request that the application itself has sent, whole (RFC 9126 §2.1): checked as the browser's.
+///
+/// # Errors
+/// What the application is told.
+pub(in crate::oauth) fn read_pushed(
+    params: &Params,
+    application: &Arc<Application>,
+    terms: Terms<'_>,
+) -> Result<AuthorizationRequest, Refusal> {
+    let counted = arrival::counted(params, application, terms)?;
+    let reply = identify(Arc::clone(application), &counted).map_err(|Unproven(why)| why)?;
+    let request = parse(&counted, &reply, terms)?;
+    Ok(AuthorizationRequest {
+        is_pushed: true,
+        ..request
+    })
+}
+
+/// Where the answer goes: what is wrong until that is known is a page.
+pub(super) fn identify(application: Arc<Application>, params: &Params) -> Result<Reply, Unproven> {
     let named = params.text("redirect_uri", URI_BYTES_MAX)?;
     let scope = params.scope()?.unwrap_or_default();
     let redirect_uri = match (named, application.sign_in.callbacks.as_slice()) {
@@ -110,11 +151,10 @@ pub(super) async fn identify(app: &App, params: &Params, now: i64) -> Result<Rep
 pub(super) fn parse(
     params: &Params,
     reply: &Reply,
-    settings: &InForce,
+    terms: Terms<'_>,
 ) -> Result<AuthorizationRequest, Refusal> {
     let application = &reply.application;
-    refuse_unsupported(params)?;
-    let response_type = parse_response_type(params, application, settings)?;
+    let response_type = parse_response_type(params, application, terms.settings)?;
     let response_mode = parse_response_mode(params, response_type)?;
     let text = |name: &str, bytes_max: usize| -> Result<Option<String>, Refusal> {
         Ok(params.text(name, bytes_max)?.map(str::to_owned))
@@ -143,31 +183,15 @@ pub(super) fn parse(
         scope: check_scope(params, response_type)?,
         code_challenge: parse_challenge(params, application, response_type)?,
         prompt: parse_prompt(params)?,
-        max_age: parse_max_age(params)?,
+        max_age: params.whole_number("max_age")?,
         login_hint: text("login_hint", TEXT_BYTES_MAX)?,
-        hinted_user: subject_of(&claims),
+        hinted_user: parse_hint(params, application, (&claims, terms))?,
         acr_values: words("acr_values")?,
         ui_locales: words("ui_locales")?,
         validity_period: params.validity_period()?,
         is_pushed: false,
         claims,
     })
-}
-
-/// OpenID Connect Core §6 and §7.2.1: what we do not take is said by its own name.
-fn refuse_unsupported(params: &Params) -> Result<(), Refusal> {
-    let names = [
-        ("request", Code::InvalidRequestObject),
-        ("request_uri", Code::RequestUriNotSupported),
-        ("registration", Code::RegistrationNotSupported),
-    ];
-    for (name, code) in names {
-        if params.text(name, usize::MAX)?.is_some() {
-            let text = format!("Parameter '{name}' is not supported.");
-            return Err(Refusal::new(code, text));
-        }
-    }
-    Ok(())
 }
 
 fn parse_response_type(
@@ -284,27 +308,13 @@ fn parse_prompt(params: &Params) -> Result<Prompt, Refusal> {
     Ok(prompt)
 }
 
-fn parse_max_age(params: &Params) -> Result<Option<i64>, Refusal> {
-    let Some(text) = params.text("max_age", TEXT_BYTES_MAX)? else {
-        return Ok(None);
-    };
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|_| digits);
-    let wrong = || Refusal::invalid_request("Parameter 'max_age' must be a number of seconds.");
-    seconds.map(Some).ok_or_else(wrong)
-}
-
 /// `claims` (OpenID Connect Core §5.5): of each claim, whether it is essential and which values it may
 /// have; members that are not understood are passed over.
 fn parse_claims(params: &Params) -> Result<ClaimsRequest, Refusal> {
-    let Some(text) = params.text("claims", CLAIMS_BYTES_MAX)? else {
+    let Some(mut members) = params.object("claims", CLAIMS_BYTES_MAX)? else {
         return Ok(ClaimsRequest::default());
     };
     let wrong = || Refusal::invalid_request("Parameter 'claims' must be a JSON object of objects.");
-    let parsed: Unique = serde_json::from_str(text).map_err(|_| wrong())?;
-    let Value::Object(mut members) = parsed.0 else {
-        return Err(wrong());
-    };
     let mut of = |name: &str| match members.remove(name) {
         None | Some(Value::Null) => Ok(BTreeMap::new()),
         Some(Value::Object(claims)) => read_claims(claims),
@@ -337,7 +347,28 @@ fn read_claims(claims: Map<String, Value>) -> Result<BTreeMap<String, ClaimReque
     Ok(claims.collect())
 }
 
-/// The user who must be signed in, where `claims` names one (OpenID Connect Core §5.5.1).
+/// The user who must be signed in: the one of `id_token_hint` (OpenID Connect Core §3.1.2.1), whose ID
+/// token this application has got from us, or of `claims`. An old one is as good as a new one.
+fn parse_hint(
+    params: &Params,
+    application: &Application,
+    (claims, terms): (&ClaimsRequest, Terms<'_>),
+) -> Result<Option<String>, Refusal> {
+    let wrong = |why: &str| Refusal::invalid_request(format!("Parameter 'id_token_hint': {why}"));
+    let of_claims = subject_of(claims);
+    let Some(text) = params.text("id_token_hint", HINT_BYTES_MAX)? else {
+        return Ok(of_claims);
+    };
+    let hint = terms.mint.read_hint(text, terms.now);
+    let hint = hint.filter(|own| own.client_id == application.client_id);
+    let hint = hint.ok_or_else(|| wrong("not an ID token that this client has got."))?;
+    if of_claims.is_some_and(|subject| subject != hint.subject) {
+        return Err(wrong("it is another user's than the one of 'claims'."));
+    }
+    Ok(Some(hint.subject))
+}
+
+/// The user whom `claims` names (OpenID Connect Core §5.5.1).
 fn subject_of(claims: &ClaimsRequest) -> Option<String> {
     let asked = claims.id_token.get("sub")?;
     asked.values.first()?.as_str().map(str::to_owned)

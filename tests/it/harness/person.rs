@@ -102,6 +102,20 @@ impl Person {
         self.cookie.lock().await.clone()
     }
 
+    /// A browser of somebody who has no account.
+    pub(crate) fn stranger() -> Self {
+        Self::with_id(String::new(), "nobody@example.com")
+    }
+
+    /// The server's one answer to a path; redirects are not followed.
+    pub(crate) async fn look(&self, node: &Node, path: &str) -> super::Answer {
+        let mut request = self.client.get(format!("{}{path}", node.base));
+        if let Some(cookie) = &*self.cookie.lock().await {
+            request = request.header(COOKIE, cookie);
+        }
+        super::Answer::read(request.send().await.unwrap()).await
+    }
+
     /// Opens a URL of the server, or a path of it, and follows redirects as long as they stay there.
     pub(crate) async fn open(&self, node: &Node, url: &str) -> Seen {
         self.go(node, Method::GET, url, None).await

@@ -74,6 +74,20 @@ both_databases! {
         assert_eq!(user_grants::of_user_at(&mut conn, "auth0|app", "other app").await.unwrap(), []);
     }
 
+    async fn a_consent_holds_what_is_there_and_sees_what_another_has_kept(bench: Bench) {
+        people(bench).await;
+        for api in [Some(ORDERS), None] {
+            let id = api.map_or("u", |_| "o");
+            let first = UserGrant { expires_at: Some(NOW + 1), ..grant(id, "app", api) };
+            let anew = UserGrant { scopes: ["write"].into_iter().collect(), created_at: NOW + 9, updated_at: NOW + 9, ..grant("another", "app", api) };
+            for (held, there) in [(&first, &first), (&anew, &first)] {
+                let found = bench.write(async |tx| user_grants::hold(tx, held).await).await.unwrap();
+                assert_eq!(&found, there);
+                assert_eq!(get(bench, id).await.as_ref(), Some(there));
+            }
+        }
+    }
+
     async fn a_grants_end_is_set_and_cleared_and_the_grant_removed(bench: Bench) {
         people(bench).await;
         keep(bench, &grant("g", "app", Some(ORDERS))).await;

@@ -1,12 +1,12 @@
 //! Where an application's users come from and go to. Which URL is followed is compared where it is.
 
+use serde_json::Value;
 use url::Url;
 
 use super::super::super::answer::Problem;
 use crate::app::App;
 use crate::logout::notices::may_be_told;
 use crate::model::application::Application;
-use crate::model::sign_in::SignIn;
 use crate::wire::schema::{Field, Form, Shape, boolean, choice, formed, integer, object, texts};
 
 /// Most URLs of one kind.
@@ -29,6 +29,7 @@ pub(in super::super) const TABLE: &[Field] = &[
         &["allow_always", "open_redirect_protection"],
     ),
     boolean("skip_non_verifiable_callback_uri_confirmation_prompt").or_null(),
+    boolean("require_pushed_authorization_requests").or_null(),
     integer("par_request_expiry", 10, 600).or_null(),
     boolean("cross_origin_authentication"),
     formed("cross_origin_loc", 0, URL_CHARS_MAX, Form::Uri).or_null(),
@@ -76,18 +77,20 @@ fn is_notice_url(text: &str) -> bool {
 /// Where an application is told that a session has ended is https, unless this server itself is on
 /// loopback.
 pub(super) fn check(app: &App, application: &Application) -> Result<(), Problem> {
-    let sign_in = SignIn::of(&application.described);
-    let is_fine = |url: &String| may_be_told(url, &app.issuer);
-    if sign_in.logout_notice_urls.iter().all(is_fine) {
-        return Ok(());
+    for name in ["oidc_logout", "oidc_backchannel_logout"] {
+        let own = application.described.0.get(name);
+        let urls = own.and_then(|own| own.get("backchannel_logout_urls"));
+        let urls = urls.and_then(Value::as_array).into_iter().flatten();
+        let mut urls = urls.filter_map(Value::as_str).filter(|url| !url.is_empty());
+        if !urls.all(|url| may_be_told(url, &app.issuer)) {
+            let path = format!("{name}.backchannel_logout_urls");
+            return Err(Problem::property(
+                &path,
+                "Expected an absolute URL with https",
+            ));
+        }
     }
-    let path = if application.described.0.contains_key("oidc_logout") {
-        "oidc_logout.backchannel_logout_urls"
-    } else {
-        "oidc_backchannel_logout.backchannel_logout_urls"
-    };
-    let why = "Expected an absolute URL with https";
-    Err(Problem::property(path, why))
+    Ok(())
 }
 
 const INITIATORS: &[&str] = &[

@@ -4,17 +4,13 @@
 use serde_json::Value;
 
 use crate::wire::schema::{
-    Field, Form, boolean, choice, formed, instant, integer, is_denied, is_empty, is_null, is_off,
-    object, objects, text, texts,
+    Field, Form, boolean, choice, integer, is_denied, is_null, is_off, object, text, texts,
 };
 
 const LATER: &str = "it is not built yet.";
 const ORGANIZATIONS: &str = "organizations are not built.";
 
 pub(in super::super) const TABLE: &[Field] = &[
-    boolean("require_pushed_authorization_requests")
-        .or_null()
-        .unbuilt(is_off, LATER),
     boolean("require_proof_of_possession")
         .or_null()
         .unbuilt(is_off, LATER),
@@ -30,7 +26,6 @@ pub(in super::super) const TABLE: &[Field] = &[
     )
     .or_null()
     .unbuilt(is_none, LATER),
-    object("signed_request_object", SIGNED_REQUEST).or_null(),
     object("token_quota", QUOTA)
         .or_null()
         .unbuilt(is_not_enforced, LATER),
@@ -51,25 +46,6 @@ pub(in super::super) const TABLE: &[Field] = &[
     )
     .or_null()
     .unbuilt(is_null, LATER),
-];
-
-const SIGNED_REQUEST: &[Field] = &[
-    boolean("required").unbuilt(is_off, LATER),
-    objects(
-        "credentials",
-        2,
-        &[
-            text("id", 1, 64),
-            choice("credential_type", &["public_key"]),
-            text("name", 0, 128),
-            formed("pem", 1, 4096, Form::Lines),
-            choice("alg", &["RS256", "RS384", "PS256"]),
-            boolean("parse_expiry_from_cert"),
-            instant("expires_at"),
-            formed("kid", 10, 64, Form::Word),
-        ],
-    )
-    .unbuilt(is_empty, "signed request objects are not built yet."),
 ];
 
 const QUOTA: &[Field] = &[object(
