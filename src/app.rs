@@ -109,15 +109,7 @@ impl App {
             store: store.clone(),
             default_algorithm: config.tokens.default_signing_alg,
         });
-        background.tasks.spawn(
-            Notices::new(
-                store.clone(),
-                Arc::clone(&directory),
-                Arc::clone(&mint),
-                clock.clone(),
-            )
-            .run(background.stop.clone()),
-        );
+        Notices::start(&store, &directory, &mint, &clock, background);
         let app = Self {
             tls,
             uses,
@@ -160,6 +152,7 @@ impl App {
     pub fn means<'a>(&'a self, whence: &'a Whence) -> Means<'a> {
         Means {
             mint: &self.mint,
+            users: &self.users,
             store: &self.store,
             whence,
             refresh: self.config.refresh,

@@ -31,8 +31,6 @@ pub enum Why {
     Revoked,
     /// There is no such user any more.
     AccountDeleted,
-    /// The user signs in with another e-mail address.
-    EmailChanged,
     /// The user is blocked.
     AccountDeactivated,
 }
@@ -47,7 +45,6 @@ impl Why {
             Self::Expired => "session-expired",
             Self::Revoked => "session-revoked",
             Self::AccountDeleted => "account-deleted",
-            Self::EmailChanged => "email-identifier-changed",
             Self::AccountDeactivated => "account-deactivated",
         }
     }

@@ -13,7 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 use crate::app::App;
-use crate::login::{self, consent, links, sign_in, sign_up};
+use crate::login::{self, consent, links, sign_in, sign_out, sign_up};
 use crate::management::answer::{self, Problem};
 use crate::management::{
     client_grants, client_secrets, client_tokens, clients, credentials, device_credentials, grants,
@@ -35,8 +35,8 @@ const PANICKED: &str = "a request panicked";
 pub(crate) fn routes() -> Routes {
     for_servers()
         .merge(for_pages())
-        .merge(for_users())
         .merge(for_pages_and_tokens())
+        .merge(for_users())
         .merge(for_everybody())
 }
 
@@ -48,6 +48,9 @@ fn for_servers() -> Routes {
         .get("/authorize", authorize::get, &authorize::GET)
         .post("/authorize", authorize::post, &authorize::POST)
         .get("/authorize/resume", authorize::resume, &authorize::RESUME)
+        .get("/oidc/logout", sign_out::rp_initiated, &sign_out::GET)
+        .post("/oidc/logout", sign_out::rp_initiated, &sign_out::POST)
+        .get("/v2/logout", sign_out::auth0, &sign_out::AUTH0)
         .get("/healthz", healthz, &HEALTHZ)
         .get("/readyz", readyz, &READYZ)
         .nest("/api/v2", management())
@@ -62,6 +65,13 @@ fn for_pages() -> Routes {
         .post("/par", par::post, &par::POST)
         .post("/oauth/revoke", revoke::post, &revoke::POST)
         .post("/revoke", revoke::post, &revoke::POST)
+}
+
+/// The same, for whoever holds a user's token.
+fn for_pages_and_tokens() -> Routes {
+    Routes::new()
+        .get("/userinfo", userinfo::answer, &userinfo::GET)
+        .post("/userinfo", userinfo::answer, &userinfo::POST)
 }
 
 /// Pages for users, and what leads to them.
@@ -79,14 +89,9 @@ fn for_users() -> Routes {
         .get("/u/verify-email", links::verify, &links::VERIFY)
         .get("/u/consent", consent::get, &consent::GET)
         .post("/u/consent", consent::post, &consent::POST)
+        .get("/u/logout", sign_out::resume, &sign_out::RESUME)
+        .post("/u/logout", sign_out::answer, &sign_out::ANSWER)
         .get("/u/assets/{file}", login::asset, &login::ASSET)
-}
-
-/// The same, for whoever holds a user's token.
-fn for_pages_and_tokens() -> Routes {
-    Routes::new()
-        .get("/userinfo", userinfo::answer, &userinfo::GET)
-        .post("/userinfo", userinfo::answer, &userinfo::POST)
 }
 
 /// Documents for everybody.
@@ -98,10 +103,21 @@ fn for_everybody() -> Routes {
         .get("/.well-known/jwks.json", discovery::get_key_set, &discovery::KEY_SET)
 }
 
-// A line a route, as in a table.
-#[rustfmt::skip]
 fn management() -> Routes {
-    let mut routes = Routes::new()
+    let mut routes = of_the_tenant()
+        .merge(of_users())
+        .merge(of_users_at_applications());
+    // A panic is told in this API's shape.
+    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
+        Problem::from(Fault::internal(PANICKED)).into_response()
+    }));
+    routes
+}
+
+/// APIs, applications, and what holds for all of them. A line a route, as in a table.
+#[rustfmt::skip]
+fn of_the_tenant() -> Routes {
+    Routes::new()
         .get("/resource-servers", resource_servers::list, &resource_servers::LIST)
         .post("/resource-servers", resource_servers::create, &resource_servers::CREATE)
         .get("/resource-servers/{id}", resource_servers::get, &resource_servers::GET)
@@ -137,6 +153,46 @@ fn management() -> Routes {
         .get("/client-grants/{id}", client_grants::get, &client_grants::GET)
         .patch("/client-grants/{id}", client_grants::update, &client_grants::UPDATE)
         .delete("/client-grants/{id}", client_grants::delete, &client_grants::DELETE)
+        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
+        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
+        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
+        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
+        .get("/logs", logs::list, &logs::LIST)
+        .get("/logs/{id}", logs::get, &logs::GET)
+        .get("/stats/daily", stats::daily, &stats::DAILY)
+        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
+        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
+        .get("/openapi.json", openapi::get, &openapi::GET)
+}
+
+/// Users, and what is done for them.
+#[rustfmt::skip]
+fn of_users() -> Routes {
+    Routes::new()
+        .get("/users", users::list, &users::LIST)
+        .post("/users", users::create, &users::CREATE)
+        .get("/users/{id}", users::get, &users::GET)
+        .patch("/users/{id}", users::update, &users::UPDATE)
+        .delete("/users/{id}", users::delete, &users::DELETE)
+        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
+        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
+        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .get("/jobs/{id}", jobs::get, &jobs::GET)
+        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
+        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
+        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
+        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
+        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
+        .post("/tickets/password-change",
+            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
+        .post("/tickets/email-verification",
+            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
+}
+
+/// What users have at applications.
+#[rustfmt::skip]
+fn of_users_at_applications() -> Routes {
+    Routes::new()
         .get("/grants", grants::list, &grants::LIST)
         .delete("/grants", grants::delete_of_user, &grants::DELETE_OF_USER)
         .patch("/grants/{id}", grants::update, &grants::UPDATE)
@@ -160,39 +216,6 @@ fn management() -> Routes {
         .get("/device-credentials", device_credentials::list, &device_credentials::LIST)
         .delete("/device-credentials/{id}",
             device_credentials::delete, &device_credentials::DELETE)
-        .get("/keys/signing", signing_keys::list, &signing_keys::LIST)
-        .get("/keys/signing/{kid}", signing_keys::get, &signing_keys::GET)
-        .post("/keys/signing/rotate", signing_keys::rotate, &signing_keys::ROTATE)
-        .put("/keys/signing/{kid}/revoke", signing_keys::revoke, &signing_keys::REVOKE)
-        .get("/users", users::list, &users::LIST)
-        .post("/users", users::create, &users::CREATE)
-        .get("/users/{id}", users::get, &users::GET)
-        .patch("/users/{id}", users::update, &users::UPDATE)
-        .delete("/users/{id}", users::delete, &users::DELETE)
-        .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
-        .get("/users-by-email", users::by_email, &users::BY_EMAIL)
-        .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
-        .get("/jobs/{id}", jobs::get, &jobs::GET)
-        .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
-        .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)
-        .delete("/user-blocks", user_blocks::unblock_identifier, &user_blocks::UNBLOCK_IDENTIFIER)
-        .get("/user-blocks/{id}", user_blocks::get, &user_blocks::GET)
-        .delete("/user-blocks/{id}", user_blocks::unblock_user, &user_blocks::UNBLOCK)
-        .post("/tickets/password-change",
-            user_tickets::change_password, &user_tickets::CHANGE_PASSWORD)
-        .post("/tickets/email-verification",
-            user_tickets::verify_email, &user_tickets::VERIFY_EMAIL)
-        .get("/logs", logs::list, &logs::LIST)
-        .get("/logs/{id}", logs::get, &logs::GET)
-        .get("/stats/daily", stats::daily, &stats::DAILY)
-        .get("/stats/active-users", stats::active_users, &stats::ACTIVE_USERS)
-        .get("/stats/issuance", stats::issuance, &stats::ISSUANCE)
-        .get("/openapi.json", openapi::get, &openapi::GET);
-    // A panic is told in this API's shape.
-    routes.router = routes.router.layer(CatchPanicLayer::custom(|_| {
-        Problem::from(Fault::internal(PANICKED)).into_response()
-    }));
-    routes
 }
 
 /// The router. An issuer with a path is served below it and at the root, for proxies that strip it.

@@ -1,6 +1,7 @@
 //! Who is signed in, in which browser.
 
 use crate::directory::{Directory, Stance};
+use crate::logout::{self, Why};
 use crate::model::fault::Fault;
 use crate::model::session::{Device, Session};
 use crate::model::settings::InForce;
@@ -140,7 +141,7 @@ pub async fn open(
             }
         }
         // Somebody else signs in at this browser.
-        Some(before) => drop(store::sessions::delete(tx, &before.id).await?),
+        Some(before) => drop(logout::end_session(tx, &before.id, Why::SignedOut, now).await?),
         None => {}
     }
     store::sessions::insert(tx, &session, &digest).await?;

@@ -27,16 +27,16 @@ const LAYERS: &str = "
     sweep:      clock config logout model store
     uses:       clock model store
     mail:       background clock config model secret
-    users:      config directory mail model secret store
+    users:      config directory logout mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    logout:     clock directory model secret store tokens
-    grants:     directory lifetime model secret store tokens
-    sessions:   directory model secret store
+    logout:     background clock directory model secret store tokens
+    grants:     directory lifetime model secret store tokens users
+    sessions:   directory logout model secret store
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config lifetime model secret tokens
-    login:      app audit config directory grants lifetime model secret sessions tokens users wire
+    login:      app audit config directory grants lifetime logout model secret sessions tokens users wire
     oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
     management: app audit config directory grants keys lifetime logout model secret store tokens users wire
     telemetry:  config model secret wire

@@ -131,6 +131,7 @@ sign-out-title = Abmelden?
 sign-out-lead = Sie sind dabei, sich bei { $brand } abzumelden.
 sign-out-submit = Abmelden
 sign-out-stay = Angemeldet bleiben
+still-signed-in-title = Sie sind weiterhin angemeldet
 signed-out-title = Sie sind abgemeldet
 signed-out = Sie können diese Seite schließen.
 signed-out-on = Weiter zu { $application }

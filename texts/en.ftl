@@ -132,6 +132,7 @@ sign-out-title = Sign out?
 sign-out-lead = You are about to sign out of { $brand }.
 sign-out-submit = Sign out
 sign-out-stay = Stay signed in
+still-signed-in-title = You are still signed in
 signed-out-title = You are signed out
 signed-out = You can close this page.
 signed-out-on = Continue to { $application }

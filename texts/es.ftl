@@ -131,6 +131,7 @@ sign-out-title = ¿Cerrar sesión?
 sign-out-lead = Está a punto de cerrar su sesión en { $brand }.
 sign-out-submit = Cerrar sesión
 sign-out-stay = Seguir con la sesión
+still-signed-in-title = Su sesión sigue abierta
 signed-out-title = Ha cerrado la sesión
 signed-out = Puede cerrar esta página.
 signed-out-on = Continuar en { $application }

@@ -7,7 +7,8 @@ use grantor::login::mails::{self, Purpose};
 use grantor::login::views::{
     Access, ApiView, ApplicationView, Consent, EmailConfirmed, ErrorKind, ErrorPage, FormPost,
     NewPassword, PasswordChanged, PasswordProblem, Renewal, ResetPassword, ResetProblem, ResetSent,
-    ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut, WebMessage,
+    ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut, StillSignedIn,
+    WebMessage,
 };
 use grantor::login::{Destination, Frame, Page};
 use serde_json::json;
@@ -298,6 +299,7 @@ fn ends(frame: Frame<'_>) -> Samples {
             .show(),
         ),
         ("signed-out", SignedOut { frame, on: None }.show()),
+        ("still-signed-in", StillSignedIn { frame }.show()),
         ("signed-out-on", SignedOut { frame, on }.show()),
     ]
 }

@@ -120,7 +120,7 @@ impl Arguments {
             return Err(Failure::Asked(text.to_owned()));
         }
         let (why, apis) = match unnamed(application, conn, now).await? {
-            Unnamed::Default(api) => ("the tenant's default_audience", vec![api]),
+            Unnamed::Default(api) => ("the tenant's default_audience", vec![*api]),
             Unnamed::Granted(apis) => ("every API that the application is granted", apis),
         };
         if apis.is_empty() {

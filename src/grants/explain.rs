@@ -188,7 +188,7 @@ impl Question {
 #[derive(Clone, Debug)]
 pub enum Unnamed {
     /// The tenant's `default_audience`.
-    Default(Api),
+    Default(Box<Api>),
     /// Every API that the application is granted, system APIs excepted, oldest grant first; none: such
     /// a request is refused.
     Granted(Vec<Api>),
@@ -207,7 +207,7 @@ pub async fn unnamed(
     if let Some(audience) = &settings.default_audience
         && let Some(api) = store::apis::by_identifier(conn, audience).await?
     {
-        return Ok(Unnamed::Default(api));
+        return Ok(Unnamed::Default(Box::new(api)));
     }
     let grants = store::client_grants::of_application(conn, &application.client_id).await?;
     let mut apis = Vec::new();

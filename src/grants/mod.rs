@@ -6,6 +6,7 @@ pub mod authorize;
 pub mod client_credentials;
 pub mod consent;
 pub mod explain;
+pub mod password;
 pub mod refresh_token;
 pub mod targets;
 pub mod user_token;
@@ -24,8 +25,10 @@ use crate::secret::Secret;
 use crate::store::Store;
 use crate::tokens::id_token::IdToken;
 use crate::tokens::issue::{Approval, Mint};
+use crate::users::Users;
 
 use self::authorization_code::AUTHORIZATION_CODE;
+use self::password::{PASSWORD, PASSWORD_REALM};
 use self::refresh_token::REFRESH_TOKEN;
 
 /// A token request by grant type, parsed.
@@ -37,11 +40,15 @@ pub enum GrantRequest {
     AuthorizationCode(authorization_code::Request),
     /// RFC 6749 §6.
     RefreshToken(refresh_token::Request),
+    /// RFC 6749 §4.3.
+    Password(password::Request),
 }
 
 impl GrantRequest {
-    /// The grant types that exist, as they are advertised.
+    /// The grant types that always exist, as they are advertised.
     pub const TYPES: [&str; 3] = [AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS];
+    /// Those that the tenant's `flags.allow_password_grant` opens.
+    pub const OF_PASSWORDS: [&str; 2] = [PASSWORD, PASSWORD_REALM];
 
     /// The lifetime that it asks for.
     #[must_use]
@@ -50,6 +57,7 @@ impl GrantRequest {
             Self::ClientCredentials(request) => request.validity_period,
             Self::AuthorizationCode(request) => request.validity_period,
             Self::RefreshToken(request) => request.validity_period,
+            Self::Password(request) => request.validity_period,
         }
     }
 }
@@ -124,6 +132,8 @@ pub struct Ground<'a> {
 pub struct Means<'a> {
     /// Digests, and takes what counts once.
     pub mint: &'a Mint,
+    /// Users prove who they are.
+    pub users: &'a Users,
     /// Users, their consent, codes and refresh tokens.
     pub store: &'a Store,
     /// Which request it is, for the audit's records and the devices of users.
@@ -179,6 +189,7 @@ pub async fn decide(
         GrantRequest::AuthorizationCode(request) => {
             authorization_code::decide(request, client, (ground, means)).await
         }
+        GrantRequest::Password(request) => password::decide(request, client, (ground, means)).await,
         GrantRequest::RefreshToken(request) => {
             refresh_token::decide(request, client, (ground, means)).await
         }

@@ -15,6 +15,7 @@ pub(crate) mod links;
 pub mod mails;
 mod page;
 pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 pub(crate) mod sign_up;
 mod texts;
 pub mod views;

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::{Directory, Stance};
 use crate::model::fault::Fault;
@@ -66,31 +67,35 @@ impl From<Fault> for Undelivered {
 }
 
 impl Notices {
-    /// Nothing is sent yet.
-    #[must_use]
-    pub fn new(store: Store, directory: Arc<Directory>, mint: Arc<Mint>, clock: Clock) -> Self {
-        let client = client(&mint.issuer);
-        Self {
-            store,
-            directory,
-            mint,
-            clock,
-            client,
-        }
+    /// Delivers what is due from now on, until the node is told to stop.
+    pub fn start(
+        store: &Store,
+        directory: &Arc<Directory>,
+        mint: &Arc<Mint>,
+        clock: &Clock,
+        background: &Background,
+    ) {
+        let notices = Self {
+            store: store.clone(),
+            directory: Arc::clone(directory),
+            mint: Arc::clone(mint),
+            clock: clock.clone(),
+            client: client(&mint.issuer),
+        };
+        let running = Arc::new(notices).run(background.stop.clone());
+        background.tasks.spawn(running);
     }
 
-    /// Delivers what is due until `stop`. What is under way then comes up again at another node, or here
-    /// after the next start.
-    pub async fn run(self, stop: CancellationToken) {
-        let this = Arc::new(self);
+    /// What is under way at the end comes up again at another node, or here after the next start.
+    async fn run(self: Arc<Self>, stop: CancellationToken) {
         let delivering = async {
             let mut under_way = JoinSet::new();
             loop {
                 let room = AT_ONCE_MAX - under_way.len();
-                match this.take(room).await {
+                match self.take(room).await {
                     Ok(taken) => {
                         for notice in taken {
-                            under_way.spawn(Arc::clone(&this).deliver(notice));
+                            under_way.spawn(Arc::clone(&self).deliver(notice));
                         }
                     }
                     Err(fault) => tracing::warn!(%fault, "logout notices cannot be read"),
@@ -155,7 +160,7 @@ impl Notices {
             algorithm: sign_in.id_token_alg,
         };
         let token = self.mint.sign_logout_token(token, self.clock.now()).await?;
-        let client = self.client.as_ref().map_err(|error| failed(error))?;
+        let client = self.client.as_ref().map_err(failed)?;
         let form = [("logout_token", token.expose())];
         let answer = client.post(&notice.url).form(&form).send().await;
         let status = answer.map_err(|error| failed(&error))?.status();
@@ -246,7 +251,7 @@ fn failed(error: &reqwest::Error) -> Undelivered {
 
 /// In seconds, after so many attempts.
 fn pause(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0);
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
     let factor = 2_i64.checked_pow(doublings).unwrap_or(i64::MAX);
     PAUSE_SECONDS.saturating_mul(factor).min(PAUSE_SECONDS_MAX)
 }

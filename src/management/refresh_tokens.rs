@@ -1,6 +1,8 @@
 //! `/api/v2/refresh-tokens` and `/api/v2/users/{id}/refresh-tokens`: the families of refresh tokens,
 //! each under one id however often it rotates.
 
+mod ending;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -23,22 +25,21 @@ use crate::model::authorization::AuthorizedApi;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
-use crate::model::record::{Kind, Record};
 use crate::model::refresh::Family;
 use crate::model::sign_in::RefreshTerms;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, USER_ID_CHARS_MAX};
 use crate::store::refresh_families::Filter;
-use crate::store::{self, Conn, PageStart, Write};
+use crate::store::{self, Conn};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Tables, boolean, instant as instant_of, objects, text, texts,
 };
 
+pub(super) use ending::Ending;
+
 /// Most ids of one revocation, and the longest (compatibility.md §1.5).
 const IDS_MAX: usize = 100;
 const ID_CHARS_MAX: usize = 30;
-/// Families that are read at one time where all of them end.
-const FAMILIES_AT_A_TIME: i64 = 500;
 
 const METADATA: &str = "refresh_token_metadata";
 const TABLE: &[Field] = &[metadata(METADATA)];
@@ -397,53 +398,6 @@ impl Object {
             _ => Err(Problem::body(
                 "'Expected ids, or user_id, or user_id and client_id, or client_id'.",
             )),
-        }
-    }
-}
-
-/// Ends families, each with its record in the audit.
-pub(super) struct Ending<'a> {
-    app: &'a App,
-    admin: &'a Admin,
-}
-
-impl<'a> Ending<'a> {
-    pub(super) fn of(app: &'a App, admin: &'a Admin) -> Self {
-        Self { app, admin }
-    }
-
-    /// A family: its refresh tokens and its access tokens.
-    pub(super) async fn one(&self, tx: &mut Write, family: &Family) -> Result<(), Fault> {
-        let authorization = &family.authorization;
-        store::families::revoke(tx, &authorization.family, self.admin.now).await?;
-        let whence = self.admin.origin.clone().into();
-        let now = self.app.clock.now_millis();
-        let apis: Vec<String> = audiences(&authorization.apis).map(str::to_owned).collect();
-        let record = Record::new(Kind::RevokedRefreshToken, now, &whence, None)
-            .by(Some(&self.admin.caller.client_id), None)
-            .about_user(&authorization.user_id)
-            .of_token(&apis, &authorization.scope().to_text())
-            .says("Refresh token revoked by an administrator")
-            .with("refresh_token_id", family.id().into())
-            .with("object", json!({ "client_id": authorization.client_id }));
-        tx.record(record);
-        Ok(())
-    }
-
-    /// Every family that the filter lets through; how many there were.
-    pub(super) async fn all(&self, tx: &mut Write, filter: &Filter) -> Result<usize, Fault> {
-        let mut ended = 0;
-        loop {
-            let first = PageStart::Offset(0);
-            let families =
-                store::refresh_families::list(tx, filter, &first, FAMILIES_AT_A_TIME).await?;
-            if families.is_empty() {
-                return Ok(ended);
-            }
-            for family in &families {
-                self.one(tx, family).await?;
-            }
-            ended += families.len();
         }
     }
 }

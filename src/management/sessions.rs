@@ -16,12 +16,13 @@ use super::query::{CHECKPOINTS, Paging, TOTALS};
 use super::refresh_tokens::{self, Ending};
 use crate::app::App;
 use crate::directory::Stance;
+use crate::logout::{self, Why};
 use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::session::{Device, Session, SessionLifetimes};
 use crate::model::text::{CLIENT_ID_BYTES_MAX, USER_ID_CHARS_MAX};
 use crate::store::session_lists::Live;
-use crate::store::{self, Write, refresh_families};
+use crate::store::{self, refresh_families};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Tables, choice, instant as instant_of, map, object, objects, text,
@@ -158,7 +159,7 @@ pub(crate) async fn delete(
     if let Some((session, clients)) = store::session_lists::get(&mut tx, &id, live).await? {
         let was = show(&session, &clients, live);
         admin.check_match(&was)?;
-        end(&mut tx, &id).await?;
+        logout::end_session(&mut tx, &id, Why::Revoked, admin.now).await?;
         let act = act("Delete a session", &session).before(was);
         admin.commit(&app, tx, act).await?;
     }
@@ -184,7 +185,7 @@ pub(crate) async fn revoke(
     let mut tx = app.store.write().await?;
     let found = store::session_lists::get(&mut tx, &id, live).await?;
     let (session, clients) = found.ok_or_else(not_found)?;
-    end(&mut tx, &id).await?;
+    logout::end_session(&mut tx, &id, Why::Revoked, admin.now).await?;
     let own = refresh_families::Filter {
         session_id: Some(id),
         ..refresh_families::Filter::default()
@@ -244,21 +245,11 @@ pub(crate) async fn delete_of_user(
     let (admin, _) = call.authorize(&app, &DELETE_OF_USER).await?;
     let mut tx = app.store.write().await?;
     refresh_tokens::check_user(&mut tx, &user_id).await?;
-    let ended = end_all(&mut tx, &user_id).await?;
+    let ended = logout::end_sessions(&mut tx, &user_id, Why::Revoked, admin.now).await?;
     let act = Act::new("Delete a user's sessions").user(&user_id);
     let act = act.before(json!({ "sessions": ended }));
     admin.commit(&app, tx, act).await?;
     Ok(accepted())
-}
-
-/// Ends a session.
-pub(super) async fn end(tx: &mut Write, id: &str) -> Result<bool, Fault> {
-    store::sessions::delete(tx, id).await
-}
-
-/// Ends every session of a user; how many there were.
-pub(super) async fn end_all(tx: &mut Write, user_id: &str) -> Result<u64, Fault> {
-    store::session_lists::delete_of_user(tx, user_id).await
 }
 
 /// Which sessions live by today's settings.

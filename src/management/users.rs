@@ -18,6 +18,7 @@ use super::answer::{self, Missing, Problem, gone, selected};
 use super::call::{Act, Call};
 use super::query::{OFFSETS, Paging, SELECTION, Selection};
 use crate::app::App;
+use crate::logout::Why;
 use crate::model::user::{CONNECTION, User, user_id_of};
 use crate::secret;
 use crate::store;
@@ -187,7 +188,7 @@ pub(crate) async fn delete(
     };
     let was = show(&user);
     admin.check_match(&fields::state_of(&was))?;
-    users::end_everything(&mut tx, &id).await?;
+    users::end_everything(&mut tx, &id, Why::AccountDeleted, admin.now).await?;
     store::users::delete(&mut tx, &id).await?;
     let act = Act::new("Delete a User").user(&id).before(was);
     admin.commit(&app, tx, act).await?;

@@ -13,6 +13,7 @@ use super::call::{Act, Call};
 use super::refresh_tokens::{Ending, check_user};
 use super::sessions;
 use crate::app::App;
+use crate::logout::{self, Why};
 use crate::store;
 use crate::store::refresh_families::Filter;
 use crate::users;
@@ -48,7 +49,7 @@ pub(crate) async fn revoke(
             let session = store::sessions::get(&mut tx, id).await?;
             let own = session.filter(|session| session.user_id == user_id);
             own.ok_or_else(sessions::not_found)?;
-            sessions::end(&mut tx, id).await?;
+            logout::end_session(&mut tx, id, Why::Revoked, admin.now).await?;
             if !keeps_refresh_tokens {
                 let of_session = Filter {
                     session_id: session_id.clone(),
@@ -58,9 +59,9 @@ pub(crate) async fn revoke(
             }
         }
         None if keeps_refresh_tokens => {
-            sessions::end_all(&mut tx, &user_id).await?;
+            logout::end_sessions(&mut tx, &user_id, Why::Revoked, admin.now).await?;
         }
-        None => users::end_everything(&mut tx, &user_id).await?,
+        None => users::end_everything(&mut tx, &user_id, Why::Revoked, admin.now).await?,
     }
     let asked =
         json!({ "session_id": session_id, "preserve_refresh_tokens": keeps_refresh_tokens });

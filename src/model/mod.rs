@@ -19,6 +19,7 @@ pub mod key;
 pub mod logout_notice;
 pub mod public_key;
 pub mod record;
+pub mod redirect_uri;
 pub mod refresh;
 pub mod refusal;
 pub mod scope;

@@ -55,6 +55,10 @@ pub enum Kind {
     SignedUp,
     /// A user did not sign in: no such user, another password, or blocked.
     WrongPassword,
+    /// Tokens were issued for a password.
+    IssuedForPassword,
+    /// An exchange of a password was refused.
+    RefusedPassword,
     /// Tokens were issued by the authorization endpoint. Ours.
     IssuedInFrontChannel,
     /// An authorization request was refused.
@@ -115,6 +119,8 @@ impl Kind {
             Self::SignedIn => "s",
             Self::SignedUp => "ss",
             Self::WrongPassword => "fp",
+            Self::IssuedForPassword => "sepft",
+            Self::RefusedPassword => "fepft",
             Self::IssuedInFrontChannel => "sft",
             Self::RefusedAuthorization => "f",
             Self::IssuedForRefreshToken => "sertft",
@@ -148,6 +154,7 @@ impl Kind {
             Self::IssuedForClientCredentials => "Client credentials exchanged for an access token",
             Self::IssuedForAuthorizationCode => "Authorization code exchanged for tokens",
             Self::SignedUp => "An account was made",
+            Self::IssuedForPassword => "Password exchanged for tokens",
             Self::IssuedInFrontChannel => "Tokens issued by the authorization endpoint",
             Self::IssuedForRefreshToken => "Refresh token exchanged for tokens",
             Self::AskedForReset => "A link to set a new password was asked for",

@@ -1,6 +1,7 @@
 //! What a client may know when the protocol says no.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::fault::Fault;
 
@@ -47,6 +48,8 @@ pub enum Code {
     RequestUriNotSupported,
     /// OpenID Connect Core §3.1.2.6.
     RegistrationNotSupported,
+    /// Auth0's code for attempts that are not looked at any more.
+    TooManyAttempts,
     /// RFC 6750 §3.1, for a Bearer token that is not good.
     InvalidToken,
     /// RFC 6750 §3.1.
@@ -74,6 +77,7 @@ impl Code {
             Self::InvalidRequestUri => "invalid_request_uri",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",
+            Self::TooManyAttempts => "too_many_attempts",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
         }
@@ -89,6 +93,8 @@ pub struct Refusal {
     pub description: String,
     /// What only the operator's log says; empty where the description says it all.
     pub log: String,
+    /// When trying again may help, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -98,6 +104,7 @@ impl Refusal {
             code,
             description: printable(description.as_ref()),
             log: String::new(),
+            retry_after: None,
         }
     }
 
@@ -105,6 +112,13 @@ impl Refusal {
     #[must_use]
     pub fn log(mut self, log: impl fmt::Display) -> Self {
         self.log = log.to_string();
+        self
+    }
+
+    /// Says when trying again may help.
+    #[must_use]
+    pub const fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
         self
     }
 

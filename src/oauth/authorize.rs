@@ -2,7 +2,6 @@
 //! browser. The order of it is written in [`answer`] and [`proceed`].
 
 mod arrival;
-mod redirect_uri;
 mod reply;
 pub(super) mod request;
 

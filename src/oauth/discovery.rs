@@ -63,8 +63,6 @@ fn endpoints(issuer: &Issuer) -> Map<String, Value> {
         "introspection_endpoint": issuer.join("oauth/introspect"),
         "userinfo_endpoint": issuer.userinfo(),
         "jwks_uri": issuer.join(".well-known/jwks.json"),
-        // draft-ietf-oauth-refresh-token-expiration-03
-        "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
         "token_endpoint_auth_methods_supported": OR_PUBLIC,
         "token_endpoint_auth_signing_alg_values_supported": SIGNED_BY,
         "revocation_endpoint_auth_methods_supported": OR_PUBLIC,
@@ -82,9 +80,14 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
             .is_some_and(|own| settings.allows_front_channel_tokens || !own.is_front_channel())
     };
     let implicit = settings.allows_front_channel_tokens.then_some(IMPLICIT);
-    let grant_types = GrantRequest::TYPES.into_iter().chain(implicit);
+    let passwords = GrantRequest::OF_PASSWORDS.into_iter();
+    let passwords = passwords.filter(|_| settings.allows_password_grant);
+    let grant_types = GrantRequest::TYPES.into_iter();
+    let grant_types = grant_types.chain(implicit).chain(passwords);
     members(json!({
         "grant_types_supported": grant_types.collect::<Vec<_>>(),
+        // draft-ietf-oauth-refresh-token-expiration-03
+        "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
         "response_types_supported": ResponseType::NAMES.into_iter().filter(is_open).collect::<Vec<_>>(),
         "response_modes_supported": ResponseMode::NAMES,
         "code_challenge_methods_supported": ["S256"],

@@ -67,6 +67,7 @@ impl<'a> Entry<'a> {
             GrantRequest::ClientCredentials(_) => Kind::RefusedClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::RefusedAuthorizationCode,
             GrantRequest::RefreshToken(_) => Kind::RefusedRefreshToken,
+            GrantRequest::Password(_) => Kind::RefusedPassword,
         };
         self.is_asked_by(presented);
     }
@@ -98,6 +99,7 @@ impl<'a> Entry<'a> {
             GrantRequest::ClientCredentials(_) => Kind::IssuedForClientCredentials,
             GrantRequest::AuthorizationCode(_) => Kind::IssuedForAuthorizationCode,
             GrantRequest::RefreshToken(_) => Kind::IssuedForRefreshToken,
+            GrantRequest::Password(_) => Kind::IssuedForPassword,
         };
         let requested = grant.validity_period().map(Lifetime::as_integer);
         self.issued_as((kind, requested), &client.application, (approved, token));

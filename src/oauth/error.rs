@@ -17,6 +17,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::AccessDenied | Code::InsufficientScope => StatusCode::FORBIDDEN,
+        Code::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
         Code::InvalidRequest
         | Code::UnauthorizedClient
         | Code::UnsupportedGrantType
@@ -57,6 +58,10 @@ impl IntoResponse for Refusal {
         let mut response = no_store(status(self.code), &body);
         if let Some(challenge) = challenge(self.code) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(pause) = self.retry_after {
+            let seconds = HeaderValue::from(pause.as_secs().max(1));
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }

@@ -13,6 +13,7 @@ use super::entry::Entry;
 use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::authorization_code::{self, AUTHORIZATION_CODE};
+use crate::grants::password::{self, PASSWORD, PASSWORD_REALM};
 use crate::grants::refresh_token::{self, REFRESH_TOKEN};
 use crate::grants::{self, Approved, GrantRequest, Outcome, client_credentials};
 use crate::model::application::CLIENT_CREDENTIALS;
@@ -35,7 +36,7 @@ pub(crate) const POST: Operation = Operation {
     access: Access::Application,
     body: Takes::Parameters(&[CREDENTIALS, PARAMETERS]),
     answer: Shape::One(200, &[SHOWN]),
-    refuses: &[403],
+    refuses: &[403, 429],
     ..Operation::DEFAULT
 };
 const PARAMETERS: &[Field] = &[
@@ -44,6 +45,9 @@ const PARAMETERS: &[Field] = &[
     texts("resource", 200, IDENTIFIER_CHARS_MAX, Form::Any),
     text("scope", 0, 100_000),
     integer("validity_period", i64::MIN, i64::MAX),
+    text("username", 1, 1000),
+    text("password", 1, 1000),
+    text("realm", 1, 1000),
     text("code", 1, CODE_BYTES_MAX),
     text("redirect_uri", 1, URI_BYTES_MAX),
     text("code_verifier", 43, 128),
@@ -145,6 +149,8 @@ impl TokenRequest {
                 GrantRequest::AuthorizationCode(parse_authorization_code(params)?)
             }
             REFRESH_TOKEN => GrantRequest::RefreshToken(parse_refresh_token(params)?),
+            PASSWORD => GrantRequest::Password(parse_password(params, PASSWORD)?),
+            PASSWORD_REALM => GrantRequest::Password(parse_password(params, PASSWORD_REALM)?),
             other => {
                 let text = format!("Unsupported grant type: {}", echo(other));
                 return Err(Refusal::new(Code::UnsupportedGrantType, text));
@@ -161,6 +167,25 @@ fn parse_client_credentials(params: &Params) -> Result<client_credentials::Reque
     Ok(client_credentials::Request {
         named: parse_named(params)?,
         scope: params.scope()?,
+        validity_period: params.validity_period()?,
+    })
+}
+
+fn parse_password(params: &Params, grant_type: &'static str) -> Result<password::Request, Refusal> {
+    /// Longest name that is looked up, longest password that is hashed, longest realm.
+    const TYPED_BYTES_MAX: usize = 1000;
+    let realm = match grant_type {
+        PASSWORD_REALM => Some(params.required("realm", TYPED_BYTES_MAX)?.to_owned()),
+        _ => None,
+    };
+    let password = params.required("password", TYPED_BYTES_MAX)?;
+    Ok(password::Request {
+        grant_type,
+        username: params.required("username", TYPED_BYTES_MAX)?.to_owned(),
+        password: Secret::new(password.to_owned()),
+        realm,
+        named: parse_named(params)?,
+        scope: params.scope()?.unwrap_or_default(),
         validity_period: params.validity_period()?,
     })
 }

@@ -114,13 +114,6 @@ fn web_origins(application: &Application) -> Result<Option<String>, Fault> {
         .transpose()
 }
 
-/// The columns of the sweep: lifetime and idle lifetime of refresh tokens, in seconds.
-fn refresh_terms(application: &Application) -> (Option<i64>, Option<i64>) {
-    let refresh = SignIn::of(&application.described).refresh;
-    let terms = refresh.unwrap_or(RefreshTerms::usual(application.is_public()));
-    (terms.lifetime, terms.idle)
-}
-
 /// The column: what signs its ID tokens, where it says so.
 fn id_token_alg(application: &Application) -> Option<&'static str> {
     let chosen = SignIn::of(&application.described).id_token_alg;
@@ -139,6 +132,13 @@ pub async fn id_token_algs(conn: &mut Conn) -> Result<Vec<String>, Fault> {
         "select distinct id_token_alg from applications where id_token_alg is not null"
     )?;
     Ok(rows.into_iter().map(|(algorithm,)| algorithm).collect())
+}
+
+/// The columns of the sweep: lifetime and idle lifetime of refresh tokens, in seconds.
+fn refresh_terms(application: &Application) -> (Option<i64>, Option<i64>) {
+    let refresh = SignIn::of(&application.described).refresh;
+    let terms = refresh.unwrap_or(RefreshTerms::usual(application.is_public()));
+    (terms.lifetime, terms.idle)
 }
 
 /// The origins that any application lists for CORS; some may come twice.

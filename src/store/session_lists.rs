@@ -186,11 +186,3 @@ pub async fn set_metadata(
     )?;
     Ok(set == 1)
 }
-
-/// Ends every session of a user; how many there were.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn delete_of_user(tx: &mut Write, user_id: &str) -> Result<u64, Fault> {
-    execute!(tx, "delete from sessions where user_id = $1", user_id)
-}

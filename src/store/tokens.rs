@@ -317,6 +317,26 @@ pub async fn sweep(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault
     )
 }
 
+/// The API that a revocation is about, and of whose tokens for it: of which application, of which user.
+fn at_api(covered: &Covered) -> (&str, Option<&str>, Option<&str>) {
+    match covered {
+        Covered::Api(audience) => (audience, None, None),
+        Covered::ClientGrant {
+            client_id,
+            audience,
+        } => (audience, Some(client_id), None),
+        Covered::UserGrant {
+            client_id,
+            audience,
+            user_id,
+        } => (audience, Some(client_id), Some(user_id)),
+        // Of no API; none is called so.
+        Covered::Application(_) | Covered::UsersOf(_) | Covered::User(_) | Covered::All => {
+            ("", None, None)
+        }
+    }
+}
+
 /// True where a wholesale revocation covers a token that is still there.
 ///
 /// # Errors
@@ -335,28 +355,6 @@ pub async fn is_any_covered(
             client_id,
             number
         ),
-        Covered::Api(audience) => run!(
-            fetch_optional,
-            conn,
-            (String,),
-            "select t.id from token_apis a join tokens t on t.id = a.token_id
-              where a.audience = $1 and t.position < $2 limit 1",
-            audience,
-            number
-        ),
-        Covered::ClientGrant {
-            client_id,
-            audience,
-        } => run!(
-            fetch_optional,
-            conn,
-            (String,),
-            "select t.id from token_apis a join tokens t on t.id = a.token_id
-              where a.audience = $1 and t.client_id = $2 and t.position < $3 limit 1",
-            audience,
-            client_id,
-            number
-        ),
         Covered::UsersOf(client_id) => run!(
             fetch_optional,
             conn,
@@ -366,22 +364,22 @@ pub async fn is_any_covered(
             client_id,
             number
         ),
-        Covered::UserGrant {
-            client_id,
-            audience,
-            user_id,
-        } => run!(
-            fetch_optional,
-            conn,
-            (String,),
-            "select t.id from token_apis a join tokens t on t.id = a.token_id
-              where a.audience = $1 and t.client_id = $2 and t.subject = $3
-                and t.family is not null and t.position < $4 limit 1",
-            audience,
-            client_id,
-            user_id,
-            number
-        ),
+        Covered::Api(_) | Covered::ClientGrant { .. } | Covered::UserGrant { .. } => {
+            let (audience, client_id, subject) = at_api(covered);
+            run!(
+                fetch_optional,
+                conn,
+                (String,),
+                "select t.id from token_apis a join tokens t on t.id = a.token_id
+                  where a.audience = $1 and (cast($2 as text) is null or t.client_id = $2)
+                    and (cast($3 as text) is null or (t.subject = $3 and t.family is not null))
+                    and t.position < $4 limit 1",
+                audience,
+                client_id,
+                subject,
+                number
+            )
+        }
         Covered::User(subject) => run!(
             fetch_optional,
             conn,
@@ -428,28 +426,6 @@ pub async fn sweep_covered(
             number,
             rows_max
         ),
-        Covered::Api(audience) => execute!(
-            tx,
-            "delete from tokens where id in (
-                select t.id from token_apis a join tokens t on t.id = a.token_id
-                 where a.audience = $1 and t.position < $2 limit $3)",
-            audience,
-            number,
-            rows_max
-        ),
-        Covered::ClientGrant {
-            client_id,
-            audience,
-        } => execute!(
-            tx,
-            "delete from tokens where id in (
-                select t.id from token_apis a join tokens t on t.id = a.token_id
-                 where a.audience = $1 and t.client_id = $2 and t.position < $3 limit $4)",
-            audience,
-            client_id,
-            number,
-            rows_max
-        ),
         Covered::UsersOf(client_id) => execute!(
             tx,
             "delete from tokens where digest in (
@@ -459,22 +435,22 @@ pub async fn sweep_covered(
             number,
             rows_max
         ),
-        Covered::UserGrant {
-            client_id,
-            audience,
-            user_id,
-        } => execute!(
-            tx,
-            "delete from tokens where id in (
-                select t.id from token_apis a join tokens t on t.id = a.token_id
-                 where a.audience = $1 and t.client_id = $2 and t.subject = $3
-                   and t.family is not null and t.position < $4 limit $5)",
-            audience,
-            client_id,
-            user_id,
-            number,
-            rows_max
-        ),
+        Covered::Api(_) | Covered::ClientGrant { .. } | Covered::UserGrant { .. } => {
+            let (audience, client_id, subject) = at_api(covered);
+            execute!(
+                tx,
+                "delete from tokens where id in (
+                    select t.id from token_apis a join tokens t on t.id = a.token_id
+                     where a.audience = $1 and (cast($2 as text) is null or t.client_id = $2)
+                       and (cast($3 as text) is null or (t.subject = $3 and t.family is not null))
+                       and t.position < $4 limit $5)",
+                audience,
+                client_id,
+                subject,
+                number,
+                rows_max
+            )
+        }
         Covered::User(subject) => execute!(
             tx,
             "delete from tokens where digest in (

@@ -95,8 +95,11 @@ struct Claims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    userinfo_claims: &'a [String],
+    #[serde(
+        rename = "userinfo_claims",
+        skip_serializing_if = "<[String]>::is_empty"
+    )]
+    userinfo: &'a [String],
     // RFC 9068 §2.2.1
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
@@ -148,7 +151,7 @@ pub fn sign(
         client_id: Some(token.client_id.as_str()).filter(|_| is_rfc9068),
         jti: &token.jti,
         family: token.family.as_deref(),
-        userinfo_claims: &token.userinfo_claims,
+        userinfo: &token.userinfo_claims,
         auth_time: signed_in.map(|own| own.at),
         acr: signed_in.and_then(|own| acr_of(&own.amr)),
         amr: signed_in.map(|own| own.amr.as_slice()),

@@ -7,13 +7,14 @@ pub mod reset;
 pub mod tickets;
 
 use crate::config::Config;
+use crate::logout::{self, Why};
 use crate::mail::Mailer;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::secret::Digester;
 use crate::secret::slow::SlowHashes;
 use crate::store::refresh_families::{self, Filter};
-use crate::store::{Store, Write, session_lists};
+use crate::store::{Store, Write};
 
 use limits::Limits;
 use password::Passwords;
@@ -57,12 +58,17 @@ impl Users {
 const FAMILIES_AT_A_TIME: i64 = 500;
 
 /// Ends everything that a user has here, within a change that asks for it: blocking, deletion, another
-/// password. Whoever knew the old password, or holds a token, is out.
+/// password. Whoever knew the old password, or holds a token, is out. Before the user is deleted.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn end_everything(tx: &mut Write, user_id: &str) -> Result<(), Fault> {
-    session_lists::delete_of_user(tx, user_id).await?;
+pub async fn end_everything(
+    tx: &mut Write,
+    user_id: &str,
+    why: Why,
+    now: i64,
+) -> Result<(), Fault> {
+    logout::end_sessions(tx, user_id, why, now).await?;
     // Their rows cannot live on; the sweep would find them as well.
     let of_user = Filter {
         user_id: Some(user_id.to_owned()),

@@ -7,6 +7,7 @@ use super::limits::{Address, Verdict};
 use super::password::Weak;
 use super::{Users, end_everything};
 use crate::directory::Directory;
+use crate::logout::Why;
 use crate::mail::Mail;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
@@ -43,7 +44,7 @@ impl Visit {
 #[derive(Debug)]
 pub enum Changed {
     /// It is in force, and everything that the old one opened is over.
-    Done(User, UserTicket),
+    Done(Box<User>, UserTicket),
     /// It is not good enough; the ticket goes on to work.
     Weak(Weak),
     /// The ticket does not work, or not any more.
@@ -166,7 +167,7 @@ impl Users {
             return Ok(Changed::NoTicket);
         };
         store::users::set_password_hash(&mut tx, &user.user_id, &hash, now).await?;
-        end_everything(&mut tx, &user.user_id).await?;
+        end_everything(&mut tx, &user.user_id, Why::PasswordChanged, now).await?;
         let user = verified(&mut tx, &ticket, now).await?.unwrap_or(user);
         let account = self.limits.account_of(&user.user_id);
         let address = Address::of(visit.ip);
@@ -178,7 +179,7 @@ impl Users {
         }
         tx.record(visit.record(Kind::ChangedPassword, &user));
         directory.commit(tx, now).await?;
-        Ok(Changed::Done(user, ticket))
+        Ok(Changed::Done(Box::new(user), ticket))
     }
 
     /// Notes that an address is the user's, by a ticket. `None` where it does not work.

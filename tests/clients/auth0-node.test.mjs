@@ -5,6 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { ManagementClient } from 'auth0';
 import { onBothStores, start } from './daemon.mjs';
+import { SIGNS_IN, signIn } from './person.mjs';
 
 /** The parts of the client under test, and what of them Grantor does not have. */
 const RESOURCES = {
@@ -16,6 +17,13 @@ const RESOURCES = {
   'tenants.settings': [],
   logs: [],
   stats: [],
+  users: ['regenerateRecoveryCode'],
+  'users.sessions': [],
+  'users.refreshToken': [],
+  userGrants: [],
+  sessions: [],
+  refreshTokens: [],
+  deviceCredentials: ['createPublicKey'],
 };
 
 const called = new Set();
@@ -304,6 +312,110 @@ onBothStores('npm auth0', (store) => {
     const today = new Date().toISOString().slice(0, 10).replaceAll('-', '');
     const days = await management.stats.getDaily({ from: today, to: today });
     assert.ok(Array.isArray(days));
+  });
+
+  /** A person with an account. */
+  const person = async (name) => {
+    const account = { email: `${name}@example.com`, password: 'three quiet otters at the pier' };
+    const made = await management.users.create({
+      connection: 'Username-Password-Authentication',
+      ...account,
+    });
+    return { id: made.user_id, ...account };
+  };
+
+  test('users', async () => {
+    const { users } = management;
+    const { id, email } = await person('ann');
+    const shown = await users.get(id);
+    assert.equal(shown.email, email);
+    assert.deepEqual((await users.listUsersByEmail({ email })).map((one) => one.user_id), [id]);
+    const changed = await users.update(id, { name: 'Ann', user_metadata: { colour: 'green' } });
+    assert.deepEqual(changed.user_metadata, { colour: 'green' });
+    for (let number = 0; number < 4; number += 1) await person(`many${number}`);
+    const emails = (await allOf(await users.list({ per_page: 2 }))).map((one) => one.email);
+    assert.equal(emails.filter((one) => one.startsWith('many')).length, 4);
+    await users.delete(id);
+    assert.equal((await refusal(users.get(id))).body.errorCode, 'inexistent_user');
+  });
+
+  test('what users have at applications', async () => {
+    const {
+      users, userGrants, sessions, refreshTokens, deviceCredentials,
+    } = management;
+    const bob = await person('bob');
+    const { identifier: audience } = await management.resourceServers.create({
+      name: 'Notes',
+      identifier: 'https://notes.example/',
+      scopes: [{ value: 'read:notes' }],
+      allow_offline_access: true,
+    });
+    const application = await management.clients.create({ name: 'Notebook', ...SIGNS_IN });
+    const asked = { audience, scope: 'openid offline_access read:notes' };
+    const enter = () => signIn(daemon, bob, application, asked);
+    const introspected = async (token) => {
+      const answer = await fetch(`${daemon.issuer}oauth/introspect`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          client_id: application.client_id,
+          client_secret: application.client_secret,
+          token,
+        }),
+      });
+      return (await answer.json()).active;
+    };
+
+    const tokens = await enter();
+    const [grant] = await allOf(await userGrants.list({ user_id: bob.id, audience }));
+    assert.equal(grant.clientID, application.client_id);
+    assert.ok(grant.scope.includes('read:notes'), grant.scope.join());
+
+    const [session] = await allOf(await users.sessions.list(bob.id, { take: 1 }));
+    assert.deepEqual(session.clients, [{ client_id: application.client_id }]);
+    assert.deepEqual(await sessions.get(session.id), session);
+    const noted = await sessions.update(session.id, { session_metadata: { seat: '12' } });
+    assert.deepEqual(noted.session_metadata, { seat: '12' });
+
+    const of_bob = { user_id: bob.id, client_id: application.client_id };
+    const [refresh] = await allOf(await refreshTokens.list(of_bob));
+    assert.equal(refresh.session_id, session.id);
+    assert.deepEqual(refresh.resource_servers, [{ audience, scopes: 'read:notes' }]);
+    assert.deepEqual(await refreshTokens.get(refresh.id), refresh);
+    assert.deepEqual(await allOf(await users.refreshToken.list(bob.id)), [refresh]);
+    const kept = await refreshTokens.update(refresh.id, { refresh_token_metadata: { device: 'desk' } });
+    assert.deepEqual(kept.refresh_token_metadata, { device: 'desk' });
+    const devices = await allOf(await deviceCredentials.list({ user_id: bob.id, type: 'refresh_token' }));
+    assert.deepEqual(devices.map(({ id }) => id), [refresh.id]);
+
+    assert.equal(await introspected(tokens.access_token), true);
+    await sessions.revoke(session.id);
+    assert.equal((await refusal(sessions.get(session.id))).body.errorCode, 'inexistent_session');
+    assert.equal((await refusal(refreshTokens.get(refresh.id))).statusCode, 404);
+    assert.equal(await introspected(tokens.access_token), false);
+
+    for (const end of [
+      (one) => refreshTokens.delete(one.id),
+      (one) => refreshTokens.revoke({ ids: [one.id] }),
+      (one) => deviceCredentials.delete(one.id),
+      () => users.refreshToken.delete(bob.id),
+      () => userGrants.delete(grant.id),
+      () => userGrants.deleteByUserId({ user_id: bob.id }),
+      () => users.revokeAccess(bob.id),
+    ]) {
+      await enter();
+      const [one] = await allOf(await refreshTokens.list(of_bob));
+      assert.ok(one, String(end));
+      await end(one);
+      assert.deepEqual(await allOf(await refreshTokens.list(of_bob)), [], String(end));
+    }
+    assert.deepEqual(await allOf(await users.sessions.list(bob.id)), []);
+    await enter();
+    await enter();
+    const [first] = await allOf(await users.sessions.list(bob.id));
+    await sessions.delete(first.id);
+    assert.equal((await allOf(await users.sessions.list(bob.id))).length, 1);
+    await users.sessions.delete(bob.id);
+    assert.deepEqual(await allOf(await users.sessions.list(bob.id)), []);
   });
 
   test('no method was left out', () => {

@@ -37,6 +37,7 @@ scripts! {
     rotate_with_grace
     several_resources
     shorten_lifetime
+    sign_in
     walkthrough
 }
 

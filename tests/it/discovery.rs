@@ -1,7 +1,8 @@
-//! What Grantor says of itself (RFC 8414, RFC 7517): every word is tried.
+//! What Grantor says of itself (RFC 8414, OpenID Connect Discovery 1.0, RFC 7517): every word is tried.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use grantor::grants::GrantRequest;
 use grantor::model::public_key::AssertionAlgorithm;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use reqwest::{Method, StatusCode};
@@ -13,6 +14,7 @@ use crate::signer::{Keyed, ask, present};
 
 const ORDERS: &str = "https://orders.example/";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
 const KEY_SET: &str = "/.well-known/jwks.json";
 
 async fn get(node: &Node, path: &str) -> Answer {
@@ -88,25 +90,48 @@ both_stores! {
     async fn the_document_says_this_and_nothing_else(world: World) {
         let node = &world.node;
         let signed_by = ["RS256", "RS384", "PS256", "ES256", "EdDSA"];
+        let with_proof = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+        let or_public = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
         let expected = json!({
             "issuer": ISSUER,
+            "authorization_endpoint": "https://grantor.test/authorize",
             "token_endpoint": "https://grantor.test/oauth/token",
             "revocation_endpoint": "https://grantor.test/oauth/revoke",
             "introspection_endpoint": "https://grantor.test/oauth/introspect",
+            "userinfo_endpoint": "https://grantor.test/userinfo",
+            "end_session_endpoint": "https://grantor.test/oidc/logout",
             "jwks_uri": "https://grantor.test/.well-known/jwks.json",
-            "grant_types_supported": ["client_credentials"],
-            "response_types_supported": [],
-            "token_endpoint_auth_methods_supported":
-                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "grant_types_supported": GrantRequest::TYPES,
+            "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query", "fragment", "form_post", "web_message"],
+            "code_challenge_methods_supported": ["S256"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+            "claims_parameter_supported": true,
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
+            "ui_locales_supported": ["en", "de", "es"],
+            "scopes_supported": ["openid", "profile", "email", "address", "phone", "offline_access"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256", "PS256", "ES256", "EdDSA", "RS512"],
+            "acr_values_supported": ["urn:grantor:acr:password"],
+            "claim_types_supported": ["normal"],
+            "claims_supported": ["sub", "name", "family_name", "given_name", "middle_name", "nickname",
+                "preferred_username", "profile", "picture", "website", "gender", "birthdate", "zoneinfo",
+                "locale", "updated_at", "email", "email_verified", "address", "phone_number",
+                "phone_number_verified", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid"],
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
+            "token_endpoint_auth_methods_supported": or_public,
             "token_endpoint_auth_signing_alg_values_supported": signed_by,
-            "revocation_endpoint_auth_methods_supported":
-                ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"],
+            "revocation_endpoint_auth_methods_supported": or_public,
             "revocation_endpoint_auth_signing_alg_values_supported": signed_by,
-            "introspection_endpoint_auth_methods_supported":
-                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_methods_supported": with_proof,
             "introspection_endpoint_auth_signing_alg_values_supported": signed_by,
         });
         assert_eq!(metadata(node).await, expected);
+        // Both names, one document.
+        assert_eq!(get(node, OPENID).await.expect(StatusCode::OK).json, expected);
         let admin = node.admin_token().await;
         assert_eq!(claims(&admin)["iss"], expected["issuer"]);
     }
@@ -124,9 +149,12 @@ both_stores! {
         let keyed = Keyed::new(&desk, ORDERS, "ES256").await;
         let clients = Clients { world, secretive, public, keyed };
         for method in texts(methods) {
-            for grant_type in texts(&said["grant_types_supported"]) {
-                let params = [("grant_type", grant_type), ("audience", ORDERS)];
-                let answer = by(&clients, (&token_endpoint, method), &params).await;
+            let params = [("grant_type", "client_credentials"), ("audience", ORDERS)];
+            let answer = by(&clients, (&token_endpoint, method), &params).await;
+            if method == "none" {
+                // Who it is was believed; what a public application gets are tokens of users.
+                answer.expect_error(StatusCode::BAD_REQUEST, "unauthorized_client");
+            } else {
                 token = answer.expect(StatusCode::OK).text("access_token");
             }
         }
@@ -160,11 +188,56 @@ both_stores! {
         assert!(keys.json["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid));
     }
 
+    /// OpenID Connect Discovery §3: what is required is there. §4.1 and §4.2: at the issuer's URL with the
+    /// well-known name behind it, JSON. §4.3: `issuer` is that URL, exactly.
+    async fn what_openid_requires_is_said(world: World) {
+        let node = &world.node;
+        let answer = get(node, OPENID).await.expect(StatusCode::OK);
+        assert_eq!(answer.headers["content-type"], "application/json");
+        let said = answer.json;
+        assert_eq!(said["issuer"], ISSUER);
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+            assert!(said[name].as_str().unwrap().starts_with(ISSUER), "{name}");
+        }
+        for (name, value) in [
+            ("response_types_supported", "code"),
+            ("subject_types_supported", "public"),
+            ("id_token_signing_alg_values_supported", "RS256"),
+            ("scopes_supported", "openid"),
+        ] {
+            assert!(texts(&said[name]).contains(&value), "{name}");
+        }
+        // §3: without any members, and not empty, what is zero.
+        for (name, value) in said.as_object().unwrap() {
+            assert!(!value.as_array().is_some_and(Vec::is_empty), "{name}");
+        }
+    }
+
+    async fn the_documents_follow_the_tenants_settings(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let set = async |fields: Value| {
+            desk.patch("/tenants/settings", fields).await.expect(StatusCode::OK);
+        };
+        set(json!({ "flags": { "allow_front_channel_tokens": true } })).await;
+        let said = metadata(node).await;
+        let all = ["code", "token", "id_token", "id_token token", "code id_token", "code token", "code id_token token"];
+        assert_eq!(texts(&said["response_types_supported"]), all);
+        assert!(texts(&said["grant_types_supported"]).contains(&"implicit"));
+        set(json!({ "flags": { "allow_front_channel_tokens": false } })).await;
+        assert_eq!(texts(&metadata(node).await["response_types_supported"]), ["code"]);
+        for is_announced in [false, true] {
+            let own = json!({ "rp_logout_end_session_endpoint_discovery": is_announced });
+            set(json!({ "oidc_logout": own })).await;
+            assert_eq!(metadata(node).await.get("end_session_endpoint").is_some(), is_announced);
+        }
+    }
+
     async fn the_documents_may_be_kept_as_long_as_they_say_and_read_from_anywhere(
         world: World, "GRANTOR_KEYS__JWKS_MAX_AGE_SECONDS" = "120"
     ) {
         let node = &world.node;
-        let ages = [(METADATA, "public, max-age=300"), (KEY_SET, "public, max-age=120")];
+        let ages = [(METADATA, "public, max-age=300"), (OPENID, "public, max-age=300"), (KEY_SET, "public, max-age=120")];
         for (path, caching) in ages {
             let answer = get(node, path).await.expect(StatusCode::OK);
             assert_eq!(answer.headers["cache-control"], caching, "{path}");
@@ -221,15 +294,12 @@ both_stores! {
         let node = &world.node;
         let said = metadata(node).await;
         for (name, path) in [
-            ("authorization_endpoint", "/authorize"),
             ("registration_endpoint", "/oidc/register"),
-            ("userinfo_endpoint", "/userinfo"),
             ("device_authorization_endpoint", "/oauth/device/code"),
         ] {
             assert!(said.get(name).is_none(), "{name}");
             get(node, path).await.expect_error(StatusCode::NOT_FOUND, "not_found");
         }
-        get(node, "/.well-known/openid-configuration").await.expect(StatusCode::NOT_FOUND);
     }
 
     async fn an_issuer_with_a_path_is_served_there_and_at_the_root(
@@ -238,12 +308,14 @@ both_stores! {
         let node = &world.node;
         let issuer = "https://grantor.test/auth/eu/";
         // RFC 8414 §3.1 puts the path behind the well-known name; many clients put it in front.
-        let inserted = format!("{METADATA}/auth/eu");
-        let below = format!("/auth/eu{METADATA}");
-        let said = get(node, &inserted).await.expect(StatusCode::OK).json;
+        let said = get(node, &format!("{METADATA}/auth/eu")).await.expect(StatusCode::OK).json;
         assert_eq!(said["issuer"], issuer);
-        for path in [below.as_str(), METADATA] {
-            assert_eq!(get(node, path).await.expect(StatusCode::OK).json, said, "{path}");
+        for name in [METADATA, OPENID] {
+            for path in [format!("{name}/auth/eu"), format!("/auth/eu{name}"), name.to_owned()] {
+                let answer = get(node, &path).await.expect(StatusCode::OK);
+                assert_eq!(answer.json, said, "{path}");
+                assert_eq!(answer.headers["access-control-allow-origin"], "*", "{path}");
+            }
         }
         let (admin, management) = (Credentials::admin(), format!("{issuer}api/v2/"));
         for stripped in ["", "/auth/eu"] {

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::explain_lifetime::{BOUND, ORDERS, STOCK, ask, decided, explained};
-use crate::harness::{Credentials, MFA, Node, World, api_path, both_stores};
+use crate::harness::{
+    CALLBACK, Credentials, MFA, Node, Person, World, api_path, both_stores, exchange, usual,
+};
 use crate::signer::{Keyed, Signer, add, attach};
 
 /// What a token request gets: `expires_in`, and -1 where there is none; or the error.
@@ -286,6 +288,59 @@ both_stores! {
         }
         assert_eq!(issued(&edited, &shop, ORDERS, None).await, Ok(BOUND));
         edited.stop().await;
+    }
+
+    /// What users have consented to plays no part: the question names no user.
+    async fn the_code_flow_gets_what_was_explained_whatever_the_apis_policy_for_users(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        desk.api(ORDERS, json!({ "scopes": [{ "value": "read" }] })).await;
+        let fields = json!({ "app_type": "regular_web", "callbacks": [CALLBACK], "grant_types": ["authorization_code"] });
+        let shop = desk.application(fields).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        let agreed = async |asked: Option<&str>| {
+            let mut query = format!("client_id={}&flow=authorization_code", shop.id);
+            let mut params = vec![("audience", ORDERS)];
+            if let Some(asked) = asked {
+                query = format!("{query}&validity_period={asked}");
+                params.push(("validity_period", asked));
+            }
+            let desk = Desk::open(node).await;
+            let told = explained(&desk, ORDERS, &query).await;
+            let answer = ann.authorize(node, &usual(&shop, &params)).await.answer();
+            if let Some(refused) = told.get("refused") {
+                assert_eq!(answer["error"], refused.as_str().unwrap(), "{told}");
+                return Err(refused.clone());
+            }
+            let tokens = exchange(node, &shop, &answer["code"], &[]).await.expect(StatusCode::OK);
+            about(tokens.json["expires_in"].as_i64().unwrap(), told["lifetime"].as_i64().unwrap());
+            Ok((told["lifetime"].as_i64().unwrap(), told["rule"].as_str().unwrap().to_owned()))
+        };
+        let policy = async |policy: &str| {
+            let fields = json!({ "subject_type_authorization": { "user": { "policy": policy } } });
+            desk.patch(&api_path(ORDERS), fields).await.expect(StatusCode::OK);
+        };
+        let denied = Err(json!("access_denied"));
+        let usually = Ok((86400, "api_default".to_owned()));
+        assert_eq!(agreed(None).await, usually);
+        assert_eq!(agreed(Some("600")).await, Ok((600, "requested".to_owned())));
+        assert_eq!(agreed(Some("200000")).await, Ok((86400, "authorization_request".to_owned())));
+        policy("require_client_grant").await;
+        assert_eq!(agreed(None).await, denied);
+        desk.grant(&shop, ORDERS, json!({})).await;
+        assert_eq!(agreed(None).await, denied, "that grant is for the application itself");
+        let ends = json!({ "subject_type": "user", "expires_at": in_seconds(world, 300) });
+        desk.grant(&shop, ORDERS, ends).await;
+        let (lifetime, rule) = agreed(None).await.unwrap();
+        about(lifetime, 300);
+        assert_eq!(rule, "grant_expiry");
+        policy("allow_all").await;
+        assert_eq!(agreed(None).await, usually, "a grant that is not needed does not shorten");
+        policy("require_client_grant").await;
+        world.clock.advance(301);
+        assert_eq!(agreed(None).await, denied);
+        policy("deny_all").await;
+        assert_eq!(agreed(None).await, denied);
     }
 
     /// A stored token would leave a row behind.

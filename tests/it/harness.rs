@@ -192,8 +192,10 @@ impl Node {
             .unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
+        let mut wire = Wire::to(format!("http://{bound}"));
+        wire.management = app.issuer.join("api/v2/");
         Self {
-            wire: Wire::to(format!("http://{bound}")),
+            wire,
             app,
             stop,
             served: Some(served).into(),
@@ -223,6 +225,8 @@ impl std::ops::Deref for Node {
 pub(crate) struct Wire {
     /// `http://127.0.0.1:port`
     pub(crate) base: String,
+    /// The Management API's audience.
+    pub(crate) management: String,
     client: Client,
 }
 
@@ -230,7 +234,11 @@ impl Wire {
     pub(crate) fn to(base: String) -> Self {
         // The tests' own client never keeps a connection: a server that stops would cut it.
         let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { base, client }
+        Self {
+            base,
+            management: MANAGEMENT.to_owned(),
+            client,
+        }
     }
 
     /// A request to a path of this node.
@@ -300,7 +308,7 @@ impl Wire {
 
     /// A Management token of the first application.
     pub(crate) async fn admin_token(&self) -> String {
-        self.token(&Credentials::admin(), MANAGEMENT).await
+        self.token(&Credentials::admin(), &self.management).await
     }
 
     /// A request to the Management API (`path` begins behind `/api/v2`) with a given token.

@@ -42,7 +42,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let id = sign_in(node, &away.user_id, &[&away.app.id]).await;
+        let id = sign_in(&node.app, &away.user_id, &[&away.app.id]).await;
         let shown = desk.shown(&format!("/sessions/{id}")).await;
         no_nulls(&shown);
         assert_eq!(members(&shown), [
@@ -72,7 +72,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let path = format!("/sessions/{}", sign_in(node, &away.user_id, &[]).await);
+        let path = format!("/sessions/{}", sign_in(&node.app, &away.user_id, &[]).await);
         for metadata in [json!({ "a": "b", "c": "d" }), json!({ "e": "x".repeat(255) })] {
             let body = json!({ "session_metadata": metadata });
             let changed = desk.patch(&path, body).await.expect(StatusCode::OK).json;
@@ -80,8 +80,13 @@ both_stores! {
             assert_eq!(desk.shown(&path).await, changed);
         }
         let many: serde_json::Map<_, _> = (0..26).map(|n| (format!("k{n}"), json!("v"))).collect();
-        for wrong in [json!(many), json!({ "a": "x".repeat(256) }), json!({ "a": 1 }), json!("x")] {
-            refused(desk.patch(&path, json!({ "session_metadata": wrong })).await, "session_metadata");
+        for (wrong, property) in [
+            (json!(many), "session_metadata"),
+            (json!("x"), "session_metadata"),
+            (json!({ "a": "x".repeat(256) }), "session_metadata.a"),
+            (json!({ "a": 1 }), "session_metadata.a"),
+        ] {
+            refused(desk.patch(&path, json!({ "session_metadata": wrong })).await, property);
         }
         for empty in [json!(null), json!({})] {
             desk.patch(&path, json!({ "session_metadata": { "a": "b" } })).await.expect(StatusCode::OK);
@@ -98,10 +103,10 @@ both_stores! {
         let other = away.another(world, json!({})).await;
         let mut ids = Vec::new();
         for _ in 0..5 {
-            ids.push(sign_in(node, &away.user_id, &[&away.app.id, &other.app.id]).await);
+            ids.push(sign_in(&node.app, &away.user_id, &[&away.app.id, &other.app.id]).await);
             world.clock.advance(1);
         }
-        let others = sign_in(node, &other.user_id, &[]).await;
+        let others = sign_in(&node.app, &other.user_id, &[]).await;
         let mut seen = Vec::new();
         let mut from = String::new();
         loop {
@@ -133,8 +138,8 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let deleted = sign_in(node, &away.user_id, &[]).await;
-        let revoked = sign_in(node, &away.user_id, &[]).await;
+        let deleted = sign_in(&node.app, &away.user_id, &[]).await;
+        let revoked = sign_in(&node.app, &away.user_id, &[]).await;
         let (of_deleted, _) = tokens_of(node, &away, &deleted).await;
         let (of_revoked, access) = tokens_of(node, &away, &revoked).await;
         desk.delete(&format!("/sessions/{deleted}")).await.expect(StatusCode::ACCEPTED);
@@ -156,10 +161,10 @@ both_stores! {
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
         let other = away.another(world, json!({})).await;
-        let others = sign_in(node, &other.user_id, &[]).await;
+        let others = sign_in(&node.app, &other.user_id, &[]).await;
         let mut own = Vec::new();
         for _ in 0..3 {
-            let id = sign_in(node, &away.user_id, &[]).await;
+            let id = sign_in(&node.app, &away.user_id, &[]).await;
             let tokens = tokens_of(node, &away, &id).await;
             own.push((id, tokens));
         }
@@ -192,12 +197,46 @@ both_stores! {
         unknown.expect_problem(StatusCode::NOT_FOUND, "inexistent_user");
     }
 
+    /// OpenID Connect Back-Channel Logout 1.0, with Auth0's initiators: who is told is told of this.
+    async fn applications_are_to_be_told_of_sessions_that_an_administrator_ends(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let told = |initiators: Value| json!({ "oidc_logout": {
+            "backchannel_logout_urls": ["https://app.example/told"],
+            "backchannel_logout_initiators": { "mode": "custom", "selected_initiators": initiators },
+        } });
+        let away = Away::new(world, told(json!(["session-revoked", "account-deleted"]))).await;
+        let other = away.another(world, told(json!(["account-deactivated"]))).await;
+        let both = [away.app.id.as_str(), other.app.id.as_str()];
+        let user = format!("/users/{}", away.user_id);
+        let waiting = async |of: &Away| {
+            let count = format!("select count(*) from logout_notices where client_id = '{}'", of.app.id);
+            world.database.sql().await.number(&count).await
+        };
+        let id = sign_in(&node.app, &away.user_id, &both).await;
+        desk.delete(&format!("/sessions/{id}")).await.expect(StatusCode::ACCEPTED);
+        assert_eq!((waiting(&away).await, waiting(&other).await), (1, 0));
+        let id = sign_in(&node.app, &away.user_id, &both).await;
+        desk.post(&format!("/sessions/{id}/revoke"), json!({})).await.expect(StatusCode::ACCEPTED);
+        sign_in(&node.app, &away.user_id, &both).await;
+        desk.delete(&format!("{user}/sessions")).await.expect(StatusCode::ACCEPTED);
+        sign_in(&node.app, &away.user_id, &both).await;
+        desk.post(&format!("{user}/revoke-access"), json!({})).await.expect(StatusCode::ACCEPTED);
+        assert_eq!((waiting(&away).await, waiting(&other).await), (4, 0));
+        sign_in(&node.app, &away.user_id, &both).await;
+        desk.patch(&user, json!({ "blocked": true })).await.expect(StatusCode::OK);
+        assert_eq!((waiting(&away).await, waiting(&other).await), (4, 1));
+        sign_in(&node.app, &away.user_id, &both).await;
+        desk.delete(&user).await.expect(StatusCode::NO_CONTENT);
+        assert_eq!((waiting(&away).await, waiting(&other).await), (5, 1));
+    }
+
     /// Who is blocked, has another password or is deleted is out everywhere.
     async fn a_blocked_user_has_no_session_and_no_refresh_token(world: World) {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let away = Away::new(world, json!({})).await;
-        let id = sign_in(node, &away.user_id, &[]).await;
+        let id = sign_in(&node.app, &away.user_id, &[]).await;
         let (refresh, access) = tokens_of(node, &away, &id).await;
         let path = format!("/users/{}", away.user_id);
         desk.patch(&path, json!({ "blocked": true })).await.expect(StatusCode::OK);

@@ -118,7 +118,7 @@ both_stores! {
         let kinds: Vec<&str> = log.as_array().unwrap().iter().map(|record| record["type"].as_str().unwrap()).collect();
         assert!(kinds.contains(&"scpr") && kinds.contains(&"scp"), "{kinds:?}");
         assert!(!log.to_string().contains(&ticket));
-        let revoked = format!("select count(*) from revocations where key like '%{id}%'");
+        let revoked = format!("select count(*) from revocations where object like '%{id}%'");
         assert_eq!(world.database.sql().await.number(&revoked).await, 1);
         node.stop().await;
     }
@@ -207,8 +207,8 @@ both_stores! {
         let ticket = ticket_in(&made);
         assert_eq!(made, format!("{ISSUER}u/change-password?ticket={ticket}#"));
         world.clock.advance(119);
-        let Changed::Done(user, used) = change(world, &world.node, &ticket, NEW).await else { panic!("not changed") };
-        assert_eq!((user.email_verified, used.result_url.as_deref()), (true, Some("https://shop.example/done")));
+        let Changed::Done(user, spent) = change(world, &world.node, &ticket, NEW).await else { panic!("not changed") };
+        assert_eq!((user.email_verified, spent.result_url.as_deref()), (true, Some("https://shop.example/done")));
 
         desk.patch(&format!("/users/{id}"), json!({ "email_verified": false })).await.expect(StatusCode::OK);
         let made = desk.post("/tickets/email-verification", json!({ "user_id": id, "ttl_sec": 0 })).await.expect(StatusCode::CREATED).text("ticket");

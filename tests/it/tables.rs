@@ -12,6 +12,7 @@ mod values;
 
 use std::sync::Arc;
 
+use grantor::app::App;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -19,12 +20,13 @@ use tokio::task::JoinSet;
 
 use crate::desk::{Desk, members, overlay};
 use crate::harness::{Answer, Node, Wire, World, both_stores};
+use crate::signed_in::{family, sign_in};
 use exceptions::{NOT_READ_BACK, PUBLIC_KEY, companions};
 use rows::Field;
 use values::{Case, Expected, cases};
 
 /// The schemas of the requests that are tried.
-static SCHEMAS: [&str; 11] = [
+static SCHEMAS: [&str; 13] = [
     "CreateResourceServerRequestContent",
     "UpdateResourceServerRequestContent",
     "CreateClientRequestContent",
@@ -36,6 +38,8 @@ static SCHEMAS: [&str; 11] = [
     "UpdateTenantSettingsRequestContent",
     "CreateUserRequestContent",
     "UpdateUserRequestContent",
+    "UpdateSessionRequestContent",
+    "UpdateRefreshTokenRequestContent",
 ];
 
 /// Fields that are tried at one time.
@@ -44,6 +48,7 @@ const AT_ONCE: usize = 8;
 /// An administrator who can be in several places.
 #[derive(Clone)]
 struct Clerk {
+    app: Arc<App>,
     wire: Wire,
     token: String,
 }
@@ -51,6 +56,7 @@ struct Clerk {
 impl Clerk {
     async fn at(node: &Node) -> Self {
         Self {
+            app: Arc::clone(&node.app),
             wire: (**node).clone(),
             token: node.admin_token().await,
         }
@@ -74,6 +80,12 @@ impl Clerk {
             .await;
         let id = created["client_id"].as_str().unwrap().to_owned();
         (format!("/clients/{id}"), id)
+    }
+
+    /// A new user.
+    async fn user(&self) -> String {
+        let user = self.create("/users", users::minimal()).await;
+        user["user_id"].as_str().unwrap().to_owned()
     }
 
     /// A new API; its identifier.
@@ -152,9 +164,15 @@ async fn place(clerk: &Clerk, schema: &str) -> Place {
         }
         "UpdateTenantSettingsRequestContent" => patch("/tenants/settings".into()),
         "CreateUserRequestContent" => post("/users".into(), users::minimal()),
-        "UpdateUserRequestContent" => {
-            let user = clerk.create("/users", users::minimal()).await;
-            patch(format!("/users/{}", user["user_id"].as_str().unwrap()))
+        "UpdateUserRequestContent" => patch(format!("/users/{}", clerk.user().await)),
+        "UpdateSessionRequestContent" => {
+            let id = sign_in(&clerk.app, &clerk.user().await, &[]).await;
+            patch(format!("/sessions/{id}"))
+        }
+        "UpdateRefreshTokenRequestContent" => {
+            let (user_id, (_, client_id)) = (clerk.user().await, clerk.application().await);
+            let id = family(&clerk.app, &user_id, &client_id).await;
+            patch(format!("/refresh-tokens/{id}"))
         }
         other => panic!("no place for {other}"),
     }

@@ -18,7 +18,7 @@ pub use password::{
     ResetSent,
 };
 pub use sign_in::{SignIn, SignInProblem};
-pub use sign_out::{SignOut, SignedOut};
+pub use sign_out::{SignOut, SignedOut, StillSignedIn};
 pub use sign_up::{SignUp, SignUpProblem};
 
 use super::page::Frame;

@@ -54,3 +54,17 @@ impl Page for SignedOut<'_> {
         &self.frame
     }
 }
+
+/// Says that the person has stayed signed in.
+#[derive(Debug, Template)]
+#[template(path = "still_signed_in.html")]
+pub struct StillSignedIn<'a> {
+    /// What stands around it.
+    pub frame: Frame<'a>,
+}
+
+impl Page for StillSignedIn<'_> {
+    fn frame(&self) -> &Frame<'_> {
+        &self.frame
+    }
+}

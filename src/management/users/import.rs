@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{IMPORT, overlay};
 use super::own_id;
 use crate::app::App;
+use crate::logout::Why;
 use crate::management::answer::Problem;
 use crate::management::call::{Act, Admin};
 use crate::model::job::Job;
@@ -159,7 +160,7 @@ async fn update(
         store::users::set_password_hash(tx, &user_id, hash, now).await?;
     }
     if user.blocked && !was_blocked {
-        users::end_everything(tx, &user_id).await?;
+        users::end_everything(tx, &user_id, Why::AccountDeactivated, now).await?;
     }
     Ok(Ok(Taken::Updated(user_id)))
 }

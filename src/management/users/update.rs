@@ -9,6 +9,7 @@ use axum::response::Response;
 
 use super::{fields, not_found, show};
 use crate::app::App;
+use crate::logout::Why;
 use crate::management::access::{Path, require};
 use crate::management::answer::{Problem, selected};
 use crate::management::call::{Act, Call};
@@ -67,8 +68,13 @@ pub(crate) async fn update(
         user.last_password_reset = Some(admin.now);
         act.what = "Update a User and set the password";
     }
-    if kept.is_some() || (user.blocked && !before.blocked) {
-        users::end_everything(&mut tx, &id).await?;
+    let why = if kept.is_some() {
+        Some(Why::PasswordChanged)
+    } else {
+        (user.blocked && !before.blocked).then_some(Why::AccountDeactivated)
+    };
+    if let Some(why) = why {
+        users::end_everything(&mut tx, &id, why, admin.now).await?;
     }
     let shown = show(&user);
     admin.commit(&app, tx, act.after(shown.clone())).await?;

@@ -8,11 +8,11 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
-use super::redirect_uri::is_registered;
 use crate::login::views::{ApplicationView, ErrorKind, ErrorPage, FormPost, WebMessage};
 use crate::login::{Frame, Page, redirect};
 use crate::model::application::Application;
 use crate::model::authorization::{AuthorizationRequest, ResponseMode};
+use crate::model::redirect_uri::is_registered;
 use crate::model::refusal::{Code, Refusal};
 
 /// The parameters of an answer, in their order.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{Credentials, ISSUER, Node, both_hands};
+use super::{Credentials, Node, both_hands};
 
 /// The password of every person of the tests.
 pub(crate) const PASSWORD: &str = "correct horse battery staple of the tests";
@@ -134,7 +134,7 @@ impl Person {
         form: Option<&[(&str, &str)]>,
     ) -> Seen {
         let (mut method, mut form) = (method, form);
-        let mut path = below_issuer(url).unwrap_or(url).to_owned();
+        let mut path = below_issuer(node, url).unwrap_or(url).to_owned();
         for _ in 0..10 {
             let slash = if path.starts_with('/') { "" } else { "/" };
             let at = format!("{}{slash}{path}", node.base);
@@ -156,7 +156,7 @@ impl Person {
                 return Seen::Page { path, status, html };
             };
             assert_eq!(status, StatusCode::SEE_OTHER, "{location}");
-            match below_issuer(&location) {
+            match below_issuer(node, &location) {
                 Some(below) => below.clone_into(&mut path),
                 None => return Seen::Left(location.parse().unwrap()),
             }
@@ -279,8 +279,8 @@ pub(crate) fn authorize_path(params: &[(&str, &str)]) -> String {
     format!("/authorize?{query}")
 }
 
-fn below_issuer(url: &str) -> Option<&str> {
-    url.strip_prefix(ISSUER)
+fn below_issuer<'u>(node: &Node, url: &'u str) -> Option<&'u str> {
+    url.strip_prefix(node.app.issuer.as_str())
 }
 
 /// The value of a hidden field.

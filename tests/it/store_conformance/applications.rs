@@ -336,4 +336,29 @@ both_databases! {
         bench.write(async |tx| client_credentials::attach(tx, "old", Some(&[])).await).await.unwrap();
         assert_eq!(first().await.as_deref(), Some("young"));
     }
+
+    async fn the_algorithms_of_id_tokens_are_those_that_applications_choose(bench: Bench) {
+        let choosing = |client_id: &str, alg: &str| {
+            let own = serde_json::json!({ "jwt_configuration": { "alg": alg } });
+            let described = Described(own.as_object().unwrap().clone());
+            Application { described, ..application(client_id) }
+        };
+        let all = async || {
+            let mut conn = bench.store.read().await.unwrap();
+            let mut all = applications::id_token_algs(&mut conn).await.unwrap();
+            all.sort();
+            all
+        };
+        for one in [application("none"), choosing("a", "ES256"), choosing("b", "PS256"), choosing("c", "PS256"), choosing("d", "HS256")] {
+            bench.insert_application(&one).await;
+        }
+        assert_eq!(all().await, ["ES256", "PS256"]);
+        let change = async |own: Application| {
+            bench.write(async |tx| applications::update(tx, &own).await).await.unwrap();
+        };
+        change(choosing("a", "RS512")).await;
+        change(application("b")).await;
+        change(application("c")).await;
+        assert_eq!(all().await, ["RS512"]);
+    }
 }

@@ -26,7 +26,7 @@ async fn take(bench: &Bench, subject: &str, now_ms: i64) -> bool {
 }
 
 async fn spent_until(bench: &Bench, subject: &str) -> Option<i64> {
-    attempts::spent_until(&mut *bench.store.read().await.unwrap(), bucket(subject))
+    attempts::spent_until(&mut bench.store.read().await.unwrap(), bucket(subject))
         .await
         .unwrap()
 }

@@ -12,13 +12,13 @@ async fn see(bench: &Bench, pair: (&str, &str), now: i64) {
 }
 
 async fn of_account(bench: &Bench, account: &str, now: i64) -> Vec<String> {
-    known_addresses::of_account(&mut *bench.store.read().await.unwrap(), account, now)
+    known_addresses::of_account(&mut bench.store.read().await.unwrap(), account, now)
         .await
         .unwrap()
 }
 
 async fn seen_at(bench: &Bench, pair: (&str, &str), now: i64) -> Option<i64> {
-    known_addresses::seen_at(&mut *bench.store.read().await.unwrap(), pair, now)
+    known_addresses::seen_at(&mut bench.store.read().await.unwrap(), pair, now)
         .await
         .unwrap()
 }

@@ -105,6 +105,8 @@ both_databases! {
         let own = some(bench, "app", 1).await.remove(0);
         let metadata = odd().0.into_iter().collect();
         for (id, is_there) in [(own.id(), true), ("another", false)] {
+            let locked = bench.write(async |tx| refresh_families::lock(tx, id).await).await;
+            assert_eq!(locked.unwrap(), is_there);
             let set = bench.write(async |tx| refresh_families::set_metadata(tx, id, &metadata).await).await;
             assert_eq!(set.unwrap(), is_there);
         }

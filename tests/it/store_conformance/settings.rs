@@ -48,7 +48,7 @@ both_databases! {
         assert_eq!(in_force(bench).await.default_audience.as_deref(), Some("urn:orders"));
         update(&with_default(None), None).await;
         assert_eq!(get(bench).await, with_default(None));
-        assert_eq!(in_force(bench).await, InForce::default());
+        assert_eq!(in_force(bench).await, InForce::of(&with_default(None)));
     }
 
     /// Whether or not the deletion says so: a default is an API's, not an identifier's.
@@ -72,6 +72,6 @@ both_databases! {
         assert!(bench.write(async |tx| apis::delete(tx, &orders.id).await).await.unwrap());
         assert_eq!(get(bench).await, with_default(None));
         bench.insert_api(&api("cccccccccccccccccccccccc", "urn:orders")).await;
-        assert_eq!(in_force(bench).await, InForce::default());
+        assert_eq!(in_force(bench).await, InForce::of(&with_default(None)));
     }
 }

@@ -195,7 +195,6 @@ fn unbuilt(of: Of<'_>) -> Vec<Listed> {
         off(API, "allow_online_access_with_ephemeral_sessions"),
         of(API, "token_lifetime_for_anonymous_access_tokens", WHY).accepted([json!(null)]).not_supported([json!(60)]).refused([json!("x")]),
         of(API, "subject_type_authorization.client.policy", WHY).taken([json!("deny_all"), json!("require_client_grant")]).refused([json!("allow_all"), json!(1)]),
-        of(API, "subject_type_authorization.user.policy", WHY).taken([json!("allow_all")]).not_supported([json!("deny_all"), json!("require_client_grant")]).refused([json!("nonsense")]),
         off(CLIENT, "require_proof_of_possession"),
         of(CLIENT, "compliance_level", WHY).accepted([json!(null), json!("none")]).not_supported([json!("fapi1_adv_pkj_par"), json!("fapi2_sp_mtls_mtls")]).refused([json!(1)]),
         of(CLIENT, "token_quota", WHY).accepted([json!({ "client_credentials": { "enforce": false, "per_day": 2_147_483_647_i64, "per_hour": 1 } })])
@@ -296,7 +295,6 @@ fn settings(of: Of<'_>) -> Vec<Listed> {
         "flags.no_disclose_enterprise_connections",
         "flags.enforce_client_authentication_on_passwordless_start",
         "flags.enable_adfs_waad_email_verification",
-        "flags.revoke_refresh_token_grant",
         "flags.mfa_show_factor_list_on_enrollment",
         "flags.remove_alg_from_jwks",
         "flags.improved_signup_bot_detection_in_classic",

@@ -1,12 +1,12 @@
 //! Where an application's users come from and go to. Which URL is followed is compared where it is.
 
+use serde_json::Value;
 use url::Url;
 
 use super::super::super::answer::Problem;
 use crate::app::App;
 use crate::logout::notices::may_be_told;
 use crate::model::application::Application;
-use crate::model::sign_in::SignIn;
 use crate::wire::schema::{Field, Form, Shape, boolean, choice, formed, integer, object, texts};
 
 /// Most URLs of one kind.
@@ -77,16 +77,20 @@ fn is_notice_url(text: &str) -> bool {
 /// Where an application is told that a session has ended is https, unless this server itself is on
 /// loopback.
 pub(super) fn check(app: &App, application: &Application) -> Result<(), Problem> {
-    let sign_in = SignIn::of(&application.described);
-    let is_fine = |url: &String| may_be_told(url, &app.issuer);
-    if sign_in.logout_notice_urls.iter().all(is_fine) {
-        return Ok(());
+    for name in ["oidc_logout", "oidc_backchannel_logout"] {
+        let own = application.described.0.get(name);
+        let urls = own.and_then(|own| own.get("backchannel_logout_urls"));
+        let urls = urls.and_then(Value::as_array).into_iter().flatten();
+        let mut urls = urls.filter_map(Value::as_str).filter(|url| !url.is_empty());
+        if !urls.all(|url| may_be_told(url, &app.issuer)) {
+            let path = format!("{name}.backchannel_logout_urls");
+            return Err(Problem::property(
+                &path,
+                "Expected an absolute URL with https",
+            ));
+        }
     }
-    const PATH: &str = "oidc_logout.backchannel_logout_urls";
-    Err(Problem::property(
-        PATH,
-        "Expected an absolute URL with https",
-    ))
+    Ok(())
 }
 
 const INITIATORS: &[&str] = &[

@@ -3,10 +3,11 @@
 
 use url::Url;
 
-use crate::model::issuer::is_loopback;
+use super::issuer::is_loopback;
 
 /// True where the application has registered it. A pattern of Auth0's never matches.
-pub(super) fn is_registered(callbacks: &[String], named: &str) -> bool {
+#[must_use]
+pub fn is_registered(callbacks: &[String], named: &str) -> bool {
     callbacks
         .iter()
         .any(|own| own == named || is_on_another_port(own, named))

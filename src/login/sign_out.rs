@@ -1,0 +1,230 @@
+//! Signing out: `/oidc/logout` (OpenID Connect RP-Initiated Logout 1.0), Auth0's `/v2/logout`, and the
+//! question before it where a request could be anybody's.
+
+mod request;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use url::Url;
+
+use super::views::{SignOut, SignedOut, StillSignedIn};
+use super::visit::{Trouble, Visit};
+use super::{Destination, Page, cookies, redirect};
+use crate::app::App;
+use crate::audit::Failure;
+use crate::logout::{self, Why};
+use crate::model::record::{Kind, Record, Whence};
+use crate::sessions::SignedIn;
+use crate::wire::operation::{Answer, Body as Takes, Operation};
+use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+use crate::wire::schema::{Field, choice, text};
+
+use self::request::{HINT_BYTES_MAX, STATE_BYTES_MAX, SignOutRequest, TEXT_BYTES_MAX};
+
+pub(crate) const GET: Operation = Operation {
+    summary: "Sign out (OpenID Connect RP-Initiated Logout); a redirect back, or a page",
+    query: &[PARAMETERS],
+    answer: Answer::Html,
+    refuses: &[303, 400],
+    ..Operation::DEFAULT
+};
+pub(crate) const POST: Operation = Operation {
+    query: &[],
+    body: Takes::Parameters(&[PARAMETERS]),
+    ..GET
+};
+pub(crate) const AUTH0: Operation = Operation {
+    summary: "Sign out as at Auth0; a redirect back, or a page",
+    query: &[&[
+        text("client_id", 0, TEXT_BYTES_MAX),
+        text("returnTo", 0, TEXT_BYTES_MAX),
+        text("federated", 0, TEXT_BYTES_MAX),
+    ]],
+    ..GET
+};
+pub(crate) const RESUME: Operation = Operation {
+    summary: "Go on with a request to sign out that was posted",
+    query: &[&[text("state", 1, STATE_BYTES_MAX).required()]],
+    ..GET
+};
+pub(crate) const ANSWER: Operation = Operation {
+    summary: "Sign out, or stay signed in",
+    query: &[],
+    body: Takes::Parameters(&[&[
+        text("state", 0, STATE_BYTES_MAX),
+        choice("action", &["accept", "deny"]).required(),
+    ]]),
+    refuses: &[303, 400, 403],
+    ..GET
+};
+/// RP-Initiated Logout §2.
+const PARAMETERS: &[Field] = &[
+    text("id_token_hint", 0, HINT_BYTES_MAX),
+    text("logout_hint", 0, TEXT_BYTES_MAX),
+    text("client_id", 0, TEXT_BYTES_MAX),
+    text("post_logout_redirect_uri", 0, TEXT_BYTES_MAX),
+    text("state", 0, TEXT_BYTES_MAX),
+    text("ui_locales", 0, TEXT_BYTES_MAX),
+];
+
+/// `GET` and `POST /oidc/logout`
+pub(crate) async fn rp_initiated(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    (method, uri): (Method, Uri),
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let is_posted = method == Method::POST;
+        let params = if is_posted {
+            Params::read(&uri, &headers, body, &app.config.server).await?
+        } else {
+            Params::of_query(&uri)?
+        };
+        let request = SignOutRequest::parse(&visit, &params).await?;
+        // The session's cookie does not come along with what another site posts, so the browser is
+        // sent on to a request with which it does. The hint has been read, and stays here.
+        if is_posted && cookies::session(&app.issuer, &headers).is_none() {
+            let location = app.issuer.join("u/logout");
+            return Ok(redirect(&format!(
+                "{location}?state={}",
+                request.seal(&app)?
+            )));
+        }
+        proceed(&visit, request).await
+    };
+    let answered: Result<Response, Trouble> = answered.await;
+    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+}
+
+/// `GET /v2/logout`
+pub(crate) async fn auth0(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::of_query(&uri)?;
+        let request = SignOutRequest::parse_auth0(&visit, &params).await?;
+        proceed(&visit, request).await
+    };
+    let answered: Result<Response, Trouble> = answered.await;
+    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+}
+
+/// `GET /u/logout`
+pub(crate) async fn resume(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::of_query(&uri)?;
+        let request = SignOutRequest::unseal(&visit, &params)?;
+        proceed(&visit, request).await
+    };
+    let answered: Result<Response, Trouble> = answered.await;
+    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+}
+
+/// `POST /u/logout`: the answer to the question.
+pub(crate) async fn answer(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
+        let request = SignOutRequest::unseal(&visit, &params)?;
+        if params.required("action", TEXT_BYTES_MAX)? == "accept" {
+            return sign_out(&visit, request).await;
+        }
+        // Whoever stays signed in goes back where they came from all the same.
+        let page = StillSignedIn {
+            frame: visit.frame(&request.ui_locales),
+        };
+        let back = request.back.as_deref().map(redirect);
+        Ok(back.unwrap_or_else(|| page.show()))
+    };
+    let answered: Result<Response, Trouble> = answered.await;
+    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+}
+
+/// Signs out at once where the request is surely the user's, and asks otherwise (§2).
+async fn proceed(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response, Trouble> {
+    let Some(SignedIn { session, user }) = visit.signed_in().await? else {
+        return sign_out(visit, request).await;
+    };
+    if request.is_of(&session) || !request.asks(visit).await? {
+        return sign_out(visit, request).await;
+    }
+    let destination = request.back.as_deref().and_then(|uri| Url::parse(uri).ok());
+    let destination = destination.as_ref().map(Destination::of);
+    let page = SignOut {
+        frame: visit.frame(&request.ui_locales),
+        state: &request.seal(visit.app)?,
+        user: user.shown_name().unwrap_or(&user.user_id),
+        destination: destination.as_ref(),
+    };
+    Ok(page.show())
+}
+
+/// Ends the session of this browser, whoever is signed in, and takes its cookie away.
+async fn sign_out(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response, Trouble> {
+    let app = visit.app;
+    if let Some(SignedIn { session, .. }) = visit.signed_in().await? {
+        let whence: Whence = visit.origin.clone().into();
+        let record = Record::new(Kind::SignedOut, app.clock.now_millis(), &whence, Some(200))
+            .by(request.client_id.as_deref(), None)
+            .about_user(&session.user_id)
+            .says("User successfully logged out")
+            .with("session_id", session.id.as_str().into());
+        let mut tx = app.store.write().await?;
+        if logout::end_session(&mut tx, &session.id, Why::SignedOut, visit.now).await? {
+            tx.record(record);
+            tx.commit(visit.now).await?;
+        }
+    }
+    // Back to the application, where it has said where to, or the page that says that it is done.
+    let page = SignedOut {
+        frame: visit.frame(&request.ui_locales),
+        on: None,
+    };
+    let back = request.back.as_deref().map(redirect);
+    let mut response = back.unwrap_or_else(|| page.show());
+    let cookie = cookies::clear(&app.issuer)?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The page that says what is wrong, and the record of it. Nobody is sent anywhere (§4).
+fn refuse(visit: &Visit<'_>, trouble: Trouble) -> Response {
+    if let Trouble::Refused(refusal) = &trouble {
+        visit.app.audit.refused(&Failure {
+            kind: Kind::RefusedSignOut,
+            whence: &visit.origin.clone().into(),
+            client_id: None,
+            client_name: None,
+            code: refusal.code.as_str(),
+            description: &refusal.description,
+            log: &refusal.log,
+            status: 400,
+        });
+    }
+    visit.show(trouble)
+}
