@@ -187,7 +187,7 @@ both_stores! {
         let desk = Desk::open(&world.node).await;
         let before = desk.shown(PATH).await;
         for flag in [
-            "allow_front_channel_tokens", "allow_password_grant", "revoke_refresh_token_grant",
+
             "enable_dynamic_client_registration", "allow_legacy_ro_grant_types", "remove_alg_from_jwks",
             "enforce_client_authentication_on_passwordless_start", "no_disclose_enterprise_connections",
             "improved_signup_bot_detection_in_classic", "disable_clickjack_protection_headers",
