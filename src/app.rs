@@ -27,7 +27,7 @@ use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
 use crate::users::Users;
-use crate::uses::{self, SecretUses};
+use crate::uses::SecretUses;
 use crate::{openapi, renewal, sweep};
 
 /// What every request may use.
@@ -89,13 +89,7 @@ impl App {
             (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
         ));
-        let uses = Arc::new(SecretUses::default());
-        background.tasks.spawn(uses::run(
-            Arc::clone(&uses),
-            store.clone(),
-            clock.clone(),
-            background.stop.clone(),
-        ));
+        let uses = SecretUses::start(&store, &clock, background);
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
         background.tasks.spawn(writing);

@@ -160,10 +160,11 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         match arguments.command {
-            Command::Serve => serve_until_signal(loaded).await,
+            // The futures of a whole server are large; the stack is for others.
+            Command::Serve => Box::pin(serve_until_signal(loaded)).await,
             Command::Migrate => migrate(loaded).await,
             Command::Explain(asked) => explain::run(&asked, &loaded.config).await,
-            Command::AdminSecret { new } => recover(loaded, new).await,
+            Command::AdminSecret { new } => Box::pin(recover(loaded, new)).await,
             Command::Config(_) | Command::Openapi => Ok(()),
         }
     })

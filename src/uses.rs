@@ -2,12 +2,13 @@
 //! later by a task, so that no request waits for it. What a crash loses is a minute of it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::application::ApplicationSecret;
 use crate::model::fault::Fault;
@@ -35,6 +36,19 @@ struct Use {
 }
 
 impl SecretUses {
+    /// None yet; what will be noted is written beside the requests.
+    #[must_use]
+    pub fn start(store: &Store, clock: &Clock, background: &Background) -> Arc<Self> {
+        let uses = Arc::new(Self::default());
+        background.tasks.spawn(run(
+            Arc::clone(&uses),
+            store.clone(),
+            clock.clone(),
+            background.stop.clone(),
+        ));
+        uses
+    }
+
     /// Notes that a secret of an application was used, where the last note of it is a minute old.
     pub fn note(&self, client_id: &str, secret: &ApplicationSecret, now: i64) {
         if !secret.noted.is_due(now, NOTED_EVERY_SECONDS) {
@@ -111,7 +125,7 @@ fn batch(left: Uses) -> (Uses, Uses) {
 }
 
 /// Writes once a minute, and a last time at the end.
-pub async fn run(
+async fn run(
     uses: std::sync::Arc<SecretUses>,
     store: Store,
     clock: Clock,

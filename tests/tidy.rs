@@ -25,7 +25,7 @@ const LAYERS: &str = "
     keys:       lifetime model secret store
     directory:  background clock config keys model store
     sweep:      clock config logout model store
-    uses:       clock model store
+    uses:       background clock model store
     mail:       background clock config model secret
     users:      config directory logout mail model secret store
     renewal:    background config model tls

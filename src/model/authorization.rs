@@ -139,6 +139,10 @@ impl ResponseMode {
 
 /// `prompt` (OpenID Connect Core §3.1.2.1): what the user is to be shown, whatever is known already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of the parameter's words"
+)]
 pub struct Prompt {
     /// Nothing at all.
     pub none: bool,

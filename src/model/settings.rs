@@ -17,6 +17,10 @@ pub struct Settings {
 /// What requests of applications and users need of the settings: few bytes, so that each node keeps
 /// them in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that are set one by one"
+)]
 pub struct InForce {
     /// [`Settings::default_audience`].
     pub default_audience: Option<String>,

@@ -68,14 +68,14 @@ mod tests {
 
     #[test]
     fn a_seal_opens_for_its_secret_and_purpose_alone() {
-        let sealer = |byte: u8, purpose| Sealer::new(&[byte; 32], purpose).unwrap();
-        let sealed = sealer(1, "tickets").seal(b"value").unwrap();
-        let opened = sealer(1, "tickets").unseal(&sealed);
+        let under = |byte: u8, purpose| Sealer::new(&[byte; 32], purpose).unwrap();
+        let sealed = under(1, "tickets").seal(b"value").unwrap();
+        let opened = under(1, "tickets").unseal(&sealed);
         assert_eq!(opened.as_deref(), Some(b"value".as_slice()));
-        assert_eq!(sealer(2, "tickets").unseal(&sealed), None);
-        assert_eq!(sealer(1, "other").unseal(&sealed), None);
+        assert_eq!(under(2, "tickets").unseal(&sealed), None);
+        assert_eq!(under(1, "other").unseal(&sealed), None);
         for wrong in ["", "AAAA", "?", &sealed[1..]] {
-            assert_eq!(sealer(1, "tickets").unseal(wrong), None, "{wrong}");
+            assert_eq!(under(1, "tickets").unseal(wrong), None, "{wrong}");
         }
     }
 }

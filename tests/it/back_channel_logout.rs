@@ -95,21 +95,21 @@ both_stores! {
         for post in party.told() {
             assert_eq!(post.content_type, "application/x-www-form-urlencoded");
             let token = post.token();
-            let said = verified(node, &token).await;
-            let mut members: Vec<_> = said.as_object().unwrap().keys().collect();
+            let told_so = verified(node, &token).await;
+            let mut members: Vec<_> = told_so.as_object().unwrap().keys().collect();
             members.sort_unstable();
             assert_eq!(members, ["aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"]);
-            assert_eq!(said["iss"], LOOPBACK);
-            assert_eq!(said["sub"], json!(ann.id));
-            assert_eq!(said["sid"], json!(sid));
-            assert_eq!(said["iat"], now);
-            assert!(said["exp"].as_i64().unwrap() <= now + 120);
-            assert_eq!(said["events"], json!({ "http://schemas.openid.net/event/backchannel-logout": {} }));
-            let expected = if said["aud"] == json!(ps256.id) { "PS256" } else { "RS256" };
+            assert_eq!(told_so["iss"], LOOPBACK);
+            assert_eq!(told_so["sub"], json!(ann.id));
+            assert_eq!(told_so["sid"], json!(sid));
+            assert_eq!(told_so["iat"], now);
+            assert!(told_so["exp"].as_i64().unwrap() <= now + 120);
+            assert_eq!(told_so["events"], json!({ "http://schemas.openid.net/event/backchannel-logout": {} }));
+            let expected = if told_so["aud"] == json!(ps256.id) { "PS256" } else { "RS256" };
             let head = header(&token);
             assert_eq!((&head["typ"], &head["alg"]), (&json!("logout+jwt"), &json!(expected)));
-            audiences.insert(said["aud"].as_str().unwrap().to_owned());
-            names.insert(said["jti"].as_str().unwrap().to_owned());
+            audiences.insert(told_so["aud"].as_str().unwrap().to_owned());
+            names.insert(told_so["jti"].as_str().unwrap().to_owned());
             // Good for nothing else here.
             let asked = node.request(Method::GET, "/userinfo").bearer_auth(&token);
             node.send(asked).await.expect(StatusCode::UNAUTHORIZED);

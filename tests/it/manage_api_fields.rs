@@ -224,10 +224,8 @@ fn lifetimes() -> Vec<Field> {
 fn policies() -> Field {
     let shown =
         |client| json!({ "client": { "policy": client }, "user": { "policy": "allow_all" } });
-    let of_users = |user| {
-        let client = "require_client_grant";
-        json!({ "client": { "policy": client }, "user": { "policy": user } })
-    };
+    let user = |policy| json!({ "policy": policy });
+    let of_users = |policy| json!({ "client": user("require_client_grant"), "user": user(policy) });
     Field::new("subject_type_authorization")
         .takes_as(json!({}), shown("require_client_grant"))
         .takes_as(
@@ -242,14 +240,7 @@ fn policies() -> Field {
             json!({ "user": { "policy": "allow_all" } }),
             shown("require_client_grant"),
         )
-        .takes_as(
-            json!({ "user": { "policy": "deny_all" } }),
-            of_users("deny_all"),
-        )
-        .takes_as(
-            json!({ "user": { "policy": "require_client_grant" } }),
-            of_users("require_client_grant"),
-        )
+        .takes_as(json!({ "user": user("deny_all") }), of_users("deny_all"))
         .refuses([json!(null), json!("deny_all"), json!([])])
         .refuses_at(
             json!({ "client": "deny_all" }),

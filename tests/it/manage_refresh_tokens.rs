@@ -228,7 +228,7 @@ both_stores! {
             assert_eq!(shown["client_id"], away.app.id.as_str());
         }
         for (query, count) in [
-            ("".to_owned(), 4),
+            (String::new(), 4),
             ("?type=rotating_refresh_token".to_owned(), 3),
             ("?type=refresh_token".to_owned(), 1),
             ("?type=public_key".to_owned(), 0),
