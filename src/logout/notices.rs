@@ -76,7 +76,8 @@ impl Notices {
         background: &Background,
     ) {
         let notices = Self {
-            store: store.clone(),
+            // What is looked for every second takes no connection from the requests.
+            store: store.beside(),
             directory: Arc::clone(directory),
             mint: Arc::clone(mint),
             clock: clock.clone(),

@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 import { launch, visitor } from './browser.mjs';
 import { endAll, onBothStores, start } from './daemon.mjs';
 import { openMailbox } from './mailbox.mjs';
-import { act, atApplication, atPage, fillIn, signIn } from './pages.mjs';
+import { act, atApplication, atPage, fillIn, signIn, signInTo } from './pages.mjs';
 import { html, openSite } from './site.mjs';
 import { tenant } from './tenant.mjs';
 
@@ -53,6 +53,9 @@ async function tabTo(page, selector) {
   }
   assert.fail(`${selector} is out of the keyboard's reach`);
 }
+
+/** Consent is remembered; this asks for it once more. */
+const ASK = { prompt: 'consent' };
 
 onBothStores('the pages', (store) => {
   let browser;
@@ -143,7 +146,8 @@ onBothStores('the pages', (store) => {
     await signIn(page, { email: 'nobody@example.com', password: user.password });
     assert.equal(await alert(page), wrongPassword);
     await page.reload();
-    await signIn(page, user);
+    // At an address of this machine anybody may listen, so even one's own application is asked for.
+    await signInTo(site.origin, page, user);
     assert.ok((await answer(page, state)).has('code'));
     await visit.leave();
   });
@@ -176,6 +180,8 @@ onBothStores('the pages', (store) => {
     const password = randomBytes(12).toString('base64url');
     const email = `${randomBytes(6).toString('hex')}@example.com`;
     await fillIn(page, { email, password });
+    await atPage(page, 'consent');
+    await act(page, 'accept');
     assert.ok((await answer(page, state)).has('code'));
     await visit.leave();
   });
@@ -202,7 +208,7 @@ onBothStores('the pages', (store) => {
     const state = await authorize(page, own);
     await signIn(page, forgetful);
     await alert(page);
-    await signIn(page, { ...forgetful, password });
+    await signInTo(site.origin, page, { ...forgetful, password });
     assert.ok((await answer(page, state)).has('code'));
     await visit.leave();
   });
@@ -210,7 +216,7 @@ onBothStores('the pages', (store) => {
   test('pages that are loaded again, and the way back', async () => {
     const visit = await somebody();
     const { page } = visit;
-    const state = await authorize(page, foreign);
+    const state = await authorize(page, foreign, ASK);
     await atPage(page, 'login');
     await page.reload();
     await signIn(page, user);
@@ -231,8 +237,7 @@ onBothStores('the pages', (store) => {
     const visit = await somebody();
     const { page } = visit;
     await authorize(page, own);
-    await signIn(page, user);
-    await atApplication(page, site.origin);
+    await signInTo(site.origin, page, user);
     let state = await authorize(page, own, { prompt: 'none' });
     assert.ok((await answer(page, state)).has('code'));
     const query = new URLSearchParams({ client_id: own, returnTo: `${site.origin}/bye` });
@@ -248,7 +253,7 @@ onBothStores('the pages', (store) => {
   test('with the keyboard alone', async () => {
     const visit = await somebody();
     const { page } = visit;
-    const state = await authorize(page, foreign);
+    const state = await authorize(page, foreign, ASK);
     await atPage(page, 'login');
     await tabTo(page, 'input[name="username"]');
     await page.keyboard.type(user.email);
@@ -265,7 +270,7 @@ onBothStores('the pages', (store) => {
   test('without JavaScript', async () => {
     const visit = await somebody({ javaScriptEnabled: false });
     const { page } = visit;
-    const state = await authorize(page, foreign);
+    const state = await authorize(page, foreign, ASK);
     await signIn(page, { ...user, password: 'a wrong one' });
     await alert(page);
     await signIn(page, user);
@@ -273,7 +278,7 @@ onBothStores('the pages', (store) => {
     await act(page, 'accept');
     assert.ok((await answer(page, state)).has('code'));
     await page.goto(`${daemon.issuer}v2/logout`);
-    await atPage(page, 'signed-out');
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     await visit.leave();
   });
 
@@ -312,7 +317,7 @@ onBothStores('the pages', (store) => {
       await followMail(page, user);
     },
     consent: async (page) => {
-      await authorize(page, foreign);
+      await authorize(page, foreign, ASK);
       await signIn(page, user);
       await atPage(page, 'consent');
     },

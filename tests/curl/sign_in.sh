@@ -11,7 +11,7 @@ trap 'rm -f "$browser"' EXIT
 email="ann-$RANDOM$RANDOM@example.com"
 password='six quiet otters mend the kettle'
 person=$(manage 201 POST users "{\"connection\": \"Username-Password-Authentication\",
-  \"email\": \"$email\", \"password\": \"$password\"}" | json user_id)
+  \"email\": \"$email\", \"password\": \"$password\"}" | sed 's/.*"user_id":"auth0|\([^"]*\)".*/\1/')
 callback=http://127.0.0.1:3000/callback
 web=$(manage 201 POST clients "{\"name\": \"Shop in the browser\", \"app_type\": \"spa\",
   \"token_endpoint_auth_method\": \"none\", \"callbacks\": [\"$callback\"]}" | json client_id)
@@ -64,7 +64,7 @@ again=$(tokens -d grant_type=refresh_token -d "refresh_token=$refresh")
 is "$(json refresh_token <<<"$again")" "$(json refresh_token <<<"$second")" "the successor after a lost answer"
 say "whoever lost the answer gets the very same successor"
 
-manage 204 DELETE "users/$(sed 's/|/%7C/' <<<"$person")" >/dev/null
+manage 204 DELETE "users/auth0%7C$person" >/dev/null
 call 400 "$GRANTOR/oauth/token" -d "client_id=$web" -d grant_type=refresh_token \
   -d "refresh_token=$(json refresh_token <<<"$second")" >/dev/null
 say "with the person everything is gone"

@@ -44,7 +44,7 @@ both_stores! {
         let form = |email, password| [("state", state.as_str()), ("email", email), ("password", password)];
         for (email, password) in [("no address", PASSWORD), ("new@example.com", "short"), ("ANN@example.com", PASSWORD)] {
             let (path, status, html) = new.send(node, "/u/signup", &form(email, password)).await.page();
-            assert_eq!((path.as_str(), status), ("u/signup", StatusCode::BAD_REQUEST), "{email}");
+            assert_eq!((path.as_str(), status), ("/u/signup", StatusCode::BAD_REQUEST), "{email}");
             assert!(html.contains("role=\"alert\""), "{html}");
         }
         let seen = new.send(node, "/u/signup", &form("new@example.com", PASSWORD)).await;
