@@ -153,7 +153,8 @@ onStore('Postgres', "Apache's mod_auth_openidc", (store) => {
   test('signs in, renews the token, and signs out', async () => {
     const { page, leave } = await visitor(browser);
     const notes = `${apache.origin}/notes`;
-    await page.goto(notes);
+    const there = await page.goto(notes);
+    assert.equal(there.status(), 200, apache.log());
     await signInTo(apache.origin, page, user);
     const claims = await shown(page);
     assert.equal(claims.oidc_claim_iss, daemon.issuer, apache.log());
