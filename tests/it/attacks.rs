@@ -15,6 +15,7 @@ use crate::harness::{
     Answer, Credentials, ISSUER, MANAGEMENT, Node, World, api_path, both_stores, claims, header,
 };
 use crate::manage_rights::{operations, scopes};
+use crate::signed_in::{family, sign_in};
 use crate::{manage_user_imports, manage_users};
 use scene::{KNOWN_SECRET, PUBLIC_KEY, Scene};
 
@@ -379,6 +380,9 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
         json!([{ "email": "b@a.example", "password_hash": hash }, { "password_hash": hash }]);
     let job = manage_user_imports::upload(node, &[("users", &users.to_string())]).await;
     let job = job.expect(StatusCode::ACCEPTED).text("id");
+    let user_id = user["user_id"].as_str().unwrap();
+    let session = sign_in(&node.app, user_id, &[&scene.second]).await;
+    let family = family(&node.app, user_id, &scene.second).await;
     let fill = |route: &str| {
         let route = match route.split('/').nth(1).unwrap() {
             "clients" => route
@@ -389,6 +393,11 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
             "keys" => route.replace("{kid}", &kid),
             "logs" => route.replace("{id}", &log),
             "users" => route.replace("/users/{id}", &manage_users::path(&user)),
+            "sessions" => route.replace("{id}", &session),
+            "refresh-tokens" if route.contains('{') => route.replace("{id}", &family),
+            "refresh-tokens" => format!("{route}?user_id={user_id}"),
+            "user-blocks" if route.contains('{') => route.replace("{id}", user_id),
+            "user-blocks" => format!("{route}?identifier={email}"),
             "users-by-email" => format!("{route}?email={email}"),
             "jobs" => route.replace("{id}", &job),
             "resource-servers" => route.replace("/resource-servers/{id}", &api_path(MANAGEMENT)),
