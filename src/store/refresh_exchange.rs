@@ -65,7 +65,7 @@ pub(super) async fn run(tx: &mut Write, own: &Exchange, now: i64) -> Result<Exch
     if let Some(done) = usual {
         return Ok(done);
     }
-    if !lock(tx, &own.family).await? {
+    if !refresh_families::lock(tx, &own.family).await? {
         return Ok(Exchanged::Gone);
     }
     let Some(family) = refresh_families::get(tx, &own.family).await? else {
@@ -131,12 +131,6 @@ async fn stay(tx: &mut Write, own: &Exchange, now: i64) -> Result<Option<Exchang
         now
     )?;
     Ok((stays == 1).then_some(Exchanged::Stays))
-}
-
-/// Takes the row's lock, so that what is read next is what is written over.
-async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
-    let locked = execute!(tx, "update refresh_families set id = id where id = $1", id)?;
-    Ok(locked == 1)
 }
 
 /// True where this request has rotated before, and does not know it: its outcome was unknown. Its

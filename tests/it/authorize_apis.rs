@@ -61,8 +61,8 @@ both_stores! {
         let tokens = ann.tokens(node, &shop, &[("audience", ORDERS), ("scope", "openid read admin")]).await;
         assert_eq!(tokens["scope"], "openid read");
         assert_eq!(claims(tokens["access_token"].as_str().unwrap())["scope"], "openid read");
-        let none = ann.tokens(node, &shop, &[("audience", ORDERS), ("scope", "read")]).await;
-        assert!(none.get("id_token").is_none(), "OpenID Connect Core §3.1.2.1: openid was not asked for");
+        let bare = ann.tokens(node, &shop, &[("audience", ORDERS), ("scope", "read")]).await;
+        assert!(bare.get("id_token").is_none(), "OpenID Connect Core §3.1.2.1: openid was not asked for");
     }
 
     /// lifetime.md: without an API the token is for userinfo only, unless the tenant says which API.

@@ -79,7 +79,7 @@ both_stores! {
                 assert_eq!(answer["expires_in"], "7200");
                 let access = claims(&answer["access_token"]);
                 assert_eq!(access["sub"], json!(ann.id));
-                assert_eq!(answer["scope"].contains("read"), true);
+                assert!(answer["scope"].contains("read"));
             } else {
                 assert!(!answer.contains_key("access_token") && !answer.contains_key("expires_in"), "{answer:?}");
             }
@@ -110,9 +110,9 @@ both_stores! {
         }
         shop::allow_front_channel(node).await;
         for response_type in TYPES {
-            let none = [("response_type", response_type), ("prompt", "none")];
-            let with = |more: (&'static str, &'static str)| [&none[..], &[more]].concat();
-            assert_eq!(refused(&somebody, node, &shop, &none).await, "login_required");
+            let silently = [("response_type", response_type), ("prompt", "none")];
+            let with = |more: (&'static str, &'static str)| [&silently[..], &[more]].concat();
+            assert_eq!(refused(&somebody, node, &shop, &silently).await, "login_required");
             let in_query = with(("response_mode", "query"));
             let seen = somebody.open(node, &authorize_path(&usual(&shop, &in_query))).await;
             let Seen::Left(url) = &seen else { panic!("{seen:?}") };

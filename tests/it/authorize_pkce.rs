@@ -14,8 +14,8 @@ both_stores! {
         let shop = shop::open(node, json!({})).await;
         let public = shop::application(node, json!({ "app_type": "spa", "token_endpoint_auth_method": "none" })).await;
         let somebody = Person::stranger();
-        let none = [("code_challenge", OMITTED), ("code_challenge_method", OMITTED)];
-        assert_eq!(refused(&somebody, node, &public, &none).await, "invalid_request");
+        let unchallenged = [("code_challenge", OMITTED), ("code_challenge_method", OMITTED)];
+        assert_eq!(refused(&somebody, node, &public, &unchallenged).await, "invalid_request");
         for client in [&shop, &public] {
             for wrong in [
                 &[("code_challenge_method", "plain")][..],
@@ -30,7 +30,7 @@ both_stores! {
             }
         }
         let ann = Person::create(node, "ann@example.com").await;
-        let code = ann.code(node, &shop, &none).await;
+        let code = ann.code(node, &shop, &unchallenged).await;
         exchange(node, &shop, &code, &[("code_verifier", OMITTED)]).await.expect(StatusCode::OK);
     }
 
@@ -47,8 +47,8 @@ both_stores! {
         }
         // Whoever guesses does not take the code away from its owner.
         exchange(node, &shop, &code, &[]).await.expect(StatusCode::OK);
-        let none = [("code_challenge", OMITTED), ("code_challenge_method", OMITTED)];
-        let code = ann.code(node, &shop, &none).await;
+        let unchallenged = [("code_challenge", OMITTED), ("code_challenge_method", OMITTED)];
+        let code = ann.code(node, &shop, &unchallenged).await;
         let downgraded = exchange(node, &shop, &code, &[]).await;
         downgraded.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
     }

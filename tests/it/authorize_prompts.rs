@@ -40,10 +40,10 @@ both_stores! {
         let node = &world.node;
         let shop = shop::open(node, json!({})).await;
         let ann = Person::create(node, "ann@example.com").await;
-        let none = [("prompt", "none")];
-        assert_eq!(refused(&ann, node, &shop, &none).await, "login_required");
+        let silently = [("prompt", "none")];
+        assert_eq!(refused(&ann, node, &shop, &silently).await, "login_required");
         ann.code(node, &shop, &[]).await;
-        assert!(answered(&ann, node, &shop, &none).await.contains_key("code"));
+        assert!(answered(&ann, node, &shop, &silently).await.contains_key("code"));
         let more = [("prompt", "none"), ("audience", shop::ORDERS), ("scope", "openid read")];
         assert_eq!(refused(&ann, node, &shop, &more).await, "consent_required");
         for with_another in ["none login", "consent none", "none select_account"] {
@@ -52,7 +52,7 @@ both_stores! {
         }
         // A session that has ended is none.
         world.clock.advance(169 * 3600);
-        assert_eq!(refused(&ann, node, &shop, &none).await, "login_required");
+        assert_eq!(refused(&ann, node, &shop, &silently).await, "login_required");
     }
 
     /// OpenID Connect Core §3.1.2.1 (`prompt`) and §3.1.2.3: the sign-in is a new one.
@@ -107,9 +107,9 @@ both_stores! {
         let hint = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
         world.clock.advance(36_001);
         let own = hint(&of_ann, "id_token");
-        let none = [("prompt", "none"), ("id_token_hint", own.as_str())];
-        assert!(answered(&ann, node, &shop, &none).await.contains_key("code"));
-        assert_eq!(refused(&ben, node, &shop, &none).await, "login_required");
+        let silently = [("prompt", "none"), ("id_token_hint", own.as_str())];
+        assert!(answered(&ann, node, &shop, &silently).await.contains_key("code"));
+        assert_eq!(refused(&ben, node, &shop, &silently).await, "login_required");
         assert_eq!(page(&ben, node, &shop, &[("id_token_hint", &own)]).await, "u/login");
         // Whoever signs in in the place of the one who is meant is asked again.
         let seen = ben.authorize(node, &usual(&shop, &[("id_token_hint", &own)])).await;

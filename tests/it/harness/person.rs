@@ -157,7 +157,7 @@ impl Person {
             };
             assert_eq!(status, StatusCode::SEE_OTHER, "{location}");
             match below_issuer(node, &location) {
-                Some(below) => path = below.to_owned(),
+                Some(below) => below.clone_into(&mut path),
                 None => return Seen::Left(location.parse().unwrap()),
             }
             (method, form) = (Method::GET, None);

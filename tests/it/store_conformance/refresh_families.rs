@@ -100,6 +100,20 @@ both_databases! {
         assert_eq!(ids(&page), ids(&own[3..]));
     }
 
+    async fn of_two_that_take_the_lock_the_second_sees_what_the_first_has_written(bench: Bench) {
+        people(bench).await;
+        let own = some(bench, "app", 1).await.remove(0);
+        let add = async |name: &str| bench.write(async |tx| {
+            assert!(refresh_families::lock(tx, own.id()).await?);
+            let mut metadata = refresh_families::get(tx, own.id()).await?.unwrap().metadata;
+            metadata.insert(name.to_owned(), true.into());
+            refresh_families::set_metadata(tx, own.id(), &metadata).await
+        }).await.unwrap();
+        assert_eq!(tokio::join!(add("a"), add("b"), add("c")), (true, true, true));
+        assert_eq!(get(bench, own.id()).await.unwrap().metadata.len(), 3);
+        assert!(!bench.write(async |tx| refresh_families::lock(tx, "another").await).await.unwrap());
+    }
+
     async fn the_operators_own_is_kept_with_a_family(bench: Bench) {
         people(bench).await;
         let own = some(bench, "app", 1).await.remove(0);
