@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::harness::{
-    Answer, CALLBACK, Credentials, ISSUER, MANAGEMENT, Node, Person, World, api_path, both_stores,
-    claims, header,
+    Answer, Credentials, ISSUER, MANAGEMENT, Node, World, api_path, both_stores, claims, header,
 };
 use crate::manage_rights::{operations, scopes};
+use crate::signed_in::{family, sign_in};
 use crate::{manage_user_imports, manage_users};
 use scene::{KNOWN_SECRET, PUBLIC_KEY, Scene};
 
@@ -360,27 +360,6 @@ both_stores! {
     }
 }
 
-/// The ids of a session and of a refresh token, and of their user.
-async fn signed_in(node: &Node) -> (String, String, String) {
-    let web = json!({ "app_type": "regular_web", "callbacks": [CALLBACK] });
-    let web = node.create_application(web).await;
-    let person = Person::create(node, "signed-in@a.example").await;
-    let offline = [("scope", "openid offline_access")];
-    person.tokens(node, &web, &offline).await;
-    let user = person.id.replace('|', "%7C");
-    let desk = Desk::open(node).await;
-    let id_of = async |list: &str, name: &str| {
-        let listed = desk
-            .get(&format!("/users/{user}/{list}"))
-            .await
-            .expect(StatusCode::OK);
-        listed.json[name][0]["id"].as_str().unwrap().to_owned()
-    };
-    let session = id_of("sessions", "sessions").await;
-    let refresh_token = id_of("refresh-tokens", "tokens").await;
-    (session, refresh_token, user)
-}
-
 /// A path for each operation that reads, with ids that exist.
 async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
     let kid = node
@@ -401,7 +380,9 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
         json!([{ "email": "b@a.example", "password_hash": hash }, { "password_hash": hash }]);
     let job = manage_user_imports::upload(node, &[("users", &users.to_string())]).await;
     let job = job.expect(StatusCode::ACCEPTED).text("id");
-    let (session, refresh_token, signed_in) = signed_in(node).await;
+    let user_id = user["user_id"].as_str().unwrap();
+    let session = sign_in(&node.app, user_id, &[&scene.second]).await;
+    let family = family(&node.app, user_id, &scene.second).await;
     let fill = |route: &str| {
         let route = match route.split('/').nth(1).unwrap() {
             "clients" => route
@@ -412,13 +393,13 @@ async fn readings(node: &Node, scene: &Scene) -> Vec<String> {
             "keys" => route.replace("{kid}", &kid),
             "logs" => route.replace("{id}", &log),
             "users" => route.replace("/users/{id}", &manage_users::path(&user)),
+            "sessions" => route.replace("{id}", &session),
+            "refresh-tokens" if route.contains('{') => route.replace("{id}", &family),
+            "refresh-tokens" => format!("{route}?user_id={user_id}"),
+            "user-blocks" if route.contains('{') => route.replace("{id}", user_id),
+            "user-blocks" => format!("{route}?identifier={email}"),
             "users-by-email" => format!("{route}?email={email}"),
             "jobs" => route.replace("{id}", &job),
-            "sessions" => route.replace("{id}", &session),
-            "refresh-tokens" if route.contains('{') => route.replace("{id}", &refresh_token),
-            "refresh-tokens" => format!("{route}?user_id={signed_in}"),
-            "user-blocks" if route.contains('{') => route.replace("{id}", &signed_in),
-            "user-blocks" => format!("{route}?identifier={email}"),
             "resource-servers" => route.replace("/resource-servers/{id}", &api_path(MANAGEMENT)),
             _ => route.to_owned(),
         };
