@@ -8,7 +8,6 @@ use crate::model::settings::InForce;
 use crate::model::user::User;
 use crate::secret::{self, Digester, Secret};
 use crate::store::group::{GroupDoor, Operation};
-use crate::store::sessions::TOUCHED_EVERY_SECONDS;
 use crate::store::{self, Store, Write};
 
 /// What sessions need of the server.
@@ -87,15 +86,18 @@ impl Sessions<'_> {
         Ok((!has_ended.await?).then_some(SignedIn { session, user }))
     }
 
-    /// Records a use of a session, seldom, and that it has signed the user in to an application.
-    pub fn note_use(&self, session: &Session, client_id: Option<&str>, now: i64) {
-        let is_due = session.last_interacted_at + TOUCHED_EVERY_SECONDS <= now;
-        if is_due || client_id.is_some() {
-            self.door.later(Operation::TouchSession {
-                id: session.id.clone(),
-                client_id: client_id.map(str::to_owned),
-            });
-        }
+    /// Records, before the application hears of it, that a session has signed the user in to it, so that
+    /// it is told of the session's end; and, seldom, the use.
+    ///
+    /// # Errors
+    /// As [`GroupDoor::commit`].
+    pub async fn note_client(&self, session: &Session, client_id: &str) -> Result<(), Fault> {
+        let touch = Operation::TouchSession {
+            id: session.id.clone(),
+            client_id: Some(client_id.to_owned()),
+        };
+        self.door.commit(touch).await?;
+        Ok(())
     }
 }
 

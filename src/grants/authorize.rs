@@ -8,12 +8,12 @@ use super::targets::{self, Target};
 use super::{Ground, Means};
 use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
 use crate::model::application::Application;
-use crate::model::authorization::{Authorization, AuthorizationRequest, acr_of};
+use crate::model::authorization::{Authorization, AuthorizationRequest, OFFLINE_ACCESS, acr_of};
 use crate::model::client_grant::SubjectType;
 use crate::model::issuer::is_loopback;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::model::session::Session;
-use crate::tokens::ticket::{Said, Ticket};
+use crate::tokens::ticket::{CONSENT_SECONDS_MAX, Said, Ticket};
 
 /// What is to happen.
 pub enum Ruling {
@@ -89,7 +89,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// OpenID Connect Core §3.1.2.3: the session is of the user who is meant, and the sign-in is new
-    /// enough. One that came after the request is always new enough.
+    /// enough. One that was made for this request is always new enough.
     fn is_good_enough(&self, session: &Session) -> bool {
         let request = &self.ticket.request;
         let is_meant = request
@@ -102,7 +102,7 @@ impl Asked<'_> {
         // OpenID Connect Core §3.1.2.1: max_age=0 is prompt=login.
         let is_asked_for =
             prompt.login || prompt.select_account || prompt.create || request.max_age == Some(0);
-        let is_after = session.authenticated_at >= self.ticket.made_at;
+        let is_after = self.ticket.signed_in.as_ref() == Some(&session.id);
         is_meant && (is_after || is_young && !is_asked_for)
     }
 
@@ -114,8 +114,9 @@ impl Asked<'_> {
         let (user_id, client_id) = (&session.user_id, &self.application.client_id);
         let at_hand = (self.ground, means);
         let lacking = wish.lacking((user_id, client_id), at_hand).await?;
-        let has_consented = self.ticket.said == Said::Yes(user_id.clone());
-        let is_needed = request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent();
+        let has_consented = self.has_consented(session);
+        let is_needed =
+            request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent(&wish);
         if is_needed && !has_consented {
             if request.prompt.none {
                 return Err(Refusal::new(Code::ConsentRequired, "Consent required").into());
@@ -136,13 +137,24 @@ impl Asked<'_> {
         Ok(Ruling::Authorized(Box::new(authorization)))
     }
 
+    /// Just now, and on a page that was shown to this session's user.
+    fn has_consented(&self, session: &Session) -> bool {
+        match &self.ticket.said {
+            Said::Yes { session_id, at } => {
+                *session_id == session.id && self.ground.now - at <= CONSENT_SECONDS_MAX
+            }
+            Said::Nothing | Said::No => false,
+        }
+    }
+
     /// First-party applications skip consent where each API allows it and nobody else can be behind the
     /// redirect URI (RFC 8252 §8.6).
-    fn may_skip_consent(&self) -> bool {
+    fn may_skip_consent(&self, wish: &Wish) -> bool {
         let allows = |target: &Target| target.api.skip_consent_for_verifiable_first_party_clients;
         self.application.is_first_party
             && self.targets.iter().all(allows)
-            && (self.targets.is_empty() || is_verifiable(&self.ticket.request.redirect_uri))
+            && (is_verifiable(&self.ticket.request.redirect_uri)
+                || self.targets.is_empty() && !wish.openid.contains(OFFLINE_ACCESS))
     }
 
     fn terms(&self, wish: Wish) -> Terms {

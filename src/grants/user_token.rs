@@ -5,7 +5,7 @@ use super::targets::{self, Target};
 use super::{Approved, Authenticated, Ground, Means};
 use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
 use crate::model::audience::Named;
-use crate::model::authorization::{Authorization, OPENID};
+use crate::model::authorization::{Authorization, OFFLINE_ACCESS, OPENID};
 use crate::model::claims;
 use crate::model::client_grant::SubjectType;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
@@ -190,11 +190,39 @@ impl Held<'_> {
         })
     }
 
+    /// OpenID's scopes that the user's consent still holds at every place. A consent that has ended and
+    /// was given anew for less does not wake a refresh token.
+    fn openid(&self, targets: &[Target]) -> Result<Scopes, Refusal> {
+        let mut places: Vec<Option<&str>> = targets
+            .iter()
+            .map(|target| Some(target.api.id.as_str()))
+            .collect();
+        if places.is_empty() {
+            places.push(None);
+        }
+        let grants: Result<Vec<_>, _> = places.into_iter().map(|place| self.grant(place)).collect();
+        let grants = grants?;
+        let holds = |value: &&str| grants.iter().all(|grant| grant.scopes.contains(value));
+        let openid: Scopes = self
+            .asked
+            .authorization
+            .openid
+            .iter()
+            .filter(holds)
+            .collect();
+        if self.asked.authorization.is_offline() && !openid.contains(OFFLINE_ACCESS) {
+            return Err(ended(
+                "the user's consent does not hold offline_access any more",
+            ));
+        }
+        Ok(openid)
+    }
+
     /// Every scope that is still to be had, or those of them that are asked for.
     fn scope(&self, targets: &[Target]) -> Result<Scopes, Refusal> {
         let of_apis = targets::shared_scopes(targets);
-        let openid = self.asked.authorization.openid.iter();
-        let all: Scopes = openid.chain(of_apis.iter()).collect();
+        let openid = self.openid(targets)?;
+        let all: Scopes = openid.iter().chain(of_apis.iter()).collect();
         let Some(asked) = self.asked.scope else {
             return Ok(all);
         };

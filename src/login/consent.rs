@@ -52,7 +52,7 @@ pub(crate) async fn get(
         let params = Params::of_query(&uri)?;
         let state = params.required("state", TICKET_BYTES_MAX)?;
         let (ticket, application) = visit.open(state).await?;
-        ask(&visit, state, (&ticket, &application)).await
+        ask(&visit, (&ticket, &application)).await
     };
     shown.await.unwrap_or_else(|trouble| visit.show(trouble))
 }
@@ -60,7 +60,6 @@ pub(crate) async fn get(
 /// Asks, where there is still something to be asked; the authorization endpoint knows what else to do.
 async fn ask(
     visit: &Visit<'_>,
-    state: &str,
     (ticket, application): (&Ticket, &Application),
 ) -> Result<Response, Trouble> {
     let signed_in = visit.signed_in().await?;
@@ -75,7 +74,12 @@ async fn ask(
     match authorize::decide(ticket, application, Some(session), at_hand).await {
         Ok(Ruling::Consent(terms)) => {
             let name = user.shown_name().unwrap_or(&user.user_id);
-            Ok(show(visit, (state, ticket), application, (name, &terms)))
+            let shown = Ticket {
+                asked: Some(session.id.clone()),
+                ..ticket.clone()
+            };
+            let state = visit.app.mint.seal_ticket(&shown)?;
+            Ok(show(visit, (&state, ticket), application, (name, &terms)))
         }
         Ok(Ruling::SignIn | Ruling::Authorized(_)) | Err(Stop::Refused(_)) => {
             Ok(go_on(visit, ticket)?)
@@ -101,8 +105,15 @@ pub(crate) async fn post(
         let Some(SignedIn { session, .. }) = signed_in else {
             return Ok(go_on(&visit, &ticket)?);
         };
+        // Somebody else may have signed in in another tab meanwhile.
+        if ticket.asked.as_ref() != Some(&session.id) {
+            return Ok(go_on(&visit, &ticket)?);
+        }
         ticket.said = match params.required("action", 20)? {
-            "accept" => Said::Yes(session.user_id),
+            "accept" => Said::Yes {
+                session_id: session.id,
+                at: visit.now,
+            },
             "deny" => Said::No,
             _ => {
                 let text = "Parameter 'action' must be accept or deny.";

@@ -165,7 +165,11 @@ pub(super) async fn signed_in(
     let opened = sessions::open(&mut tx, proven, (before, &settings), digester, visit.now).await?;
     tx.record(record);
     tx.commit(visit.now).await?;
-    let state = app.mint.seal_ticket(ticket)?;
+    let ticket = Ticket {
+        signed_in: Some(opened.session.id.clone()),
+        ..ticket.clone()
+    };
+    let state = app.mint.seal_ticket(&ticket)?;
     let location = format!("{}?state={state}", app.issuer.join("authorize/resume"));
     let mut response = redirect(&location);
     let cookie = cookies::set(&app.issuer, &opened, visit.now)?;

@@ -239,6 +239,10 @@ impl Visit<'_> {
         let app = self.app;
         let signed_in = self.signed_in().await?;
         let session = signed_in.as_ref().map(|own| &own.session);
+        // What the request was allowed when it came may have been taken back since.
+        let settings = app.directory.settings(Stance::Strict).await?;
+        let response_type = ticket.request.response_type;
+        request::check_response_type(response_type, &reply.application, &settings)?;
         let whence = self.origin.clone().into();
         let at_hand = (app.ground(self.position, self.now), app.means(&whence));
         let ruling = authorize::decide(&ticket, &reply.application, session, at_hand).await?;
@@ -246,14 +250,16 @@ impl Visit<'_> {
             Ok(Settled::Elsewhere(self.to_page(path, ticket)?))
         };
         let authorization = match ruling {
-            Ruling::SignIn if ticket.request.prompt.create => return page("u/signup", &ticket),
+            Ruling::SignIn if ticket.request.prompt.create && app.config.sign_up_allowed => {
+                return page("u/signup", &ticket);
+            }
             Ruling::SignIn => return page("u/login", &ticket),
             Ruling::Consent(_) => return page("u/consent", &ticket),
             Ruling::Authorized(authorization) => *authorization,
         };
         if let Some(SignedIn { session, .. }) = &signed_in {
             let client_id = reply.application.client_id.as_str();
-            app.sessions().note_use(session, Some(client_id), self.now);
+            app.sessions().note_client(session, client_id).await?;
         }
         let issued = self.issue(reply, ticket.request, authorization).await?;
         Ok(Settled::Answer(issued))

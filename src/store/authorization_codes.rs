@@ -105,6 +105,12 @@ pub(super) async fn redeem(
         }
         return Ok(Redeemed::ByThis);
     }
+    // From now on it is nobody's: whoever had it and runs again does not bring the family back.
+    execute!(
+        tx,
+        "update authorization_codes set mark = '' where digest = $1",
+        digest
+    )?;
     families::revoke(tx, family, now).await?;
     Ok(Redeemed::ByAnother)
 }

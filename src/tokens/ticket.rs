@@ -9,6 +9,9 @@ use crate::model::fault::Fault;
 
 /// How long a user may take for the pages, in seconds.
 pub const TICKET_SECONDS_MAX: i64 = 3600;
+/// How long a consent may take from its page back to the authorization endpoint, in seconds. Later the
+/// user is asked again, so that an old address in a browser's history brings nothing back.
+pub const CONSENT_SECONDS_MAX: i64 = 60;
 /// Longest ticket that is looked at, in bytes: a request has bounds of its own.
 pub const TICKET_BYTES_MAX: usize = 64 * 1024;
 
@@ -17,8 +20,13 @@ pub const TICKET_BYTES_MAX: usize = 64 * 1024;
 pub enum Said {
     /// Nothing.
     Nothing,
-    /// This user has just consented.
-    Yes(String),
+    /// The user of this session has consented.
+    Yes {
+        /// The session.
+        session_id: String,
+        /// When, unix seconds: it counts for the way back to the authorization endpoint and no longer.
+        at: i64,
+    },
     /// The user has declined.
     No,
 }
@@ -28,8 +36,12 @@ pub enum Said {
 pub struct Ticket {
     /// The request.
     pub request: AuthorizationRequest,
-    /// When it came, unix seconds: who signs in from then on has done what `prompt=login` asks.
+    /// When it came, unix seconds.
     pub made_at: i64,
+    /// The session of who has signed in for it: that is what `prompt=login` asks.
+    pub signed_in: Option<String>,
+    /// The session of whom the consent page was shown to.
+    pub asked: Option<String>,
     /// What the user has said.
     pub said: Said,
 }
@@ -41,6 +53,8 @@ impl Ticket {
         Self {
             request,
             made_at: now,
+            signed_in: None,
+            asked: None,
             said: Said::Nothing,
         }
     }

@@ -203,9 +203,19 @@ fn parse_response_type(
     let unsupported = |text: String| Refusal::new(Code::UnsupportedResponseType, text);
     let response_type = ResponseType::parse(text)
         .ok_or_else(|| unsupported(format!("Unsupported response type: {}", echo(text))))?;
+    check_response_type(response_type, application, settings)?;
+    Ok(response_type)
+}
+
+/// What the tenant and the application allow.
+pub(super) fn check_response_type(
+    response_type: ResponseType,
+    application: &Application,
+    settings: &InForce,
+) -> Result<(), Refusal> {
     if response_type.is_front_channel() && !settings.allows_front_channel_tokens {
         let text = "Tokens from the authorization endpoint are off (tenant setting flags.allow_front_channel_tokens); use response_type code.";
-        return Err(unsupported(text.to_owned()));
+        return Err(Refusal::new(Code::UnsupportedResponseType, text));
     }
     let needed = [
         (response_type.code, AUTHORIZATION_CODE),
@@ -217,7 +227,7 @@ fn parse_response_type(
             return Err(Refusal::new(Code::UnauthorizedClient, text));
         }
     }
-    Ok(response_type)
+    Ok(())
 }
 
 /// Tokens never travel in a query string (OAuth 2.0 Multiple Response Type Encoding Practices §3).
