@@ -122,6 +122,9 @@ new-password-submit = Passwort speichern
 password-changed-title = Ihr Passwort ist geändert
 password-changed = Ab jetzt gilt das neue Passwort.
 
+confirm-email-title = E-Mail-Adresse bestätigen
+confirm-email-lead = Haben Sie das Konto für { $email } angelegt? Wenn nicht, schließen Sie diese Seite: Jemand anderes kann es angelegt haben.
+confirm-email-submit = Ja, es ist meines
 email-confirmed-title = Ihre E-Mail-Adresse ist bestätigt
 email-confirmed = Vielen Dank. Sie können diese Seite schließen.
 

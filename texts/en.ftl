@@ -123,6 +123,9 @@ new-password-submit = Save the password
 password-changed-title = Your password is changed
 password-changed = From now on the new password counts.
 
+confirm-email-title = Confirm your e-mail address
+confirm-email-lead = Did you make the account for { $email }? If you did not, close this page: somebody else may have made it.
+confirm-email-submit = Yes, it is mine
 email-confirmed-title = Your e-mail address is confirmed
 email-confirmed = Thank you. You can close this page.
 

@@ -122,6 +122,9 @@ new-password-submit = Guardar la contraseña
 password-changed-title = Su contraseña ha cambiado
 password-changed = A partir de ahora vale la contraseña nueva.
 
+confirm-email-title = Confirme su correo electrónico
+confirm-email-lead = ¿Ha creado usted la cuenta de { $email }? Si no, cierre esta página: puede haberla creado otra persona.
+confirm-email-submit = Sí, es mía
 email-confirmed-title = Su correo electrónico está confirmado
 email-confirmed = Gracias. Puede cerrar esta página.
 

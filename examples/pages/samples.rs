@@ -5,10 +5,10 @@ use axum::response::{Html, IntoResponse, Response};
 use grantor::lifetime::Lifetime;
 use grantor::login::mails::{self, Purpose};
 use grantor::login::views::{
-    Access, ApiView, ApplicationView, Consent, EmailConfirmed, ErrorKind, ErrorPage, FormPost,
-    NewPassword, PasswordChanged, PasswordProblem, Renewal, ResetPassword, ResetProblem, ResetSent,
-    ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut, StillSignedIn,
-    WebMessage,
+    Access, ApiView, ApplicationView, ConfirmEmail, Consent, EmailConfirmed, ErrorKind, ErrorPage,
+    FormPost, NewPassword, PasswordChanged, PasswordProblem, Renewal, ResetPassword, ResetProblem,
+    ResetSent, ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut,
+    StillSignedIn, WebMessage,
 };
 use grantor::login::{Destination, Frame, Page};
 use serde_json::json;
@@ -276,6 +276,15 @@ fn passwords(frame: Frame<'_>) -> Samples {
             PasswordChanged {
                 frame,
                 state: Some(STATE),
+            }
+            .show(),
+        ),
+        (
+            "confirm-email",
+            ConfirmEmail {
+                frame,
+                ticket: "ticket",
+                email: "ann@example.com",
             }
             .show(),
         ),

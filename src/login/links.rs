@@ -9,8 +9,8 @@ use axum::response::Response;
 
 use super::mails::{self, Purpose};
 use super::views::{
-    EmailConfirmed, ErrorKind, ErrorPage, NewPassword, PasswordChanged, PasswordProblem,
-    ResetPassword, ResetProblem, ResetSent,
+    ConfirmEmail, EmailConfirmed, ErrorKind, ErrorPage, NewPassword, PasswordChanged,
+    PasswordProblem, ResetPassword, ResetProblem, ResetSent,
 };
 use super::visit::{Trouble, Visit};
 use super::{Language, Page, redirect};
@@ -65,9 +65,14 @@ pub(crate) const POST_CHANGE: Operation = Operation {
     refuses: &[303, 400, 410],
     ..GET_RESET
 };
-pub(crate) const VERIFY: Operation = Operation {
+pub(crate) const GET_VERIFY: Operation = Operation {
+    summary: "The page to prove an e-mail address, by a link in a mail",
+    ..GET_CHANGE
+};
+pub(crate) const POST_VERIFY: Operation = Operation {
     summary: "Prove an e-mail address, by a link in a mail",
-    query: &[TICKET],
+    query: &[],
+    body: Takes::Parameters(&[TICKET]),
     refuses: &[303, 400, 410],
     ..GET_RESET
 };
@@ -280,16 +285,43 @@ pub(crate) async fn post_change(
         .unwrap_or_else(|trouble: Trouble| visit.show(trouble))
 }
 
-/// `GET /u/verify-email`
-pub(crate) async fn verify(
+/// `GET /u/verify-email`: proves nothing yet, because programs that look into mails follow links.
+pub(crate) async fn get_verify(
     State(app): State<Arc<App>>,
     origin: Origin,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
+    let shown = async {
         let params = Params::of_query(&uri)?;
+        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+        let kind = TicketKind::VerifyEmail;
+        let holder = app.users.ticket_holder(kind, ticket, visit.now).await?;
+        let Some(user) = holder else {
+            return Ok(spent(&visit));
+        };
+        let page = ConfirmEmail {
+            frame: visit.frame(&[]),
+            ticket,
+            email: user.email.as_deref().unwrap_or_default(),
+        };
+        Ok::<_, Trouble>(page.show())
+    };
+    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+}
+
+/// `POST /u/verify-email`
+pub(crate) async fn post_verify(
+    State(app): State<Arc<App>>,
+    origin: Origin,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let visit = Visit::of(&app, origin, &headers);
+    let answered = async {
+        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
         let ticket = params.required("ticket", LINK_BYTES_MAX)?;
         let verified = app.users.verify_email(ticket, &visit.by_link()).await?;
         let Some((_, ticket)) = verified else {

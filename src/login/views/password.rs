@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 
 use super::limited;
 use crate::login::page::{Frame, Page};
+use crate::login::texts::plain;
 use crate::login::words;
 
 /// Why a password is not taken.
@@ -170,6 +171,31 @@ pub struct PasswordChanged<'a> {
 }
 
 impl Page for PasswordChanged<'_> {
+    fn frame(&self) -> &Frame<'_> {
+        &self.frame
+    }
+}
+
+/// Asks whether an address is to be confirmed: programs that look into mails follow links, and press no
+/// button. Posts `ticket` and `action=accept` to `/u/verify-email`.
+#[derive(Debug, Template)]
+#[template(path = "confirm_email.html")]
+pub struct ConfirmEmail<'a> {
+    /// What stands around it.
+    pub frame: Frame<'a>,
+    /// The one-time text of the link.
+    pub ticket: &'a str,
+    /// The address.
+    pub email: &'a str,
+}
+
+impl ConfirmEmail<'_> {
+    fn email(&self) -> String {
+        plain(self.email)
+    }
+}
+
+impl Page for ConfirmEmail<'_> {
     fn frame(&self) -> &Frame<'_> {
         &self.frame
     }
