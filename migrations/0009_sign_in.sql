@@ -156,3 +156,7 @@ update applications set id_token_alg = case
     when described like '%"jwt_configuration":{"alg":"RS512"%' then 'RS512'
     when described like '%"jwt_configuration":{"alg":"PS256"%' then 'PS256'
 end;
+
+-- What /stats counts.
+create index audit_of_sign_ins on audit (date_ms) where type in ('s', 'ss');
+create index users_by_last_login on users (last_login_at);

@@ -15,6 +15,7 @@ use crate::model::instant;
 use crate::model::refusal::echo;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX};
 use crate::store;
+use crate::store::audit::SignInSum;
 use crate::store::issuances::{Question, Sum};
 use crate::wire::operation::{Access, Answer, Operation};
 use crate::wire::schema::{Field, Fields, Form, formed, instant as instant_of, integer, text};
@@ -69,13 +70,20 @@ pub(crate) const ISSUANCE: Operation = Operation {
     ..Operation::DEFAULT
 };
 
-/// `GET /stats/daily`: Auth0's, with `tokens_issued`. There are no users yet, and so no logins.
+/// `GET /stats/daily`: Auth0's, with `tokens_issued`. Logins and sign-ups are those of the audit's records.
 pub(crate) async fn daily(State(app): State<Arc<App>>, call: Call) -> Result<Response, Problem> {
     let (admin, mut query) = call.authorize(&app, &DAILY).await?;
     let days = Days::read(&mut query, admin.now)?;
     app.audit.settle().await;
     let mut conn = app.store.read().await?;
     let sums = store::issuances::sums(&mut conn, &days.question(), SUMS_MAX).await?;
+    let (from_ms, before_ms) = (days.first * 1000, (days.last + DAY_SECONDS) * 1000);
+    let sign_ins = store::audit::sign_ins(&mut conn, from_ms, before_ms).await?;
+    let count = |begins: i64, are_sign_ups: bool| {
+        let mut found = sign_ins.iter();
+        let is_asked = |sum: &&SignInSum| (sum.0, sum.1) == (begins / DAY_SECONDS, are_sign_ups);
+        found.find(is_asked).map_or(0, |sum| sum.2)
+    };
     let shown: Vec<Value> = days
         .all()
         .map(|begins| {
@@ -84,21 +92,24 @@ pub(crate) async fn daily(State(app): State<Arc<App>>, call: Call) -> Result<Res
             let date = instant::to_rfc3339(begins);
             let updated_at = instant::to_rfc3339(admin.now.min(begins + DAY_SECONDS - 1));
             json!({
-                "date": date, "logins": 0, "signups": 0, "leaked_passwords": 0,
-                "tokens_issued": tokens, "created_at": date, "updated_at": updated_at,
+                "date": date, "logins": count(begins, false), "signups": count(begins, true),
+                "leaked_passwords": 0, "tokens_issued": tokens, "created_at": date, "updated_at": updated_at,
             })
         })
         .collect();
     Ok(answer(StatusCode::OK, &shown))
 }
 
-/// `GET /stats/active-users`: users that logged in within 30 days. There are none yet.
+/// `GET /stats/active-users`: users that logged in within 30 days.
 pub(crate) async fn active_users(
     State(app): State<Arc<App>>,
     call: Call,
 ) -> Result<Response, Problem> {
-    call.authorize(&app, &ACTIVE_USERS).await?;
-    Ok(answer(StatusCode::OK, &0))
+    let (admin, _) = call.authorize(&app, &ACTIVE_USERS).await?;
+    let mut conn = app.store.read().await?;
+    let since = admin.now - DAYS * DAY_SECONDS;
+    let count = store::users::count_active(&mut conn, since).await?;
+    Ok(answer(StatusCode::OK, &count))
 }
 
 /// `GET /stats/issuance`: tokens a day as lines of a plot, one for each combination of what `by`

@@ -388,6 +388,30 @@ pub async fn count(conn: &mut Conn, search: &Search, max: i64) -> Result<i64, Fa
     Ok(count)
 }
 
+/// Sign-ins and sign-ups of one day: (days since 1970 in UTC, whether they are sign-ups, how many).
+pub type SignInSum = (i64, bool, i64);
+
+/// Sign-ins and sign-ups by day, from `from_ms` until just before `before_ms`.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn sign_ins(
+    conn: &mut Conn,
+    from_ms: i64,
+    before_ms: i64,
+) -> Result<Vec<SignInSum>, Fault> {
+    run!(
+        fetch_all,
+        conn,
+        SignInSum,
+        "select date_ms / 86400000, type = 'ss', count(*) from audit
+          where type in ('s', 'ss') and date_ms >= $1 and date_ms < $2
+          group by 1, 2",
+        from_ms,
+        before_ms
+    )
+}
+
 /// Removes up to `rows_max` records older than `before_ms`, and writers that have ended.
 ///
 /// # Errors

@@ -249,6 +249,21 @@ pub async fn note_login(
     Ok(noted == 1)
 }
 
+/// How many users have signed in at `since` or later.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn count_active(conn: &mut Conn, since: i64) -> Result<i64, Fault> {
+    let (count,) = run!(
+        fetch_one,
+        conn,
+        (i64,),
+        "select count(*) from users where last_login_at >= $1",
+        since
+    )?;
+    Ok(count)
+}
+
 /// Removes a user; false where it is gone already.
 ///
 /// # Errors

@@ -83,7 +83,9 @@ onStore('SQLite', 'npm express-openid-connect', (store) => {
   });
 
   test('a second application signs in without a word', async () => {
-    const [first, second] = [await open(), await open({ session: { name: 'second' } })];
+    // Nobody is asked for anything but who they are: refresh tokens at a loopback address need consent.
+    const authorizationParams = { response_type: 'code', scope: 'openid profile email' };
+    const [first, second] = [await open(), await open({ session: { name: 'second' }, authorizationParams })];
     const { page, leave } = await visitor(browser);
     await page.goto(`${first}/notes`);
     await signInTo(first, page, user);

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::{MANAGEMENT, World, both_stores};
+use crate::harness::{CALLBACK, MANAGEMENT, Person, World, both_stores, usual};
 
 const ORDERS: &str = "https://orders.example/";
 const STOCK: &str = "https://stock.example/";
@@ -101,6 +101,30 @@ both_stores! {
             assert_eq!((&day["logins"], &day["signups"], &day["leaked_passwords"]), (&json!(0), &json!(0), &json!(0)));
             assert!(day["created_at"].is_string() && day["updated_at"].is_string());
         }
+        assert_eq!(desk.shown("/stats/active-users").await, 0);
+    }
+
+    async fn sign_ins_are_counted_by_day_and_users_while_they_are_active(world: World) {
+        let node = &world.node;
+        node.create_api(ORDERS, json!({})).await;
+        let shop = node.create_application(json!({
+            "name": "Shop", "app_type": "regular_web", "is_first_party": false,
+            "callbacks": [CALLBACK], "grant_types": ["authorization_code"],
+        })).await;
+        let first = day_of(world);
+        for address in ["ann@example.com", "ben@example.com"] {
+            let person = Person::create(node, address).await;
+            person.authorize(node, &usual(&shop, &[("audience", ORDERS)])).await.answer();
+        }
+        world.clock.advance(DAY);
+        let desk = Desk::open(node).await;
+        let range = format!("from={}&to={}", first.replace('-', ""), day_of(world).replace('-', ""));
+        let daily = desk.shown(&format!("/stats/daily?{range}")).await;
+        assert_eq!((&daily[0]["logins"], &daily[0]["signups"]), (&json!(2), &json!(0)));
+        assert_eq!((&daily[1]["logins"], &daily[1]["signups"]), (&json!(0), &json!(0)));
+        assert_eq!(desk.shown("/stats/active-users").await, 2);
+        world.clock.advance(30 * DAY);
+        let desk = Desk::open(node).await;
         assert_eq!(desk.shown("/stats/active-users").await, 0);
     }
 
