@@ -31,6 +31,7 @@ pub(crate) fn all(frame: Frame<'_>) -> Samples {
         signing_up(frame),
         consents(frame),
         passwords(frame),
+        addresses(frame),
         ends(frame),
         errors(frame),
         on_the_way(frame),
@@ -279,15 +280,17 @@ fn passwords(frame: Frame<'_>) -> Samples {
             }
             .show(),
         ),
-        (
-            "confirm-email",
-            ConfirmEmail {
-                frame,
-                ticket: "ticket",
-                email: "ann@example.com",
-            }
-            .show(),
-        ),
+    ]
+}
+
+fn addresses(frame: Frame<'_>) -> Samples {
+    let confirm = ConfirmEmail {
+        frame,
+        ticket: STATE,
+        email: EMAIL,
+    };
+    vec![
+        ("confirm-email", confirm.show()),
         ("email-confirmed", EmailConfirmed { frame }.show()),
     ]
 }

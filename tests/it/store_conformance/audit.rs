@@ -215,6 +215,26 @@ both_databases! {
         assert_eq!(audit::count(&mut conn, &all, 4).await.unwrap(), 4, "counting stops");
     }
 
+    async fn sign_ins_and_sign_ups_are_summed_by_day(bench: Bench) {
+        const DAY_MS: i64 = 86_400_000;
+        let first = NOW_MS / DAY_MS;
+        let whence = Whence::default();
+        let of = |kind, date_ms| Record::new(kind, date_ms, &whence, None);
+        let (begins, ends) = (first * DAY_MS, (first + 2) * DAY_MS);
+        write(bench, &[
+            of(Kind::SignedIn, begins - 1),
+            of(Kind::SignedIn, begins),
+            of(Kind::SignedIn, begins + DAY_MS - 1),
+            of(Kind::SignedUp, begins + DAY_MS - 1),
+            of(Kind::SignedIn, ends - 1),
+            record("another kind", begins),
+            of(Kind::SignedUp, ends),
+        ]).await;
+        let mut sums = audit::sign_ins(&mut bench.store.read().await.unwrap(), begins, ends).await.unwrap();
+        sums.sort_unstable();
+        assert_eq!(sums, [(first, false, 2), (first, true, 1), (first + 1, false, 1)]);
+    }
+
     async fn the_sweep_takes_the_oldest_and_writers_that_have_ended(bench: Bench) {
         let records: Vec<Record> = (0..10).map(|n| record(&n.to_string(), NOW_MS + n)).collect();
         write(bench, &records).await;

@@ -169,6 +169,9 @@ both_databases! {
         let noted = get(bench, "auth0|a").await.unwrap();
         assert_eq!((noted.last_login, noted.last_ip.clone(), noted.logins_count), (Some(NOW + 2), None, 2));
         assert_eq!(noted.updated_at, NOW);
+        let active = async |since| users::count_active(&mut bench.store.read().await.unwrap(), since).await.unwrap();
+        bench.insert_user(&user("b")).await;
+        assert_eq!((active(NOW + 2).await, active(NOW + 3).await), (1, 0));
         let blocked = User { blocked: true, ..noted };
         bench.write(async |tx| users::update(tx, &blocked).await).await.unwrap();
         assert!(!note(1, NOW + 4, None).await);
