@@ -43,7 +43,10 @@ page=$(goes "$(here "$next")")
 say "the person has signed in"
 
 [[ $page == */u/consent?* ]] || fail "the consent page was expected, not $page"
-next=$(goes "$GRANTOR/u/consent" -d "state=$(state "$page")" -d action=accept)
+# What is accepted is what this very page has shown.
+shown=$(curl -sS -b "$browser" -c "$browser" "$(here "$page")" |
+  sed -n 's/.*name="state" value="\([^"]*\)".*/\1/p')
+next=$(goes "$GRANTOR/u/consent" -d "state=$shown" -d action=accept)
 left=$(goes "$(here "$next")")
 [[ $left == "$callback?code="* ]] || fail "a code was expected, not $left"
 code=$(sed 's/.*[?&]code=\([^&]*\).*/\1/' <<<"$left")

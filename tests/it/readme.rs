@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -174,7 +174,18 @@ fn lifetime(token: &Value) -> i64 {
 
 /// What the README promises in words.
 fn check_promises(answers: &[Value]) {
-    let [_grant, token, why, at_most, seen, revoked, gone, endless] = answers else {
+    let [
+        _grant,
+        token,
+        why,
+        at_most,
+        seen,
+        revoked,
+        gone,
+        endless,
+        sign_in,
+    ] = answers
+    else {
         panic!("another number of answers than the walk's: {answers:#?}");
     };
     assert_eq!(token["expires_in"], 600);
@@ -195,6 +206,13 @@ fn check_promises(answers: &[Value]) {
         endless["access_token"].is_string() && endless.get("expires_in").is_none(),
         "{endless}"
     );
+    let led_to = Command::new("curl")
+        .args(["-sS", "-o", "/dev/null", "-w", "%{redirect_url}"])
+        .arg(sign_in.as_str().unwrap())
+        .output()
+        .unwrap();
+    let led_to = String::from_utf8_lossy(&led_to.stdout);
+    assert!(led_to.contains("/u/login?state="), "{sign_in}: {led_to}");
 }
 
 #[test]
