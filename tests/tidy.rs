@@ -24,15 +24,15 @@ const LAYERS: &str = "
     store:      clock config lifetime model secret
     keys:       lifetime model secret store
     directory:  background clock config keys model store
-    sweep:      clock config logout model store
     uses:       background clock model store
     mail:       background clock config model secret
-    users:      config directory logout mail model secret store
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
     logout:     background clock directory model secret store tokens
-    grants:     directory lifetime model secret store tokens users
+    sweep:      clock config logout model store
+    users:      config directory logout mail model secret store
     sessions:   directory logout model secret store
+    grants:     directory lifetime model secret store tokens users
     audit:      clock config model secret store
     bootstrap:  clock config keys lifetime model secret store
     wire:       app config lifetime model secret tokens
@@ -126,6 +126,23 @@ fn layers_import_only_what_lies_below_them() {
             })
             .collect()
     });
+}
+
+#[test]
+fn the_list_of_layers_begins_with_the_innermost() {
+    let layers = layers();
+    for (n, (layer, allowed)) in layers.iter().enumerate() {
+        let is_below = |name: &str| layers.iter().take(n).any(|(below, _)| *below == name);
+        // Handlers take `App`, and its router names them.
+        let above: Vec<_> = allowed
+            .iter()
+            .filter(|name| **name != "app" && !is_below(name))
+            .collect();
+        assert!(
+            above.is_empty() || *layer == "app",
+            "{layer} stands before {above:?}"
+        );
+    }
 }
 
 #[test]
