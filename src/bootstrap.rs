@@ -31,7 +31,7 @@ pub struct Prepared {
     pub keys: Arc<Keys>,
     /// Digests secrets and stored tokens.
     pub digester: Digester,
-    /// Seals tickets of the sign-in pages.
+    /// Seals what browsers carry between pages.
     pub tickets: Sealer,
     /// Checks secrets.
     pub secrets: SecretChecker,

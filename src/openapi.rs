@@ -181,24 +181,36 @@ fn responses(line: &Listed) -> Value {
     let mut responses = Map::new();
     let status = operation.answer.status();
     responses.insert(status.to_string(), success(operation.answer));
-    let schema = if is_management(line) {
-        "Problem"
-    } else {
-        "Refusal"
-    };
+    if matches!(operation.answer, Answer::HtmlOrRedirect) {
+        responses.insert("303".to_owned(), json!({ "description": "See Other" }));
+    }
     for status in refusals(line) {
         let text = axum::http::StatusCode::from_u16(status)
             .ok()
             .and_then(|status| status.canonical_reason())
             .unwrap_or("Refused");
-        let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
-        let described = json!({
-            "description": text,
-            "content": { "application/json": { "schema": schema } },
-        });
+        let described = json!({ "description": text, "content": refused(line) });
         responses.insert(status.to_string(), described);
     }
     Value::Object(responses)
+}
+
+/// How a refusal is told: to people on a page, to programs as JSON.
+fn refused(line: &Listed) -> Value {
+    if line.operation.answer.is_for_people() {
+        return html();
+    }
+    let schema = if is_management(line) {
+        "Problem"
+    } else {
+        "Refusal"
+    };
+    let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn html() -> Value {
+    json!({ "text/html": { "schema": { "type": "string" } } })
 }
 
 /// The statuses of refusals: those that follow from what the operation takes, and its own.
@@ -226,12 +238,10 @@ fn success(answer: Answer) -> Value {
         Answer::List(tables) => json!({ "type": "array", "items": of_answer(tables) }),
         Answer::Page(collection, tables) => page(collection, &of_answer(tables)),
         Answer::Json(description) => json!({ "description": description }),
-        Answer::Html => {
-            return json!({
-                "description": "A page",
-                "content": { "text/html": { "schema": { "type": "string" } } },
-            });
+        Answer::Html | Answer::HtmlOrRedirect => {
+            return json!({ "description": "A page", "content": html() });
         }
+        Answer::File => return json!({ "description": "A file", "content": { "*/*": {} } }),
     };
     json!({
         "description": "Success",

@@ -71,7 +71,6 @@ sign-in-no-account = Noch kein Konto?
 sign-in-create = Konto anlegen
 sign-in-wrong = Benutzername oder Passwort ist falsch. Bitte versuchen Sie es noch einmal.
 sign-in-blocked = Dieses Konto ist gesperrt. Bitte wenden Sie sich an den Betreiber von { $brand }.
-sign-in-expired = Sie wurden inzwischen abgemeldet. Bitte melden Sie sich wieder an.
 
 ## Konto anlegen
 
@@ -137,7 +136,6 @@ sign-out-stay = Angemeldet bleiben
 still-signed-in-title = Sie sind weiterhin angemeldet
 signed-out-title = Sie sind abgemeldet
 signed-out = Sie können diese Seite schließen.
-signed-out-on = Weiter zu { $application }
 
 ## Fehler
 

@@ -72,7 +72,6 @@ sign-in-no-account = No account yet?
 sign-in-create = Create an account
 sign-in-wrong = This user name or password is wrong. Please try again.
 sign-in-blocked = This account is blocked. Please turn to those who run { $brand }.
-sign-in-expired = You were signed out in the meantime. Please sign in again.
 
 ## Sign up
 
@@ -138,7 +137,6 @@ sign-out-stay = Stay signed in
 still-signed-in-title = You are still signed in
 signed-out-title = You are signed out
 signed-out = You can close this page.
-signed-out-on = Continue to { $application }
 
 ## Errors
 

@@ -71,7 +71,6 @@ sign-in-no-account = ¿Aún no tiene cuenta?
 sign-in-create = Crear una cuenta
 sign-in-wrong = El usuario o la contraseña no son correctos. Vuelva a intentarlo.
 sign-in-blocked = Esta cuenta está bloqueada. Diríjase a quienes administran { $brand }.
-sign-in-expired = Mientras tanto se ha cerrado su sesión. Vuelva a iniciarla.
 
 ## Crear una cuenta
 
@@ -137,7 +136,6 @@ sign-out-stay = Seguir con la sesión
 still-signed-in-title = Su sesión sigue abierta
 signed-out-title = Ha cerrado la sesión
 signed-out = Puede cerrar esta página.
-signed-out-on = Continuar en { $application }
 
 ## Errores
 

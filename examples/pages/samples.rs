@@ -86,10 +86,6 @@ fn signing_in(frame: Frame<'_>) -> Samples {
             "sign-in-blocked",
             page("Acme Shop", EMAIL, Some(SignInProblem::Blocked)),
         ),
-        (
-            "sign-in-expired",
-            page("Acme Shop", EMAIL, Some(SignInProblem::Expired)),
-        ),
         ("sign-in-hostile", page(HOSTILE, HOSTILE, None)),
     ]
 }
@@ -272,14 +268,7 @@ fn passwords(frame: Frame<'_>) -> Samples {
             "new-password-guessable",
             new(Some(PasswordProblem::Guessable)),
         ),
-        (
-            "password-changed",
-            PasswordChanged {
-                frame,
-                state: Some(STATE),
-            }
-            .show(),
-        ),
+        ("password-changed", PasswordChanged { frame }.show()),
     ]
 }
 
@@ -298,7 +287,6 @@ fn addresses(frame: Frame<'_>) -> Samples {
 fn ends(frame: Frame<'_>) -> Samples {
     let target = url("https://shop.acme.example/bye?x=1&y=2");
     let destination = Destination::of(&target);
-    let on = Some((shop(&destination), &target));
     vec![
         (
             "sign-out",
@@ -310,9 +298,8 @@ fn ends(frame: Frame<'_>) -> Samples {
             }
             .show(),
         ),
-        ("signed-out", SignedOut { frame, on: None }.show()),
+        ("signed-out", SignedOut { frame }.show()),
         ("still-signed-in", StillSignedIn { frame }.show()),
-        ("signed-out-on", SignedOut { frame, on }.show()),
     ]
 }
 

@@ -85,7 +85,7 @@ impl StoreKeys {
         Ok(Self {
             maker,
             digester: Digester::new(digest_key),
-            tickets: Sealer::new(digest_key, "tickets")?,
+            tickets: Sealer::new(digest_key)?,
             are_new,
             sealed_digest_key,
             made: Vec::new(),

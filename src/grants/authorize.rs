@@ -6,7 +6,7 @@ use url::Url;
 use super::consent::{self, By, Wish};
 use super::targets::{self, Target};
 use super::{Ground, Means};
-use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
+use crate::lifetime::{self, Lifetime, TokenKind};
 use crate::model::application::Application;
 use crate::model::authorization::{Authorization, AuthorizationRequest, OFFLINE_ACCESS, acr_of};
 use crate::model::client_grant::SubjectType;
@@ -160,16 +160,8 @@ impl Asked<'_> {
     fn terms(&self, wish: Wish) -> Terms {
         let request = &self.ticket.request;
         let now = self.ground.now;
-        let terms: Vec<ApiTerms<'_>> = self
-            .targets
-            .iter()
-            .map(|target| ApiTerms {
-                identifier: &target.api.identifier,
-                system: target.api.system,
-                lifetimes: target.api.lifetimes,
-                grant_expires_in: target.grant_ends_at.map(|end| end - now),
-            })
-            .collect();
+        let targets = self.targets.iter();
+        let terms: Vec<_> = targets.map(|target| target.terms(now)).collect();
         let asked = lifetime::Request {
             kind: if request.response_type.token {
                 TokenKind::FrontChannel

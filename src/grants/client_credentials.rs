@@ -2,7 +2,7 @@
 
 use super::targets::{self, Target};
 use super::{Authenticated, Ground};
-use crate::lifetime::{self, ApiTerms, Decision, Lifetime, TokenKind};
+use crate::lifetime::{self, Decision, Lifetime, TokenKind};
 use crate::model::application::CLIENT_CREDENTIALS;
 use crate::model::audience::Named;
 use crate::model::client_grant::SubjectType;
@@ -58,15 +58,8 @@ fn decide_lifetime(
     client: &Authenticated,
     ground: Ground<'_>,
 ) -> Decision {
-    let terms: Vec<ApiTerms<'_>> = targets
-        .iter()
-        .map(|target| ApiTerms {
-            identifier: &target.api.identifier,
-            system: target.api.system,
-            lifetimes: target.api.lifetimes,
-            grant_expires_in: target.grant_ends_at.map(|end| end - ground.now),
-        })
-        .collect();
+    let terms = targets.iter().map(|target| target.terms(ground.now));
+    let terms: Vec<_> = terms.collect();
     let request = lifetime::Request {
         kind: TokenKind::Application,
         validity_period,

@@ -128,8 +128,10 @@ async fn authenticate(
         Outcome::Blocked(_) => refused("user is blocked"),
         Outcome::Limited(limited) => {
             let text = "Your account has been blocked after multiple consecutive login attempts.";
-            let refusal = Refusal::new(Code::TooManyAttempts, text);
-            Err(refusal.retry_after(limited.retry_after).into())
+            let refusal = Refusal::new(Code::TooManyAttempts, text)
+                .retry_after(limited.retry_after)
+                .recorded_as(limited.reason.kind());
+            Err(refusal.into())
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Ground;
 use crate::directory::Stance;
+use crate::lifetime::ApiTerms;
 use crate::model::api::{Api, ClientPolicy, SystemApi, UserPolicy};
 use crate::model::application::Application;
 use crate::model::audience::Named;
@@ -31,6 +32,17 @@ impl Target {
             scopes: grant.scopes_at(&api),
             grant_ends_at: grant.expires_at,
             api,
+        }
+    }
+
+    /// What it means for a lifetime.
+    #[must_use]
+    pub fn terms(&self, now: i64) -> ApiTerms<'_> {
+        ApiTerms {
+            identifier: &self.api.identifier,
+            system: self.api.system,
+            lifetimes: self.api.lifetimes,
+            grant_expires_in: self.grant_ends_at.map(|end| end - now),
         }
     }
 }

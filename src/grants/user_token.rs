@@ -3,7 +3,7 @@
 
 use super::targets::{self, Target};
 use super::{Approved, Authenticated, Ground, Means};
-use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
+use crate::lifetime::{self, Lifetime, TokenKind};
 use crate::model::audience::Named;
 use crate::model::authorization::{Authorization, OFFLINE_ACCESS, OPENID};
 use crate::model::claims;
@@ -238,15 +238,7 @@ impl Held<'_> {
 
     fn lifetime(&self, targets: &[Target], without_api: Option<i64>) -> lifetime::Decision {
         let now = self.ground.now;
-        let terms: Vec<ApiTerms<'_>> = targets
-            .iter()
-            .map(|target| ApiTerms {
-                identifier: &target.api.identifier,
-                system: target.api.system,
-                lifetimes: target.api.lifetimes,
-                grant_expires_in: target.grant_ends_at.map(|end| end - now),
-            })
-            .collect();
+        let terms: Vec<_> = targets.iter().map(|target| target.terms(now)).collect();
         let own = [
             self.client.expires_in(now),
             without_api.map(|end| end - now),

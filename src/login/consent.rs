@@ -3,16 +3,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use super::sign_in::STATE;
 use super::views::{Access, ApiView, Consent, Renewal, ScopeView};
-use super::visit::{Trouble, Visit, destination, logo, view};
+use super::visit::{PageRequest, Trouble, Visit, destination, logo, view};
 use super::{Page, redirect};
-use crate::app::App;
 use crate::grants::authorize::{self, Ruling, Terms};
 use crate::model::api::Api;
 use crate::model::application::Application;
@@ -22,15 +18,14 @@ use crate::model::scope::Scopes;
 use crate::sessions::SignedIn;
 use crate::tokens::ticket::{Said, TICKET_BYTES_MAX, Ticket};
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
 use crate::wire::params::Params;
 use crate::wire::schema::choice;
 
 pub(crate) const GET: Operation = Operation {
     summary: "The page for consent",
     query: &[STATE],
-    answer: Answer::Html,
-    refuses: &[303, 400],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400],
     ..Operation::DEFAULT
 };
 pub(crate) const POST: Operation = Operation {
@@ -41,37 +36,24 @@ pub(crate) const POST: Operation = Operation {
 };
 
 /// `GET /u/consent`
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let shown = async {
-        let params = Params::of_query(&uri)?;
-        let state = params.required("state", TICKET_BYTES_MAX)?;
-        let (ticket, application) = visit.open(state).await?;
-        ask(&visit, (&ticket, &application)).await
-    };
-    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+pub(crate) async fn get(request: PageRequest) -> Response {
+    request.answer(ask).await
 }
 
 /// Asks, where there is still something to be asked; the authorization endpoint knows what else to do.
-async fn ask(
-    visit: &Visit<'_>,
-    (ticket, application): (&Ticket, &Application),
-) -> Result<Response, Trouble> {
+async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (ticket, application) = visit.open(state).await?;
     let signed_in = visit.signed_in().await?;
     let Some(SignedIn { session, user }) = &signed_in else {
-        return Ok(go_on(visit, ticket)?);
+        return Ok(go_on(visit, &ticket)?);
     };
     let whence = visit.origin.clone().into();
     let at_hand = (
         visit.app.ground(visit.position, visit.now),
         visit.app.means(&whence),
     );
-    match authorize::decide(ticket, application, Some(session), at_hand).await {
+    match authorize::decide(&ticket, &application, Some(session), at_hand).await {
         Ok(Ruling::Consent(terms)) => {
             let name = user.shown_name().unwrap_or(&user.user_id);
             let shown = Ticket {
@@ -79,50 +61,42 @@ async fn ask(
                 ..ticket.clone()
             };
             let state = visit.app.mint.seal_ticket(&shown)?;
-            Ok(show(visit, (&state, ticket), application, (name, &terms)))
+            Ok(show(visit, (&state, &ticket), &application, (name, &terms)))
         }
         Ok(Ruling::SignIn | Ruling::Authorized(_)) | Err(Stop::Refused(_)) => {
-            Ok(go_on(visit, ticket)?)
+            Ok(go_on(visit, &ticket)?)
         }
         Err(Stop::Fault(fault)) => Err(fault.into()),
     }
 }
 
 /// `POST /u/consent`
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        let state = params.required("state", TICKET_BYTES_MAX)?;
-        let (mut ticket, _) = visit.open(state).await?;
-        let signed_in = visit.signed_in().await?;
-        let Some(SignedIn { session, .. }) = signed_in else {
-            return Ok(go_on(&visit, &ticket)?);
-        };
-        // Somebody else may have signed in in another tab meanwhile.
-        if ticket.asked.as_ref() != Some(&session.id) {
-            return Ok(go_on(&visit, &ticket)?);
-        }
-        ticket.said = match params.required("action", 20)? {
-            "accept" => Said::Yes {
-                session_id: session.id,
-                at: visit.now,
-            },
-            "deny" => Said::No,
-            _ => {
-                let text = "Parameter 'action' must be accept or deny.";
-                return Err(Refusal::invalid_request(text).into());
-            }
-        };
-        Ok::<_, Trouble>(go_on(&visit, &ticket)?)
+pub(crate) async fn post(request: PageRequest) -> Response {
+    request.answer(decide).await
+}
+
+async fn decide(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (mut ticket, _) = visit.open(state).await?;
+    let Some(SignedIn { session, .. }) = visit.signed_in().await? else {
+        return Ok(go_on(visit, &ticket)?);
     };
-    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+    // Somebody else may have signed in in another tab meanwhile.
+    if ticket.asked.as_ref() != Some(&session.id) {
+        return Ok(go_on(visit, &ticket)?);
+    }
+    ticket.said = match params.required("action", 20)? {
+        "accept" => Said::Yes {
+            session_id: session.id,
+            at: visit.now,
+        },
+        "deny" => Said::No,
+        _ => {
+            let text = "Parameter 'action' must be accept or deny.";
+            return Err(Refusal::invalid_request(text).into());
+        }
+    };
+    Ok(go_on(visit, &ticket)?)
 }
 
 /// Back to the authorization endpoint.

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use super::mails::{self, Purpose};
@@ -12,13 +9,13 @@ use super::views::{
     ConfirmEmail, EmailConfirmed, ErrorKind, ErrorPage, NewPassword, PasswordChanged,
     PasswordProblem, ResetPassword, ResetProblem, ResetSent,
 };
-use super::visit::{Trouble, Visit};
+use super::visit::{PageRequest, Trouble, Visit, typed_password};
 use super::{Language, Page, redirect};
 use crate::app::App;
 use crate::mail::Mail;
 use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal};
-use crate::model::user::{User, is_email};
+use crate::model::user::{TYPED_BYTES_MAX, User, is_email};
 use crate::model::user_ticket::TicketKind;
 use crate::secret::Secret;
 use crate::tokens::ticket::TICKET_BYTES_MAX;
@@ -26,12 +23,9 @@ use crate::users::limits::Verdict;
 use crate::users::password::Weak;
 use crate::users::reset::Changed;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
 use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
 
-/// Longest text that somebody types, in bytes.
-const TYPED_BYTES_MAX: usize = 1000;
 /// Longest ticket of a mail, in bytes; ours are shorter.
 const LINK_BYTES_MAX: usize = 200;
 
@@ -62,7 +56,8 @@ pub(crate) const POST_CHANGE: Operation = Operation {
     summary: "Set another password, by a link in a mail",
     query: &[],
     body: Takes::Parameters(&[TICKET, &[text("password", 0, TYPED_BYTES_MAX)]]),
-    refuses: &[303, 400, 410],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400, 410],
     ..GET_RESET
 };
 pub(crate) const GET_VERIFY: Operation = Operation {
@@ -73,7 +68,8 @@ pub(crate) const POST_VERIFY: Operation = Operation {
     summary: "Prove an e-mail address, by a link in a mail",
     query: &[],
     body: Takes::Parameters(&[TICKET]),
-    refuses: &[303, 400, 410],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400, 410],
     ..GET_RESET
 };
 
@@ -140,41 +136,24 @@ fn check_offered(app: &App) -> Result<(), Refusal> {
 }
 
 /// `GET /u/reset-password`
-pub(crate) async fn get_reset(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let shown = || {
-        let params = Params::of_query(&uri)?;
-        check_offered(&app)?;
-        let page = ResetPassword {
-            frame: visit.frame(&[]),
-            state: params.text("state", TICKET_BYTES_MAX)?,
-            email: "",
-            problem: None,
-        };
-        Ok::<_, Trouble>(page.show())
+pub(crate) async fn get_reset(request: PageRequest) -> Response {
+    request.answer(show_reset).await
+}
+
+async fn show_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    check_offered(visit.app)?;
+    let page = ResetPassword {
+        frame: visit.frame(&[]),
+        state: params.text("state", TICKET_BYTES_MAX)?,
+        email: "",
+        problem: None,
     };
-    shown().unwrap_or_else(|trouble| visit.show(trouble))
+    Ok(page.show())
 }
 
 /// `POST /u/reset-password`
-pub(crate) async fn post_reset(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        ask_for_reset(&visit, &params).await
-    };
-    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+pub(crate) async fn post_reset(request: PageRequest) -> Response {
+    request.answer(ask_for_reset).await
 }
 
 async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
@@ -197,9 +176,9 @@ async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, T
     let users = &visit.app.users;
     let asked = users.request_reset(email, visit.by_link(), mail(visit, LinkTo::NewPassword));
     if let Verdict::Limited(limited) = asked.await? {
-        let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+        visit.record_limit(None, limited);
         return Ok(again(ResetProblem::Limited {
-            retry_after_seconds: seconds,
+            retry_after_seconds: limited.retry_after_seconds(),
         }));
     }
     let page = ResetSent {
@@ -212,19 +191,12 @@ async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, T
 }
 
 /// `GET /u/change-password`
-pub(crate) async fn get_change(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let shown = async {
-        let params = Params::of_query(&uri)?;
+pub(crate) async fn get_change(request: PageRequest) -> Response {
+    let shown = request.answer(async |visit, params| {
         let ticket = params.required("ticket", LINK_BYTES_MAX)?;
-        new_password(&visit, ticket, None).await
-    };
-    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+        new_password(visit, ticket, None).await
+    });
+    shown.await
 }
 
 /// The form, where the ticket works.
@@ -249,93 +221,67 @@ async fn new_password(
 }
 
 /// `POST /u/change-password`
-pub(crate) async fn post_change(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
-        let password = params.secret("password", TYPED_BYTES_MAX)?;
-        let password = password.unwrap_or_else(|| Secret::new(String::new()));
-        let by = visit.by_link();
-        let changed = app
-            .users
-            .change_password(&app.directory, (ticket, &password), &by)
-            .await?;
-        match changed {
-            Changed::Weak(weak) => new_password(&visit, ticket, Some((&weak).into())).await,
-            Changed::NoTicket => Ok(spent(&visit)),
-            Changed::Done(_, ticket) => Ok(match ticket.result_url {
-                Some(url) => redirect(&url),
-                None => PasswordChanged {
-                    frame: visit.frame(&[]),
-                    state: None,
-                }
-                .show(),
-            }),
-        }
-    };
-    answered
-        .await
-        .unwrap_or_else(|trouble: Trouble| visit.show(trouble))
+pub(crate) async fn post_change(request: PageRequest) -> Response {
+    request.answer(change).await
+}
+
+async fn change(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+    let password = typed_password(params)?;
+    let (users, by) = (&visit.app.users, visit.by_link());
+    let changed = users.change_password(&visit.app.directory, (ticket, &password), &by);
+    match changed.await? {
+        Changed::Weak(weak) => new_password(visit, ticket, Some((&weak).into())).await,
+        Changed::NoTicket => Ok(spent(visit)),
+        Changed::Done(_, ticket) => Ok(match ticket.result_url {
+            Some(url) => redirect(&url),
+            None => PasswordChanged {
+                frame: visit.frame(&[]),
+            }
+            .show(),
+        }),
+    }
 }
 
 /// `GET /u/verify-email`: proves nothing yet, because programs that look into mails follow links.
-pub(crate) async fn get_verify(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let shown = async {
-        let params = Params::of_query(&uri)?;
-        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
-        let kind = TicketKind::VerifyEmail;
-        let holder = app.users.ticket_holder(kind, ticket, visit.now).await?;
-        let Some(user) = holder else {
-            return Ok(spent(&visit));
-        };
-        let page = ConfirmEmail {
-            frame: visit.frame(&[]),
-            ticket,
-            email: user.email.as_deref().unwrap_or_default(),
-        };
-        Ok::<_, Trouble>(page.show())
+pub(crate) async fn get_verify(request: PageRequest) -> Response {
+    request.answer(ask_to_verify).await
+}
+
+async fn ask_to_verify(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+    let kind = TicketKind::VerifyEmail;
+    let holder = visit.app.users.ticket_holder(kind, ticket, visit.now);
+    let Some(user) = holder.await? else {
+        return Ok(spent(visit));
     };
-    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+    let page = ConfirmEmail {
+        frame: visit.frame(&[]),
+        ticket,
+        email: user.email.as_deref().unwrap_or_default(),
+    };
+    Ok(page.show())
 }
 
 /// `POST /u/verify-email`
-pub(crate) async fn post_verify(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        let ticket = params.required("ticket", LINK_BYTES_MAX)?;
-        let verified = app.users.verify_email(ticket, &visit.by_link()).await?;
-        let Some((_, ticket)) = verified else {
-            return Ok(spent(&visit));
-        };
-        if let Some(url) = ticket.result_url {
-            return Ok(redirect(&url));
-        }
-        let page = EmailConfirmed {
-            frame: visit.frame(&[]),
-        };
-        Ok::<_, Trouble>(page.show())
+pub(crate) async fn post_verify(request: PageRequest) -> Response {
+    request.answer(verify).await
+}
+
+async fn verify(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let ticket = params.required("ticket", LINK_BYTES_MAX)?;
+    let by = visit.by_link();
+    let verified = visit.app.users.verify_email(ticket, &by);
+    let Some((_, ticket)) = verified.await? else {
+        return Ok(spent(visit));
     };
-    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+    if let Some(url) = ticket.result_url {
+        return Ok(redirect(&url));
+    }
+    let page = EmailConfirmed {
+        frame: visit.frame(&[]),
+    };
+    Ok(page.show())
 }
 
 /// The link has been used, or is too old.

@@ -1,6 +1,6 @@
 //! The pages that a person sees in a browser: signing in, consent, a forgotten password, the way
 //! back to the application. All work without JavaScript where the web allows it, and load nothing
-//! but what lies in `assets/`.
+//! but what lies in `assets/`, and logos.
 //!
 //! [`Pages`] is made once; [`Pages::frame`] says in which language a request is answered; each view
 //! in [`views`] takes that frame and what it shows, and [`Page::show`] makes the answer of it, with
@@ -54,7 +54,7 @@ pub(crate) fn redirect(location: &str) -> Response {
 
 pub(crate) const ASSET: Operation = Operation {
     summary: "What pages load",
-    answer: Answer::Html,
+    answer: Answer::File,
     refuses: &[404],
     ..Operation::DEFAULT
 };

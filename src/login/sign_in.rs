@@ -1,35 +1,23 @@
 //! Signing in with a password: `GET` and `POST /u/login`.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use super::views::{SignIn, SignInProblem};
-use super::visit::{Trouble, Visit, destination, logo, view};
+use super::visit::{PageRequest, Trouble, Visit, destination, logo, typed_password, view};
 use super::{Page, cookies, redirect};
-use crate::app::App;
 use crate::audit::Failure;
 use crate::directory::Stance;
 use crate::model::application::Application;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
-use crate::model::user::User;
-use crate::secret::Secret;
+use crate::model::user::{TYPED_BYTES_MAX, User};
 use crate::sessions::{self, Proven};
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::users::authenticate::{Attempt, Outcome};
-use crate::users::limits::Limited;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
 use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
-
-/// Longest name that is looked up, and longest password that is hashed, in bytes.
-const TYPED_BYTES_MAX: usize = 1000;
 
 pub(crate) const GET: Operation = Operation {
     summary: "The page for signing in",
@@ -42,7 +30,8 @@ pub(crate) const POST: Operation = Operation {
     summary: "Sign in with a password; a redirect goes on with the authorization request",
     query: &[],
     body: Takes::Parameters(&[STATE, TYPED]),
-    refuses: &[303, 400, 403, 429],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400, 403, 429],
     ..GET
 };
 /// The ticket of an authorization request.
@@ -54,48 +43,25 @@ const TYPED: &[Field] = &[
 ];
 
 /// `GET /u/login`
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let opened = async {
-        let params = Params::of_query(&uri)?;
-        let state = params.required("state", TICKET_BYTES_MAX)?.to_owned();
-        let (ticket, application) = visit.open(&state).await?;
-        Ok::<_, Trouble>((state, ticket, application))
+pub(crate) async fn get(request: PageRequest) -> Response {
+    request.answer(ask).await
+}
+
+async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (ticket, application) = visit.open(state).await?;
+    let form = Form {
+        state,
+        ticket: &ticket,
+        application: &application,
+        username: ticket.request.login_hint.as_deref().unwrap_or_default(),
     };
-    match opened.await {
-        Ok((state, ticket, application)) => {
-            let hint = ticket.request.login_hint.clone().unwrap_or_default();
-            let form = Form {
-                state: &state,
-                ticket: &ticket,
-                application: &application,
-                username: &hint,
-            };
-            form.show(&visit, None)
-        }
-        Err(trouble) => visit.show(trouble),
-    }
+    Ok(form.show(visit, None))
 }
 
 /// `POST /u/login`
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        sign_in(&visit, &params).await
-    };
-    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+pub(crate) async fn post(request: PageRequest) -> Response {
+    request.answer(sign_in).await
 }
 
 /// The order of it, whole.
@@ -103,8 +69,7 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
     let state = params.required("state", TICKET_BYTES_MAX)?;
     let (ticket, application) = visit.open(state).await?;
     let username = params.text("username", TYPED_BYTES_MAX)?.unwrap_or("");
-    let password = params.secret("password", TYPED_BYTES_MAX)?;
-    let password = password.unwrap_or_else(|| Secret::new(String::new()));
+    let password = typed_password(params)?;
     let form = Form {
         state,
         ticket: &ticket,
@@ -125,10 +90,9 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
             Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
         }
         Outcome::Limited(limited) => {
-            record_limit(visit, &application, &limited);
-            let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+            visit.record_limit(Some(&application), limited);
             let problem = SignInProblem::Limited {
-                retry_after_seconds: seconds,
+                retry_after_seconds: limited.retry_after_seconds(),
             };
             Ok(form.show(visit, Some(problem)))
         }
@@ -175,19 +139,6 @@ pub(super) async fn signed_in(
     let cookie = cookies::set(&app.issuer, &opened, visit.now)?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)
-}
-
-fn record_limit(visit: &Visit<'_>, application: &Application, limited: &Limited) {
-    visit.app.audit.refused(&Failure {
-        kind: limited.reason.kind(),
-        whence: &visit.origin.clone().into(),
-        client_id: Some(&application.client_id),
-        client_name: Some(&application.name),
-        code: "too_many_attempts",
-        description: limited.reason.kind().says(),
-        log: "",
-        status: 429,
-    });
 }
 
 fn record_failure(visit: &Visit<'_>, application: &Application, description: &str) {

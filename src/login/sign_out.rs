@@ -3,26 +3,18 @@
 
 mod request;
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use url::Url;
 
 use super::views::{SignOut, SignedOut, StillSignedIn};
-use super::visit::{Trouble, Visit};
+use super::visit::{PageRequest, Trouble, Visit};
 use super::{Destination, Page, cookies, redirect};
-use crate::app::App;
 use crate::audit::Failure;
 use crate::logout::{self, Why};
 use crate::model::record::{Kind, Record, Whence};
 use crate::sessions::SignedIn;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
-use crate::wire::params::Params;
 use crate::wire::schema::{Field, choice, text};
 
 use self::request::{HINT_BYTES_MAX, STATE_BYTES_MAX, SignOutRequest, TEXT_BYTES_MAX};
@@ -30,8 +22,8 @@ use self::request::{HINT_BYTES_MAX, STATE_BYTES_MAX, SignOutRequest, TEXT_BYTES_
 pub(crate) const GET: Operation = Operation {
     summary: "Sign out (OpenID Connect RP-Initiated Logout); a redirect back, or a page",
     query: &[PARAMETERS],
-    answer: Answer::Html,
-    refuses: &[303, 400],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400],
     ..Operation::DEFAULT
 };
 pub(crate) const POST: Operation = Operation {
@@ -60,7 +52,7 @@ pub(crate) const ANSWER: Operation = Operation {
         text("state", 0, STATE_BYTES_MAX),
         choice("action", &["accept", "deny"]).required(),
     ]]),
-    refuses: &[303, 400, 403],
+    refuses: &[400, 403],
     ..GET
 };
 /// RP-Initiated Logout §2.
@@ -73,86 +65,54 @@ const PARAMETERS: &[Field] = &[
     text("ui_locales", 0, TEXT_BYTES_MAX),
 ];
 
-/// `GET` and `POST /oidc/logout`
-pub(crate) async fn rp_initiated(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    (method, uri): (Method, Uri),
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let is_posted = method == Method::POST;
-        let params = if is_posted {
-            Params::read(&uri, &headers, body, &app.config.server).await?
-        } else {
-            Params::of_query(&uri)?
-        };
-        let request = SignOutRequest::parse(&visit, &params).await?;
-        // The session's cookie does not come along with what another site posts, so the browser is
-        // sent on to a request with which it does. The hint has been read, and stays here.
-        if is_posted && cookies::session(&app.issuer, &headers).is_none() {
-            let location = app.issuer.join("u/logout");
-            return Ok(redirect(&format!(
-                "{location}?state={}",
-                request.seal(&app)?
-            )));
+/// `GET /oidc/logout`
+pub(crate) async fn get(request: PageRequest) -> Response {
+    let answered = request.answer_or(refuse, async |visit, params| {
+        let request = SignOutRequest::parse(visit, params).await?;
+        proceed(visit, request).await
+    });
+    answered.await
+}
+
+/// `POST /oidc/logout`: the session's cookie does not come along with what another site posts, so the
+/// browser is sent on to a request with which it does. The hint has been read, and stays here.
+pub(crate) async fn post(request: PageRequest) -> Response {
+    let answered = request.answer_or(refuse, async |visit, params| {
+        let request = SignOutRequest::parse(visit, params).await?;
+        if cookies::session(&visit.app.issuer, visit.headers).is_some() {
+            return proceed(visit, request).await;
         }
-        proceed(&visit, request).await
-    };
-    let answered: Result<Response, Trouble> = answered.await;
-    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+        let (location, state) = (visit.app.issuer.join("u/logout"), request.seal(visit.app)?);
+        Ok(redirect(&format!("{location}?state={state}")))
+    });
+    answered.await
 }
 
 /// `GET /v2/logout`
-pub(crate) async fn auth0(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::of_query(&uri)?;
-        let request = SignOutRequest::parse_auth0(&visit, &params).await?;
-        proceed(&visit, request).await
-    };
-    let answered: Result<Response, Trouble> = answered.await;
-    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+pub(crate) async fn auth0(request: PageRequest) -> Response {
+    let answered = request.answer_or(refuse, async |visit, params| {
+        let request = SignOutRequest::parse_auth0(visit, params).await?;
+        proceed(visit, request).await
+    });
+    answered.await
 }
 
 /// `GET /u/logout`
-pub(crate) async fn resume(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::of_query(&uri)?;
-        let request = SignOutRequest::unseal(&visit, &params)?;
-        proceed(&visit, request).await
-    };
-    let answered: Result<Response, Trouble> = answered.await;
-    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+pub(crate) async fn resume(request: PageRequest) -> Response {
+    let answered = request.answer_or(refuse, async |visit, params| {
+        let request = SignOutRequest::unseal(visit, params)?;
+        proceed(visit, request).await
+    });
+    answered.await
 }
 
 /// `POST /u/logout`: the answer to the question.
-pub(crate) async fn answer(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        let request = SignOutRequest::unseal(&visit, &params)?;
+pub(crate) async fn answer(request: PageRequest) -> Response {
+    let answered = request.answer_or(refuse, async |visit, params| {
+        let request = SignOutRequest::unseal(visit, params)?;
         if params.required("action", TEXT_BYTES_MAX)? == "accept" {
-            return sign_out(&visit, request).await;
+            let signed_in = visit.signed_in().await?;
+            return sign_out(visit, request, signed_in).await;
         }
         // Whoever stays signed in goes back where they came from all the same.
         let page = StillSignedIn {
@@ -160,19 +120,19 @@ pub(crate) async fn answer(
         };
         let back = request.back.as_deref().map(redirect);
         Ok(back.unwrap_or_else(|| page.show()))
-    };
-    let answered: Result<Response, Trouble> = answered.await;
-    answered.unwrap_or_else(|trouble| refuse(&visit, trouble))
+    });
+    answered.await
 }
 
 /// Signs out at once where the request is surely the user's, and asks otherwise (§2).
 async fn proceed(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response, Trouble> {
-    let Some(SignedIn { session, user }) = visit.signed_in().await? else {
-        return sign_out(visit, request).await;
+    let Some(signed_in) = visit.signed_in().await? else {
+        return sign_out(visit, request, None).await;
     };
-    if request.is_of(&session) || !request.asks(visit).await? {
-        return sign_out(visit, request).await;
+    if request.is_of(&signed_in.session) || !request.asks(visit).await? {
+        return sign_out(visit, request, Some(signed_in)).await;
     }
+    let user = &signed_in.user;
     let destination = request.back.as_deref().and_then(|uri| Url::parse(uri).ok());
     let destination = destination.as_ref().map(Destination::of);
     let page = SignOut {
@@ -185,9 +145,13 @@ async fn proceed(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response,
 }
 
 /// Ends the session of this browser, whoever is signed in, and takes its cookie away.
-async fn sign_out(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response, Trouble> {
+async fn sign_out(
+    visit: &Visit<'_>,
+    request: SignOutRequest,
+    signed_in: Option<SignedIn>,
+) -> Result<Response, Trouble> {
     let app = visit.app;
-    if let Some(SignedIn { session, .. }) = visit.signed_in().await? {
+    if let Some(SignedIn { session, .. }) = signed_in {
         let whence: Whence = visit.origin.clone().into();
         let record = Record::new(Kind::SignedOut, app.clock.now_millis(), &whence, Some(200))
             .by(request.client_id.as_deref(), None)
@@ -203,7 +167,6 @@ async fn sign_out(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response
     // Back to the application, where it has said where to, or the page that says that it is done.
     let page = SignedOut {
         frame: visit.frame(&request.ui_locales),
-        on: None,
     };
     let back = request.back.as_deref().map(redirect);
     let mut response = back.unwrap_or_else(|| page.show());
@@ -226,5 +189,5 @@ fn refuse(visit: &Visit<'_>, trouble: Trouble) -> Response {
             status: 400,
         });
     }
-    visit.show(trouble)
+    super::visit::refuse(visit, trouble)
 }

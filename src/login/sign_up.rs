@@ -1,34 +1,25 @@
 //! Making an account: `GET` and `POST /u/signup`, where `sign_up.allowed` says so.
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use super::Page;
 use super::links::{LinkTo, mail};
 use super::sign_in::{STATE, signed_in};
 use super::views::{SignUp, SignUpProblem};
-use super::visit::{Trouble, Visit, destination, logo, view};
+use super::visit::{PageRequest, Trouble, Visit, destination, logo, typed_password, view};
 use crate::app::App;
 use crate::model::application::Application;
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record};
 use crate::model::refusal::{Code, Refusal};
-use crate::model::user::{PROVIDER, User, is_email};
+use crate::model::user::{PROVIDER, TYPED_BYTES_MAX, User, is_email};
 use crate::secret::{self, Secret};
 use crate::store;
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::users::limits::{Address, Verdict};
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
 use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
-
-/// Longest address, and longest password, that is looked at, in bytes.
-const TYPED_BYTES_MAX: usize = 1000;
 
 pub(crate) const GET: Operation = Operation {
     summary: "The page for making an account",
@@ -41,7 +32,8 @@ pub(crate) const POST: Operation = Operation {
     summary: "Make an account; a redirect goes on with the authorization request",
     query: &[],
     body: Takes::Parameters(&[STATE, TYPED]),
-    refuses: &[303, 400, 403, 429],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400, 403, 429],
     ..GET
 };
 const TYPED: &[Field] = &[
@@ -51,44 +43,26 @@ const TYPED: &[Field] = &[
 ];
 
 /// `GET /u/signup`
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let shown = async {
-        let params = Params::of_query(&uri)?;
-        let state = params.required("state", TICKET_BYTES_MAX)?;
-        let (ticket, application) = visit.open(state).await?;
-        check_allowed(&app)?;
-        let hint = ticket.request.login_hint.clone().unwrap_or_default();
-        let form = Form {
-            state,
-            ticket: &ticket,
-            application: &application,
-            email: &hint,
-        };
-        Ok::<_, Trouble>(form.show(&visit, None))
+pub(crate) async fn get(request: PageRequest) -> Response {
+    request.answer(ask).await
+}
+
+async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
+    let state = params.required("state", TICKET_BYTES_MAX)?;
+    let (ticket, application) = visit.open(state).await?;
+    check_allowed(visit.app)?;
+    let form = Form {
+        state,
+        ticket: &ticket,
+        application: &application,
+        email: ticket.request.login_hint.as_deref().unwrap_or_default(),
     };
-    shown.await.unwrap_or_else(|trouble| visit.show(trouble))
+    Ok(form.show(visit, None))
 }
 
 /// `POST /u/signup`
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let answered = async {
-        let params = Params::read(&uri, &headers, body, &app.config.server).await?;
-        sign_up(&visit, &params).await
-    };
-    answered.await.unwrap_or_else(|trouble| visit.show(trouble))
+pub(crate) async fn post(request: PageRequest) -> Response {
+    request.answer(sign_up).await
 }
 
 fn check_allowed(app: &App) -> Result<(), Refusal> {
@@ -105,8 +79,7 @@ async fn sign_up(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
     let (ticket, application) = visit.open(state).await?;
     check_allowed(visit.app)?;
     let email = params.text("email", TYPED_BYTES_MAX)?.unwrap_or("").trim();
-    let password = params.secret("password", TYPED_BYTES_MAX)?;
-    let password = password.unwrap_or_else(|| Secret::new(String::new()));
+    let password = typed_password(params)?;
     let form = Form {
         state,
         ticket: &ticket,
@@ -134,9 +107,9 @@ async fn make(
     let address = Address::of(visit.origin.ip);
     let now_ms = now.saturating_mul(1000);
     if let Verdict::Limited(limited) = limits.sign_up(&account, &address, now_ms).await? {
-        let seconds = i64::try_from(limited.retry_after.as_secs()).unwrap_or(i64::MAX);
+        visit.record_limit(Some(application), limited);
         return Ok(Err(SignUpProblem::Limited {
-            retry_after_seconds: seconds,
+            retry_after_seconds: limited.retry_after_seconds(),
         }));
     }
     let own = secret::random_hex_id();

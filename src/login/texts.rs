@@ -117,8 +117,11 @@ impl Language {
             return key.to_owned();
         };
         let mut errors = Vec::new();
-        let text = catalogue.format_pattern(pattern, gaps, &mut errors);
-        text.into_owned()
+        let text = catalogue
+            .format_pattern(pattern, gaps, &mut errors)
+            .into_owned();
+        debug_assert!(errors.is_empty(), "{key}: {errors:?}");
+        text
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use url::Url;
 
@@ -10,15 +12,91 @@ use super::cookies;
 use super::views::{ApplicationView, ErrorKind, ErrorPage};
 use super::{Destination, Frame, Page};
 use crate::app::App;
+use crate::audit::Failure;
 use crate::directory::Stance;
 use crate::model::application::Application;
 use crate::model::fault::Fault;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Code, Refusal};
 use crate::model::session::Device;
+use crate::model::user::TYPED_BYTES_MAX;
+use crate::secret::Secret;
 use crate::sessions::SignedIn;
 use crate::tokens::ticket::Ticket;
+use crate::users::limits::Limited;
 use crate::users::reset;
 use crate::wire::origin::Origin;
+use crate::wire::params::Params;
+
+/// A browser's request as it arrives: its parameters stand in the query string, or where it is posted, in
+/// the body.
+pub(crate) struct PageRequest {
+    app: Arc<App>,
+    origin: Origin,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl FromRequest<Arc<App>> for PageRequest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        let (mut parts, body) = request.into_parts();
+        Ok(Self {
+            app: Arc::clone(app),
+            origin: Origin::from_request_parts(&mut parts, app).await?,
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body,
+        })
+    }
+}
+
+impl PageRequest {
+    /// Answers with a page or a redirect; where that cannot be, with the page that says why.
+    pub(super) async fn answer<F>(self, answer: F) -> Response
+    where
+        F: AsyncFnOnce(&Visit<'_>, &Params) -> Result<Response, Trouble>,
+    {
+        self.answer_or(refuse, answer).await
+    }
+
+    /// The same; `refuse` makes the page that says why.
+    pub(super) async fn answer_or<F>(
+        self,
+        refuse: fn(&Visit<'_>, Trouble) -> Response,
+        answer: F,
+    ) -> Response
+    where
+        F: AsyncFnOnce(&Visit<'_>, &Params) -> Result<Response, Trouble>,
+    {
+        let served = self.serve(async |visit, params| {
+            let answered = match params {
+                Ok(params) => answer(visit, &params).await,
+                Err(refusal) => Err(refusal.into()),
+            };
+            answered.unwrap_or_else(|trouble| refuse(visit, trouble))
+        });
+        served.await
+    }
+
+    /// Reads the parameters, and leaves the rest to `answer`.
+    pub(crate) async fn serve<F>(self, answer: F) -> Response
+    where
+        F: AsyncFnOnce(&Visit<'_>, Result<Params, Refusal>) -> Response,
+    {
+        let (app, headers) = (&self.app, &self.headers);
+        let visit = Visit::of(app, self.origin, headers);
+        let params = if self.method == Method::POST {
+            Params::read(&self.uri, headers, self.body, &app.config.server).await
+        } else {
+            Params::of_query(&self.uri)
+        };
+        answer(&visit, params).await
+    }
+}
 
 /// A browser's request.
 pub(crate) struct Visit<'a> {
@@ -54,7 +132,7 @@ impl From<Fault> for Trouble {
 }
 
 impl<'a> Visit<'a> {
-    pub(crate) fn of(app: &'a App, origin: Origin, headers: &'a HeaderMap) -> Self {
+    fn of(app: &'a App, origin: Origin, headers: &'a HeaderMap) -> Self {
         Self {
             origin,
             headers,
@@ -81,13 +159,7 @@ impl<'a> Visit<'a> {
 
     /// The browser, as sessions and refresh tokens remember it.
     pub(crate) fn device(&self) -> Device {
-        let ip = self.origin.ip.map(|ip| ip.to_string());
-        Device {
-            initial_ip: ip.clone(),
-            initial_user_agent: self.origin.user_agent.clone(),
-            last_ip: ip,
-            last_user_agent: self.origin.user_agent.clone(),
-        }
+        Device::first_seen(&self.origin.clone().into())
     }
 
     /// The same, for what users do by a link in a mail.
@@ -104,6 +176,21 @@ impl<'a> Visit<'a> {
         i64::try_from(self.app.config.passwords.length_min).unwrap_or(i64::MAX)
     }
 
+    /// An attempt too many, for the audit.
+    pub(super) fn record_limit(&self, application: Option<&Application>, limited: Limited) {
+        let kind = limited.reason.kind();
+        self.app.audit.refused(&Failure {
+            kind,
+            whence: &self.origin.clone().into(),
+            client_id: application.map(|own| own.client_id.as_str()),
+            client_name: application.map(|own| own.name.as_str()),
+            code: Code::TooManyAttempts.as_str(),
+            description: kind.says(),
+            log: "",
+            status: 429,
+        });
+    }
+
     /// The ticket, and the application that wants the user to sign in.
     pub(super) async fn open(&self, state: &str) -> Result<(Ticket, Arc<Application>), Trouble> {
         let ticket = self.app.mint.open_ticket(state, self.now);
@@ -113,30 +200,36 @@ impl<'a> Visit<'a> {
         let live = found.await?.filter(|own| own.is_live(self.now));
         Ok((ticket, live.ok_or(Trouble::Expired)?))
     }
+}
 
-    /// The page that says what is wrong.
-    pub(super) fn show(&self, trouble: Trouble) -> Response {
-        let frame = self.frame(&[]);
-        let reference = Some(self.origin.request_id.as_str());
-        let refusal;
-        let kind = match trouble {
-            Trouble::Fault(fault) => return ErrorPage::apologise(frame, &fault, reference),
-            Trouble::Expired => ErrorKind::Expired,
-            Trouble::Refused(own) => {
-                refusal = own;
-                ErrorKind::Request {
-                    code: refusal.code.as_str(),
-                    description: &refusal.description,
-                }
+/// The page that says what is wrong.
+pub(super) fn refuse(visit: &Visit<'_>, trouble: Trouble) -> Response {
+    let frame = visit.frame(&[]);
+    let reference = Some(visit.origin.request_id.as_str());
+    let refusal;
+    let kind = match trouble {
+        Trouble::Fault(fault) => return ErrorPage::apologise(frame, &fault, reference),
+        Trouble::Expired => ErrorKind::Expired,
+        Trouble::Refused(own) => {
+            refusal = own;
+            ErrorKind::Request {
+                code: refusal.code.as_str(),
+                description: &refusal.description,
             }
-        };
-        let page = ErrorPage {
-            frame,
-            kind,
-            reference,
-        };
-        page.show()
-    }
+        }
+    };
+    let page = ErrorPage {
+        frame,
+        kind,
+        reference,
+    };
+    page.show()
+}
+
+/// The password that somebody has typed, which may be none.
+pub(super) fn typed_password(params: &Params) -> Result<Secret<String>, Refusal> {
+    let typed = params.secret("password", TYPED_BYTES_MAX)?;
+    Ok(typed.unwrap_or_else(|| Secret::new(String::new())))
 }
 
 /// Where the answer of a ticket's request goes, as policies and people read it.

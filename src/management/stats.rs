@@ -1,5 +1,6 @@
 //! `/api/v2/stats`: how many tokens were issued, by day, application, API and rule. The counts are
-//! kept apart from the audit's records, and are right whether or not those are kept.
+//! kept apart from the audit's records, and are right whether or not those are kept; sign-ins are counted
+//! in the records themselves.
 
 use std::sync::Arc;
 

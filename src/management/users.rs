@@ -103,7 +103,7 @@ pub(crate) async fn by_email(State(app): State<Arc<App>>, call: Call) -> Result<
 pub(crate) const CREATE: Operation = Operation {
     summary: "Create a user with a password",
     access: Access::AnyOf(&["create:users"]),
-    body: Takes::Fields(&[fields::CREATE]),
+    body: Takes::Fields(&[fields::NEW, fields::CREATE]),
     answer: Answer::One(201, &[fields::SHOWN]),
     refuses: &[409],
     ..Operation::DEFAULT

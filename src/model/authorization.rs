@@ -154,6 +154,8 @@ pub struct Prompt {
     pub select_account: bool,
     /// The sign-up page (Initiating User Registration via OpenID Connect).
     pub create: bool,
+    /// The sign-up page before the sign-in page, for who is not signed in (Auth0's `screen_hint`).
+    pub sign_up_first: bool,
 }
 
 /// One claim of the `claims` parameter (OpenID Connect Core §5.5.1).

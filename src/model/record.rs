@@ -38,7 +38,7 @@ fn is_secret(name: &str, value: &Value) -> bool {
     name == "token" || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// What happened, by the codes of Auth0's log where it has one. README.md holds the table.
+/// What happened, by the codes of Auth0's log where it has one. `docs/audit.md` holds the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A token was issued for client credentials.

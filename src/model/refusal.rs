@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::fault::Fault;
+use super::record::Kind;
 
 /// How the log's word on an application that does not exist begins.
 pub const UNKNOWN_APPLICATION: &str = "unknown application";
@@ -95,6 +96,8 @@ pub struct Refusal {
     pub log: String,
     /// When trying again may help, where that is known.
     pub retry_after: Option<Duration>,
+    /// What it is in the audit, where that is not what was asked for.
+    pub kind: Option<Kind>,
 }
 
 impl Refusal {
@@ -105,6 +108,7 @@ impl Refusal {
             description: printable(description.as_ref()),
             log: String::new(),
             retry_after: None,
+            kind: None,
         }
     }
 
@@ -119,6 +123,13 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
+        self
+    }
+
+    /// Says what it is in the audit.
+    #[must_use]
+    pub const fn recorded_as(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
         self
     }
 

@@ -44,12 +44,6 @@ pub struct InForce {
     pub asks_before_sign_out: bool,
     /// Where a browser may be sent after signing out, whatever the application.
     pub logout_urls: Vec<String>,
-    /// What the pages are called.
-    pub friendly_name: Option<String>,
-    /// Their logo.
-    pub picture_url: Option<String>,
-    /// Where users get help.
-    pub support_url: Option<String>,
 }
 
 /// Auth0's defaults, in minutes.
@@ -75,7 +69,6 @@ impl InForce {
             let object = fields.get(object);
             object.and_then(|own| own.get(name)) != Some(&Value::Bool(false))
         };
-        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         let mode = fields.get("session_cookie").and_then(|own| own.get("mode"));
         let logout_urls = fields.get("allowed_logout_urls").and_then(Value::as_array);
         let logout_urls = logout_urls.into_iter().flatten().filter_map(Value::as_str);
@@ -104,9 +97,6 @@ impl InForce {
             announces_sign_out: is_on("oidc_logout", "rp_logout_end_session_endpoint_discovery"),
             asks_before_sign_out: is_on("sessions", "oidc_logout_prompt_enabled"),
             logout_urls: logout_urls.map(str::to_owned).collect(),
-            friendly_name: text("friendly_name"),
-            picture_url: text("picture_url"),
-            support_url: text("support_url"),
         }
     }
 

@@ -14,6 +14,10 @@ pub const PROVIDER: &str = "auth0";
 /// Between the provider and the user's own part of a `user_id`.
 const SEPARATOR: char = '|';
 
+/// Longest name, address and password that is looked at, in bytes: within it are the longest password that
+/// can be set, and longer ones that another system took.
+pub const TYPED_BYTES_MAX: usize = 4096;
+
 /// Longest path of a member of the metadata that can be searched by name, in bytes. What lies deeper
 /// is found by its value.
 const PATH_BYTES_MAX: usize = 64;

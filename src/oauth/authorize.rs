@@ -1,5 +1,5 @@
 //! `/authorize` (RFC 6749 §3.1, OpenID Connect Core §3.1.2): an application asks a user, in the user's
-//! browser. The order of it is written in [`answer`] and [`proceed`].
+//! browser. The order of it is written in `answer` and `proceed`.
 
 mod arrival;
 mod reply;
@@ -7,15 +7,11 @@ pub(super) mod request;
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
 use self::reply::{Parameters, Reply, Unproven};
 use self::request::{Early, Terms};
 use super::entry::Entry;
-use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::authorize::{self, Ruling};
 use crate::grants::user_token::{self, Asked};
@@ -23,7 +19,7 @@ use crate::grants::{Approved, Authenticated};
 use crate::lifetime::{Lifetime, TokenKind};
 use crate::login::redirect;
 use crate::login::views::ErrorPage;
-use crate::login::visit::Visit;
+use crate::login::visit::{PageRequest, Visit};
 use crate::model::application::Application;
 use crate::model::audience::Named;
 use crate::model::authorization::{Authorization, AuthorizationRequest};
@@ -35,17 +31,16 @@ use crate::secret::Secret;
 use crate::sessions::SignedIn;
 use crate::tokens::id_token::Beside;
 use crate::tokens::request_object::REQUEST_OBJECT_BYTES_MAX;
-use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
+use crate::tokens::ticket::{REQUEST_BYTES_MAX, TICKET_BYTES_MAX, Ticket};
 use crate::wire::operation::{Answer, Body as Takes, Operation};
-use crate::wire::origin::Origin;
 use crate::wire::params::Params;
 use crate::wire::schema::{Field, Form, integer, text, texts};
 
 pub(crate) const GET: Operation = Operation {
     summary: "Ask a user (RFC 6749, OpenID Connect Core); the answer is a redirect or a page",
     query: &[PARAMETERS, REFERENCE],
-    answer: Answer::Html,
-    refuses: &[303, 400],
+    answer: Answer::HtmlOrRedirect,
+    refuses: &[400],
     ..Operation::DEFAULT
 };
 pub(crate) const POST: Operation = Operation {
@@ -64,7 +59,7 @@ pub(super) const PARAMETERS: &[Field] = &[
     text("response_type", 1, 200),
     text("redirect_uri", 1, request::URI_BYTES_MAX),
     text("response_mode", 1, 200),
-    text("scope", 0, 100_000),
+    text("scope", 0, REQUEST_BYTES_MAX),
     text("audience", 0, 2400),
     texts("resource", 200, 2400, Form::Any),
     text("state", 0, 8000),
@@ -85,52 +80,24 @@ pub(super) const PARAMETERS: &[Field] = &[
 const REFERENCE: &[Field] = &[text("request_uri", 0, 2000)];
 
 /// `GET /authorize`
-pub(crate) async fn get(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let params = Params::of_query(&uri);
-    visit.answer(params).await
+pub(crate) async fn get(request: PageRequest) -> Response {
+    let served = request.serve(async |visit, params| visit.answer(params).await);
+    served.await
 }
 
 /// `POST /authorize` (OpenID Connect Core §3.1.2.1): the same in a form.
-pub(crate) async fn post(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let params = Params::read(&uri, &headers, body, &app.config.server).await;
-    visit.answer_posted(params).await
+pub(crate) async fn post(request: PageRequest) -> Response {
+    let served = request.serve(async |visit, params| visit.answer_posted(params).await);
+    served.await
 }
 
 /// `GET /authorize/resume`
-pub(crate) async fn resume(
-    State(app): State<Arc<App>>,
-    origin: Origin,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let visit = Visit::of(&app, origin, &headers);
-    let ticket = async {
-        let params = Params::of_query(&uri)?;
-        let text = params.required("state", TICKET_BYTES_MAX)?;
-        let ticket = app.mint.open_ticket(text, visit.now);
-        let ticket = ticket.ok_or_else(Unproven::expired)?;
-        let request = &ticket.request;
-        let application = request::application(&app, &request.client_id, visit.now).await?;
-        let reply = Reply::of(application, request)?;
-        Ok::<_, Early>((reply, ticket))
-    };
-    match ticket.await {
+pub(crate) async fn resume(request: PageRequest) -> Response {
+    let served = request.serve(async |visit, params| match visit.reopen(params).await {
         Ok((reply, ticket)) => visit.proceed(reply, ticket).await,
         Err(early) => visit.show_early(early, &[]),
-    }
+    });
+    served.await
 }
 
 impl Visit<'_> {
@@ -151,6 +118,17 @@ impl Visit<'_> {
             },
             Err(response) => response,
         }
+    }
+
+    /// A request that was read before, out of its ticket.
+    async fn reopen(&self, params: Result<Params, Refusal>) -> Result<(Reply, Ticket), Early> {
+        let params = params?;
+        let text = params.required("state", TICKET_BYTES_MAX)?;
+        let ticket = self.app.mint.open_ticket(text, self.now);
+        let ticket = ticket.ok_or_else(Unproven::expired)?;
+        let request = &ticket.request;
+        let application = request::application(self.app, &request.client_id, self.now).await?;
+        Ok((Reply::of(application, request)?, ticket))
     }
 
     /// A request of an application: who asks and where the answer goes, then the rest.
@@ -250,7 +228,7 @@ impl Visit<'_> {
             Ok(Settled::Elsewhere(self.to_page(path, ticket)?))
         };
         let authorization = match ruling {
-            Ruling::SignIn if ticket.request.prompt.create && app.config.sign_up_allowed => {
+            Ruling::SignIn if ticket.request.prompt.sign_up_first && app.config.sign_up_allowed => {
                 return page("u/signup", &ticket);
             }
             Ruling::SignIn => return page("u/login", &ticket),

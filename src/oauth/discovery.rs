@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::GrantRequest;
+use crate::login::Language;
 use crate::model::api::SigningAlgorithm;
 use crate::model::application::PRIVATE_KEY_JWT;
 use crate::model::authorization::{ACR_PASSWORD, OPENID_SCOPES, ResponseMode, ResponseType};
@@ -42,10 +43,11 @@ const SIGNED_BY: [&str; 5] = AssertionAlgorithm::NAMES;
 
 /// What there is of an authorization server, by the settings in force (RFC 8414 §2, OpenID Connect
 /// Discovery §3). One document under both names, so that they always agree.
-fn metadata(issuer: &Issuer, settings: &InForce) -> Value {
+fn metadata(app: &App, settings: &InForce) -> Value {
+    let issuer = &app.issuer;
     let mut metadata = endpoints(issuer);
     let members = [
-        of_authorization(settings),
+        of_authorization(settings, app.config.sign_up_allowed),
         of_pushed(issuer, settings),
         of_openid(issuer, settings),
     ];
@@ -73,7 +75,7 @@ fn endpoints(issuer: &Issuer) -> Map<String, Value> {
 }
 
 /// What the authorization endpoint takes. Tokens in its answers are behind a flag of the tenant.
-fn of_authorization(settings: &InForce) -> Map<String, Value> {
+fn of_authorization(settings: &InForce, can_sign_up: bool) -> Map<String, Value> {
     let is_open = |name: &&str| {
         let response_type = ResponseType::parse(name);
         response_type
@@ -84,6 +86,8 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
     let passwords = passwords.filter(|_| settings.allows_password_grant);
     let grant_types = GrantRequest::TYPES.into_iter();
     let grant_types = grant_types.chain(implicit).chain(passwords);
+    let prompts = ["none", "login", "consent", "select_account"].into_iter();
+    let prompts = prompts.chain(can_sign_up.then_some("create"));
     members(json!({
         "grant_types_supported": grant_types.collect::<Vec<_>>(),
         // draft-ietf-oauth-refresh-token-expiration-03
@@ -91,7 +95,7 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
         "response_types_supported": ResponseType::NAMES.into_iter().filter(is_open).collect::<Vec<_>>(),
         "response_modes_supported": ResponseMode::NAMES,
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+        "prompt_values_supported": prompts.collect::<Vec<_>>(),
         "claims_parameter_supported": true,
         // RFC 9207 §3.
         "authorization_response_iss_parameter_supported": true,
@@ -100,7 +104,7 @@ fn of_authorization(settings: &InForce) -> Map<String, Value> {
         "require_signed_request_object": false,
         // Where it is left out, it counts as true (OpenID Connect Discovery §3).
         "request_uri_parameter_supported": false,
-        "ui_locales_supported": ["en", "de", "es"],
+        "ui_locales_supported": Language::ALL.map(Language::tag),
     }))
 }
 
@@ -168,7 +172,7 @@ pub(crate) const OPENID: Operation = Operation {
 /// RFC 8414 §3, OpenID Connect Discovery §4.
 pub(crate) async fn get_metadata(State(app): State<Arc<App>>) -> Result<Response, Fault> {
     let settings = app.directory.settings(Stance::MayBeStale).await?;
-    let metadata = metadata(&app.issuer, &settings).to_string();
+    let metadata = metadata(&app, &settings).to_string();
     Ok(document(metadata, METADATA_MAX_AGE))
 }
 

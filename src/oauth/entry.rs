@@ -164,7 +164,7 @@ impl<'a> Entry<'a> {
     /// Records a refusal.
     pub(super) fn refused(&self, refusal: &Refusal) {
         self.app.audit.refused(&Failure {
-            kind: self.refused,
+            kind: refusal.kind.unwrap_or(self.refused),
             whence: &self.whence,
             client_id: self.client_id.as_deref(),
             client_name: self.client_name.as_deref(),

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
 
+use super::authorize::request::URI_BYTES_MAX;
 use super::client_auth::{self, CREDENTIALS, Presented};
 use super::entry::Entry;
 use crate::app::App;
@@ -22,6 +23,7 @@ use crate::model::fault::Fault;
 use crate::model::record::Kind;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
+use crate::model::user::TYPED_BYTES_MAX;
 use crate::secret::Secret;
 use crate::tokens::id_token::Beside;
 use crate::tokens::issue::Issued;
@@ -45,9 +47,9 @@ const PARAMETERS: &[Field] = &[
     texts("resource", 200, IDENTIFIER_CHARS_MAX, Form::Any),
     text("scope", 0, 100_000),
     integer("validity_period", i64::MIN, i64::MAX),
-    text("username", 1, 1000),
-    text("password", 1, 1000),
-    text("realm", 1, 1000),
+    text("username", 1, TYPED_BYTES_MAX),
+    text("password", 1, TYPED_BYTES_MAX),
+    text("realm", 1, TYPED_BYTES_MAX),
     text("code", 1, CODE_BYTES_MAX),
     text("redirect_uri", 1, URI_BYTES_MAX),
     text("code_verifier", 43, 128),
@@ -57,8 +59,6 @@ const PARAMETERS: &[Field] = &[
 const CODE_BYTES_MAX: usize = 512;
 /// Longest refresh token that is looked at; ours are shorter.
 const REFRESH_TOKEN_BYTES_MAX: usize = 2048;
-/// Longest redirect URI.
-const URI_BYTES_MAX: usize = 8000;
 const SHOWN: &[Field] = &[
     text("access_token", 1, 16_384),
     text("token_type", 1, 20),
@@ -172,8 +172,6 @@ fn parse_client_credentials(params: &Params) -> Result<client_credentials::Reque
 }
 
 fn parse_password(params: &Params, grant_type: &'static str) -> Result<password::Request, Refusal> {
-    /// Longest name that is looked up, longest password that is hashed, longest realm.
-    const TYPED_BYTES_MAX: usize = 1000;
     let realm = match grant_type {
         PASSWORD_REALM => Some(params.required("realm", TYPED_BYTES_MAX)?.to_owned()),
         _ => None,

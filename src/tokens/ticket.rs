@@ -7,13 +7,19 @@ use super::issue::Mint;
 use crate::model::authorization::AuthorizationRequest;
 use crate::model::fault::Fault;
 
+/// What it is sealed as.
+const WHAT: &str = "ticket";
 /// How long a user may take for the pages, in seconds.
 pub const TICKET_SECONDS_MAX: i64 = 3600;
 /// How long a consent may take from its page back to the authorization endpoint, in seconds. Later the
 /// user is asked again, so that an old address in a browser's history brings nothing back.
 pub const CONSENT_SECONDS_MAX: i64 = 60;
-/// Longest ticket that is looked at, in bytes: a request has bounds of its own.
-pub const TICKET_BYTES_MAX: usize = 64 * 1024;
+/// Longest ticket, in bytes: it travels in the address of a page, and so has to fit into the head of a
+/// request (`server.header_bytes_max`, at least 32 KiB) beside a browser's other headers.
+pub const TICKET_BYTES_MAX: usize = 28 * 1024;
+/// Longest request that fits into a ticket, in bytes of its JSON: base64 makes four of three, and the
+/// ticket holds more.
+pub const REQUEST_BYTES_MAX: usize = 20_000;
 
 /// What the user has said so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +73,7 @@ impl Mint {
     /// A fault where it cannot be sealed.
     pub fn seal_ticket(&self, ticket: &Ticket) -> Result<String, Fault> {
         let json = serde_json::to_vec(ticket).map_err(Fault::internal)?;
-        self.tickets.seal(&json)
+        self.tickets.seal(WHAT, &json)
     }
 
     /// Reads a ticket of ours; `None` where it is none, or too old.
@@ -76,7 +82,7 @@ impl Mint {
         if text.len() > TICKET_BYTES_MAX {
             return None;
         }
-        let json = self.tickets.unseal(text)?;
+        let json = self.tickets.unseal(WHAT, text)?;
         let ticket: Ticket = serde_json::from_slice(&json).ok()?;
         let is_of_today = now < ticket.made_at.saturating_add(TICKET_SECONDS_MAX);
         is_of_today.then_some(ticket)

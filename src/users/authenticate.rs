@@ -8,15 +8,13 @@ use super::Users;
 use super::limits::{Address, Limited, Verdict};
 use super::password::needs_upgrade;
 use crate::model::fault::Fault;
-use crate::model::user::User;
+use crate::model::user::{TYPED_BYTES_MAX, User};
 use crate::secret::Secret;
 use crate::store;
 use crate::store::users::SignIn;
 
-/// Longest identifier that is looked up, in bytes.
-const IDENTIFIER_BYTES_MAX: usize = 1000;
 /// The least time that a wrong answer takes. An imported hash takes its own time to verify, which would
-/// tell that there is such a user; the wait hides it, and costs only those who are wrong.
+/// tell that there is such a user; the wait hides all but the slowest, and costs only those who are wrong.
 const WRONG_MIN: Duration = Duration::from_millis(400);
 
 /// Somebody who wants to sign in.
@@ -93,7 +91,7 @@ impl Users {
 
     async fn find(&self, identifier: &str) -> Result<Option<SignIn>, Fault> {
         // A longer one is nobody's, and is looked up like any other that is nobody's.
-        let is_bounded = identifier.len() <= IDENTIFIER_BYTES_MAX;
+        let is_bounded = identifier.len() <= TYPED_BYTES_MAX;
         let identifier = if is_bounded { identifier } else { "" };
         let mut conn = self.store.read().await?;
         store::users::find_for_sign_in(&mut conn, identifier).await

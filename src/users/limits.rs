@@ -46,6 +46,14 @@ pub struct Limited {
     pub retry_after: Duration,
 }
 
+impl Limited {
+    /// The same, as pages say it.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> i64 {
+        i64::try_from(self.retry_after.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
 /// What there were too many of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {

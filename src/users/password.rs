@@ -11,14 +11,12 @@ use zxcvbn::matching::patterns::MatchPattern;
 use zxcvbn::zxcvbn;
 
 use crate::model::fault::Fault;
-use crate::model::user::User;
+use crate::model::user::{TYPED_BYTES_MAX, User};
 use crate::secret::slow::{self, SlowQueue};
 use crate::secret::{Secret, random_bytes};
 
 /// Longest password that can be set, in characters.
 pub const CHARS_MAX: usize = 256;
-/// Longest password that is looked at, in bytes: one that another system took may be longer.
-const BYTES_MAX: usize = 4096;
 /// The least guesses that a password must be worth, of somebody who knows what is common: as many as
 /// eight characters without any pattern.
 const GUESSES_MIN: u64 = 100_000_000;
@@ -133,7 +131,7 @@ impl Passwords {
         password: &Secret<String>,
         hash: Option<&Secret<String>>,
     ) -> Result<bool, Fault> {
-        let hash = hash.filter(|_| password.expose().len() <= BYTES_MAX);
+        let hash = hash.filter(|_| password.expose().len() <= TYPED_BYTES_MAX);
         let has_hash = hash.is_some();
         let hash = hash.unwrap_or(&self.dummy).clone();
         let password = if has_hash {

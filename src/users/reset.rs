@@ -98,7 +98,7 @@ impl Users {
         Ok(verdict)
     }
 
-    /// Sends a link that proves the user's address, behind the answer. Who calls has counted it
+    /// Makes a link that proves the user's address, and sends it behind the answer. Who calls has counted it
     /// ([`super::limits::Limits::sign_up`], [`super::limits::Limits::mail`]).
     ///
     /// # Errors

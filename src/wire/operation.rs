@@ -97,8 +97,12 @@ pub(crate) enum Answer {
     Page(&'static str, Tables),
     /// JSON of another kind: an OpenAPI document, a number.
     Json(&'static str),
-    /// A page for people, or a redirect to where they go on.
+    /// A page for people; what it refuses is a page, too.
     Html,
+    /// The same, or a redirect to where they go on.
+    HtmlOrRedirect,
+    /// A file that pages load; where there is none, a page.
+    File,
 }
 
 impl Answer {
@@ -106,8 +110,18 @@ impl Answer {
     pub(crate) const fn status(self) -> u16 {
         match self {
             Self::Empty(status) | Self::One(status, _) => status,
-            Self::List(_) | Self::Page(..) | Self::Json(_) | Self::Html => 200,
+            Self::List(_)
+            | Self::Page(..)
+            | Self::Json(_)
+            | Self::Html
+            | Self::HtmlOrRedirect
+            | Self::File => 200,
         }
+    }
+
+    /// Whether people see it, in a browser.
+    pub(crate) const fn is_for_people(self) -> bool {
+        matches!(self, Self::Html | Self::HtmlOrRedirect | Self::File)
     }
 }
 

@@ -17,14 +17,17 @@ use crate::model::session::Session;
 use crate::secret;
 use crate::tokens::id_token::Hint;
 use crate::tokens::jwt::TOKEN_BYTES_MAX;
+use crate::tokens::ticket::TICKET_BYTES_MAX;
 use crate::wire::params::Params;
 
 /// Longest parameter that is looked at, the hint excepted.
-pub(super) const TEXT_BYTES_MAX: usize = 8000;
+pub(super) const TEXT_BYTES_MAX: usize = 5000;
 /// Longest hint.
 pub(super) const HINT_BYTES_MAX: usize = TOKEN_BYTES_MAX;
-/// Longest sealed request.
-pub(super) const STATE_BYTES_MAX: usize = 64 * 1024;
+/// Longest sealed request: it travels as a ticket does.
+pub(super) const STATE_BYTES_MAX: usize = TICKET_BYTES_MAX;
+/// What it is sealed as.
+const WHAT: &str = "sign-out";
 /// How long the user may think about the question, in seconds.
 const SECONDS_MAX: i64 = 3600;
 
@@ -130,13 +133,13 @@ impl SignOutRequest {
     /// As the question carries it.
     pub(super) fn seal(&self, app: &App) -> Result<String, Fault> {
         let json = serde_json::to_vec(self).map_err(Fault::internal)?;
-        app.mint.tickets.seal(&json)
+        app.mint.tickets.seal(WHAT, &json)
     }
 
     /// Reads what the question has carried.
     pub(super) fn unseal(visit: &Visit<'_>, params: &Params) -> Result<Self, Trouble> {
         let sealed = params.required("state", STATE_BYTES_MAX)?;
-        let json = visit.app.mint.tickets.unseal(sealed);
+        let json = visit.app.mint.tickets.unseal(WHAT, sealed);
         let request: Option<Self> = json.and_then(|json| serde_json::from_slice(&json).ok());
         let is_new = |request: &Self| visit.now < request.made_at.saturating_add(SECONDS_MAX);
         request.filter(is_new).ok_or(Trouble::Expired)

@@ -166,8 +166,6 @@ impl Page for NewPassword<'_> {
 pub struct PasswordChanged<'a> {
     /// What stands around it.
     pub frame: Frame<'a>,
-    /// The ticket, where somebody was on the way to an application.
-    pub state: Option<&'a str>,
 }
 
 impl Page for PasswordChanged<'_> {

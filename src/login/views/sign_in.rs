@@ -38,8 +38,6 @@ pub enum SignInProblem {
     },
     /// The password is right, and the user is blocked.
     Blocked,
-    /// The session ended while a page was open.
-    Expired,
 }
 
 impl SignIn<'_> {
@@ -53,7 +51,6 @@ impl SignIn<'_> {
                 self.frame
                     .say_of("sign-in-blocked", "brand", self.frame.brand())
             }
-            SignInProblem::Expired => self.frame.say("sign-in-expired"),
         };
         Some(text)
     }
@@ -70,7 +67,7 @@ impl Page for SignIn<'_> {
 
     fn status(&self) -> StatusCode {
         match self.problem {
-            None | Some(SignInProblem::Expired) => StatusCode::OK,
+            None => StatusCode::OK,
             // Not 401, which would want a challenge (RFC 9110 §15.5.2). Password managers take it
             // that these words are not worth keeping.
             Some(SignInProblem::WrongCredentials) => StatusCode::BAD_REQUEST,

@@ -1,9 +1,7 @@
 //! Signing out: the question, where a request to do so could be anybody's, and the end.
 
 use askama::Template;
-use url::Url;
 
-use super::ApplicationView;
 use crate::login::destination::Destination;
 use crate::login::page::{Frame, Page, Policy};
 use crate::login::texts::plain;
@@ -45,8 +43,6 @@ impl Page for SignOut<'_> {
 pub struct SignedOut<'a> {
     /// What stands around it.
     pub frame: Frame<'a>,
-    /// A way on: the application, and one of the addresses that it has registered.
-    pub on: Option<(ApplicationView<'a>, &'a Url)>,
 }
 
 impl Page for SignedOut<'_> {

@@ -70,7 +70,8 @@ const PASSWORD: Field = text("password", 1, 4 * password::CHARS_MAX);
 const USER_METADATA: Field = free("user_metadata", METADATA_BYTES_MAX);
 const APP_METADATA: Field = free("app_metadata", METADATA_BYTES_MAX);
 
-pub(super) const CREATE: &[Field] = &[
+/// What a user is made of, whoever brings it.
+pub(super) const NEW: &[Field] = &[
     E_MAIL,
     PHONE_NUMBER,
     USER_METADATA,
@@ -84,28 +85,18 @@ pub(super) const CREATE: &[Field] = &[
     NICKNAME,
     PICTURE,
     formed("user_id", 0, 255, OWN_ID),
-    text("connection", 1, 128).required(),
-    PASSWORD,
-    boolean("verify_email").unbuilt(is_off, MAILS),
     USER_NAME,
 ];
 
-/// A user in a file of an import.
-pub(in crate::management) const IMPORT: &[Field] = &[
-    E_MAIL,
-    PHONE_NUMBER,
-    USER_METADATA,
-    boolean("blocked"),
-    boolean("email_verified"),
-    boolean("phone_verified"),
-    APP_METADATA,
-    GIVEN_NAME,
-    FAMILY_NAME,
-    NAME,
-    NICKNAME,
-    PICTURE,
-    formed("user_id", 0, 255, OWN_ID),
-    USER_NAME,
+/// And what only somebody who makes one user says.
+pub(super) const CREATE: &[Field] = &[
+    text("connection", 1, 128).required(),
+    PASSWORD,
+    boolean("verify_email").unbuilt(is_off, MAILS),
+];
+
+/// And what only a file of users has.
+pub(super) const IMPORT: &[Field] = &[
     text("password_hash", 1, HASH_CHARS_MAX),
     object(
         "custom_password_hash",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{IMPORT, overlay};
+use super::fields::{IMPORT, NEW, overlay};
 use super::own_id;
 use crate::app::App;
 use crate::logout::Why;
@@ -170,7 +170,7 @@ fn read(entry: &Value) -> Result<(Fields, Option<Secret<String>>), Rejected> {
     let Value::Object(members) = entry else {
         return Err(Rejected::new("INVALID_TYPE", "A user is an object"));
     };
-    let mut fields = Fields::check(&[IMPORT], members.clone())?;
+    let mut fields = Fields::check(&[NEW, IMPORT], members.clone())?;
     let custom = fields.object("custom_password_hash");
     let custom = custom.and_then(|mut own| own.object("hash")?.text("value"));
     let hash = match fields.text("password_hash").or(custom) {
@@ -183,7 +183,7 @@ fn read(entry: &Value) -> Result<(Fields, Option<Secret<String>>), Rejected> {
 }
 
 fn lay_over(user: &mut User, members: Map<String, Value>) -> Result<(), Rejected> {
-    let fields = Fields::check(&[IMPORT], members)?;
+    let fields = Fields::check(&[NEW, IMPORT], members)?;
     overlay(user, fields).map_err(|problem| match problem {
         Problem::Refused { message, .. } => Rejected::new("INVALID_FORMAT", message),
         Problem::Fault(fault) => Rejected::new("INVALID_FORMAT", fault.to_string()),

@@ -21,6 +21,7 @@ use crate::model::scope::Scopes;
 use crate::model::settings::InForce;
 use crate::oauth::token::parse_named;
 use crate::tokens::issue::Mint;
+use crate::tokens::ticket::REQUEST_BYTES_MAX;
 use crate::wire::params::Params;
 
 /// Longest redirect URI, in bytes.
@@ -171,7 +172,7 @@ pub(super) fn parse(
         ));
     }
     let claims = parse_claims(params)?;
-    Ok(AuthorizationRequest {
+    let request = AuthorizationRequest {
         client_id: application.client_id.clone(),
         redirect_uri: reply.redirect_uri().to_owned(),
         redirect_uri_is_named: params.text("redirect_uri", URI_BYTES_MAX)?.is_some(),
@@ -191,7 +192,21 @@ pub(super) fn parse(
         validity_period: params.validity_period()?,
         is_pushed: false,
         claims,
-    })
+    };
+    check_length(&request)?;
+    Ok(request)
+}
+
+/// The way through the pages has room for so much.
+fn check_length(request: &AuthorizationRequest) -> Result<(), Refusal> {
+    let length = serde_json::to_vec(request).map_or(usize::MAX, |json| json.len());
+    if length <= REQUEST_BYTES_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "The request is too long: its parameters have {length} bytes, and {REQUEST_BYTES_MAX} are possible."
+    );
+    Err(Refusal::invalid_request(text))
 }
 
 fn parse_response_type(
@@ -289,7 +304,7 @@ fn parse_challenge(
     Ok(Some(challenge.to_owned()))
 }
 
-/// `prompt`, and Auth0's `screen_hint=signup`, which asks for the sign-up page.
+/// `prompt`, and Auth0's `screen_hint=signup`, which asks nothing of who is signed in.
 fn parse_prompt(params: &Params) -> Result<Prompt, Refusal> {
     let mut prompt = Prompt::default();
     let text = params.text("prompt", TEXT_BYTES_MAX)?.unwrap_or_default();
@@ -312,9 +327,8 @@ fn parse_prompt(params: &Params) -> Result<Prompt, Refusal> {
         // OpenID Connect Core §3.1.2.1.
         return Err(Refusal::invalid_request("prompt none stands alone."));
     }
-    if params.text("screen_hint", TEXT_BYTES_MAX)? == Some("signup") && !prompt.none {
-        prompt.create = true;
-    }
+    let hint = params.text("screen_hint", TEXT_BYTES_MAX)?;
+    prompt.sign_up_first = prompt.create || hint == Some("signup");
     Ok(prompt)
 }
 
