@@ -1,8 +1,9 @@
-//! What Grantor says of itself (RFC 8414, OpenID Connect Discovery 1.0, RFC 7517): every word is tried.
+//! What Grantor says of itself (RFC 8414, OpenID Connect Discovery 1.0, RFC 7517), word for word. What
+//! it says of the endpoints that applications ask is tried here, each value; what it says of the
+//! authorization endpoint is tried in `authorize_*.rs` and `request_objects.rs`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grantor::grants::GrantRequest;
 use grantor::model::public_key::AssertionAlgorithm;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use reqwest::{Method, StatusCode};
@@ -31,6 +32,16 @@ fn path_of(metadata: &Value, name: &str) -> String {
     assert_eq!(url.origin().ascii_serialization(), "https://grantor.test");
     url.path().to_owned()
 }
+
+/// The grant types that always exist, and those that the tenant must open.
+const GRANT_TYPES: [&str; 5] = [
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    "password",
+    "http://auth0.com/oauth/grant-type/password-realm",
+];
+const ALWAYS_THERE: usize = 3;
 
 /// An application for each kind of method.
 struct Clients<'w> {
@@ -101,7 +112,7 @@ both_stores! {
             "userinfo_endpoint": "https://grantor.test/userinfo",
             "end_session_endpoint": "https://grantor.test/oidc/logout",
             "jwks_uri": "https://grantor.test/.well-known/jwks.json",
-            "grant_types_supported": GrantRequest::TYPES,
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
             "refresh_token_expiration_types_supported": ["authorization", "token_timeout"],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post", "web_message"],
@@ -191,6 +202,41 @@ both_stores! {
         let keys = get(node, &path_of(&said, "jwks_uri")).await.expect(StatusCode::OK);
         let kid = header(&token)["kid"].clone();
         assert!(keys.json["keys"].as_array().unwrap().iter().any(|key| key["kid"] == kid));
+    }
+
+    async fn every_grant_type_that_is_advertised_is_there_and_no_other(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        desk.api(ORDERS, json!({})).await;
+        let application = desk.application(json!({ "grant_types": GRANT_TYPES })).await;
+        desk.grant(&application, ORDERS, json!({})).await;
+        // What each of them needs, none of it good.
+        let brought = [
+            ("audience", ORDERS),
+            ("code", "x"),
+            ("redirect_uri", "https://app.example/"),
+            ("refresh_token", "x"),
+            ("username", "nobody"),
+            ("password", "x"),
+            ("realm", "Username-Password-Authentication"),
+        ];
+        for (is_open, advertised) in [(false, &GRANT_TYPES[..ALWAYS_THERE]), (true, &GRANT_TYPES)] {
+            let flags = json!({ "flags": { "allow_password_grant": is_open } });
+            desk.patch("/tenants/settings", flags).await.expect(StatusCode::OK);
+            let said = metadata(node).await;
+            assert_eq!(texts(&said["grant_types_supported"]), advertised);
+            for grant_type in GRANT_TYPES {
+                let params = [&brought[..], &[("grant_type", grant_type)]].concat();
+                let answer = node.form(&path_of(&said, "token_endpoint"), &application, &params).await;
+                let expected = match grant_type {
+                    "client_credentials" => Value::Null,
+                    _ if advertised.contains(&grant_type) => json!("invalid_grant"),
+                    _ => json!("unsupported_grant_type"),
+                };
+                assert_eq!(answer.json["error"], expected, "{grant_type}: {answer:?}");
+                assert_eq!(answer.status == StatusCode::OK, expected.is_null(), "{grant_type}");
+            }
+        }
     }
 
     /// OpenID Connect Discovery §3: what is required is there. §4.1 and §4.2: at the issuer's URL with the

@@ -3,7 +3,8 @@
 //!
 //! The model knows tokens as positions in a line and nothing of digests, rows or transactions.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -39,7 +40,8 @@ enum Step {
     Set(Terms),
 }
 
-/// A token: of which line, and how many successors it has.
+/// A token of those that the client has seen: of which line, and how many newer ones; the first line
+/// or token where there are not so many.
 #[derive(Clone, Copy, Debug)]
 struct Chosen {
     line: usize,
@@ -69,10 +71,50 @@ impl Terms {
     }
 }
 
-fn steps() -> impl Strategy<Value = (Terms, Vec<Step>)> {
+/// What must have come up in the cases of a run, or the two have agreed on little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// A token got a successor.
+    Rotation,
+    /// A token that does not rotate was exchanged.
+    Use,
+    /// The same successor was told again.
+    Replay,
+    /// The same, to a client that has not seen it: its answer was lost.
+    ReplayOfLost,
+    /// A token came that its successor had made worthless, and everything ended.
+    Theft,
+    /// A token came too late.
+    Expiry,
+    /// A token was revoked that was good for something.
+    Revocation,
+    /// A living line was named without its token.
+    Forgery,
+}
+
+impl Event {
+    const ALL: [Self; 8] = [
+        Self::Rotation,
+        Self::Use,
+        Self::Replay,
+        Self::ReplayOfLost,
+        Self::Theft,
+        Self::Expiry,
+        Self::Revocation,
+        Self::Forgery,
+    ];
+}
+
+/// How often each came up.
+type Tally = BTreeMap<Event, usize>;
+
+/// What the application is set to, and the steps. With each: where nothing lives any more, whether the
+/// user signs in anew before it, so that most sequences do not end in refusals only.
+fn steps() -> impl Strategy<Value = (Terms, Vec<(bool, Step)>)> {
+    let step = (prop::bool::weighted(0.6), step());
     (
         terms(),
-        prop::collection::vec(step(), STEPS_MAX / 4..=STEPS_MAX),
+        prop::collection::vec(step, STEPS_MAX / 4..=STEPS_MAX),
     )
 }
 
@@ -119,9 +161,16 @@ struct Model {
     lines: Vec<Line>,
 }
 
+/// A token: what it is, as soon as anybody was told, and whether the client has seen it.
+#[derive(Default)]
+struct Token {
+    text: Option<String>,
+    is_seen: bool,
+}
+
 struct Line {
-    /// What the client has seen of each token, oldest first.
-    seen: Vec<Option<String>>,
+    /// Oldest first.
+    tokens: Vec<Token>,
     access_tokens: Vec<String>,
     has_ended: bool,
     are_access_tokens_dead: bool,
@@ -132,12 +181,28 @@ struct Line {
     open: Option<(i64, usize)>,
 }
 
-/// What the model says of an exchange: the token that the client goes on with, or none.
-type Verdict = Option<usize>;
+/// What the model says of an exchange.
+enum Verdict {
+    /// The client goes on with this token, and that is how it came to it.
+    Granted(usize, Event),
+    /// It gets nothing, which may be an event.
+    Refused(Option<Event>),
+}
 
 impl Line {
     fn newest(&self) -> usize {
-        self.seen.len() - 1
+        self.tokens.len() - 1
+    }
+
+    /// How an exchange is answered that leads to the newest token once more.
+    fn replayed(&self) -> Event {
+        match &self.tokens[self.newest()] {
+            Token {
+                text: Some(_),
+                is_seen: false,
+            } => Event::ReplayOfLost,
+            _ => Event::Replay,
+        }
     }
 
     /// When it ends if nobody uses it.
@@ -157,24 +222,29 @@ impl Model {
         !own.has_ended && self.is_consented && own.end(self.terms).is_none_or(|end| self.now < end)
     }
 
+    fn is_anything_alive(&self) -> bool {
+        (0..self.lines.len()).any(|line| self.is_alive(line))
+    }
+
     fn exchange(&mut self, line: usize, token: usize) -> Verdict {
         if !self.is_alive(line) {
-            return None;
+            let is_late = self.is_consented && !self.lines[line].has_ended;
+            return Verdict::Refused(is_late.then_some(Event::Expiry));
         }
         let (now, terms) = (self.now, self.terms);
         let own = &mut self.lines[line];
         if token == own.newest() {
             if terms.rotates {
-                own.seen.push(None);
+                own.tokens.push(Token::default());
                 own.open = Some((now, REPLAYS_MAX));
                 own.used = now;
-                return Some(own.newest());
+                return Verdict::Granted(own.newest(), Event::Rotation);
             }
             let every = terms.idle.map_or(60, |idle| (idle / 10).min(60));
             if own.open.take().is_some() || now - own.used >= every {
                 own.used = now;
             }
-            return Some(token);
+            return Verdict::Granted(token, Event::Use);
         }
         let is_before = token + 1 == own.newest();
         match &mut own.open {
@@ -182,11 +252,11 @@ impl Model {
                 if is_before && *left > 0 && now < *since + terms.leeway.max(REPLAY_SECONDS) =>
             {
                 *left -= 1;
-                Some(own.newest())
+                Verdict::Granted(own.newest(), own.replayed())
             }
             _ => {
                 self.end_for_a_thief(line);
-                None
+                Verdict::Refused(Some(Event::Theft))
             }
         }
     }
@@ -208,16 +278,21 @@ struct Both<'w> {
     admin: &'w str,
     away: Away,
     model: Model,
+    tally: Tally,
 }
 
 impl Both<'_> {
-    /// The line and token that are meant, and the token's text; none where there is none, or the
-    /// client has never seen it.
-    fn find(&self, chosen: Chosen) -> Option<(usize, usize, String)> {
-        let line = self.model.lines.len().checked_sub(1 + chosen.line)?;
-        let own = &self.model.lines[line];
-        let token = own.newest().checked_sub(chosen.back)?;
-        Some((line, token, own.seen[token].clone()?))
+    /// The line and token that are meant, and the token's text.
+    fn find(&self, chosen: Chosen) -> (usize, usize, String) {
+        let line = self.model.lines.len().saturating_sub(1 + chosen.line);
+        let tokens = self.model.lines[line].tokens.iter().enumerate();
+        let seen: Vec<_> = tokens.filter(|(_, token)| token.is_seen).collect();
+        let (token, own) = seen[seen.len().saturating_sub(1 + chosen.back)];
+        (line, token, own.text.clone().unwrap())
+    }
+
+    fn note(&mut self, event: Event) {
+        *self.tally.entry(event).or_default() += 1;
     }
 
     async fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
@@ -228,33 +303,27 @@ impl Both<'_> {
                 requests,
                 is_lost,
             } => {
-                let Some(found) = self.find(token) else {
-                    return Ok(());
-                };
-                return self.exchange(found, requests, is_lost).await;
+                return self.exchange(self.find(token), requests, is_lost).await;
             }
             Step::Revoke(token) => {
-                let Some((line, _, text)) = self.find(token) else {
-                    return Ok(());
-                };
+                let (line, _, text) = self.find(token);
                 self.away.revoke(&self.world.node, &text).await;
                 self.there.app.directory.read_anew().await.unwrap();
+                if self.model.is_alive(line) {
+                    self.note(Event::Revocation);
+                }
                 let own = &mut self.model.lines[line];
                 own.are_access_tokens_dead |= !own.has_ended;
                 own.has_ended = true;
             }
             Step::Introspect(token) => {
-                let Some((line, token, text)) = self.find(token) else {
-                    return Ok(());
-                };
+                let (line, token, text) = self.find(token);
                 let is_active = self.world.node.is_active(&self.away.app, &text).await;
                 let is_newest = token == self.model.lines[line].newest();
                 prop_assert_eq!(is_active, is_newest && self.model.is_alive(line));
             }
             Step::Forge(token) => {
-                let Some((_, _, mut text)) = self.find(token) else {
-                    return Ok(());
-                };
+                let (line, _, mut text) = self.find(token);
                 let other = if text.as_bytes()[70] == b'A' {
                     "B"
                 } else {
@@ -262,6 +331,9 @@ impl Both<'_> {
                 };
                 text.replace_range(70..71, other);
                 self.away.is_refused(&self.world.node, &text).await;
+                if self.model.is_alive(line) {
+                    self.note(Event::Forgery);
+                }
             }
             Step::Clock(seconds) => {
                 self.world.clock.advance(seconds);
@@ -290,7 +362,10 @@ impl Both<'_> {
         let answer = self.away.begin(&self.world.node).await;
         let (now, terms) = (self.model.now, self.model.terms);
         self.model.lines.push(Line {
-            seen: vec![Some(answer.text("refresh_token"))],
+            tokens: vec![Token {
+                text: Some(answer.text("refresh_token")),
+                is_seen: true,
+            }],
             access_tokens: vec![answer.text("access_token")],
             has_ended: false,
             are_access_tokens_dead: false,
@@ -327,11 +402,9 @@ impl Both<'_> {
                 answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
             }
         }
-        let verdicts: Vec<usize> = (0..requests)
-            .filter_map(|_| self.model.exchange(line, token))
-            .collect();
-        prop_assert_eq!(granted.len(), verdicts.len(), "granted");
-        let goes_on: BTreeSet<usize> = verdicts.into_iter().collect();
+        let goes_on = self.verdicts((line, token), requests);
+        prop_assert_eq!(granted.len(), goes_on.len(), "granted");
+        let goes_on: BTreeSet<usize> = goes_on.into_iter().collect();
         let texts: BTreeSet<String> = granted
             .iter()
             .map(|own| own.text("refresh_token"))
@@ -339,11 +412,14 @@ impl Both<'_> {
         prop_assert_eq!(texts.len(), goes_on.len(), "one successor, whoever asks");
         let own = &mut self.model.lines[line];
         if let (Some(token), Some(text)) = (goes_on.first(), texts.first()) {
-            let seen = &mut own.seen[*token];
-            prop_assert_eq!(seen.as_ref().unwrap_or(text), text, "the very same");
-            if !is_lost {
-                *seen = Some(text.clone());
-            }
+            let token = &mut own.tokens[*token];
+            let told = token.text.get_or_insert_with(|| text.clone());
+            prop_assert_eq!(
+                told,
+                text,
+                "the very same, even if the client has not seen it"
+            );
+            token.is_seen |= !is_lost;
         }
         own.access_tokens
             .extend(granted.iter().map(|own| own.text("access_token")));
@@ -355,7 +431,23 @@ impl Both<'_> {
         Ok(())
     }
 
-    /// The access tokens live or are dead, on both nodes.
+    /// The tokens that the client goes on with, one for each request that is granted.
+    fn verdicts(&mut self, (line, token): (usize, usize), requests: usize) -> Vec<usize> {
+        let mut goes_on = Vec::new();
+        for _ in 0..requests {
+            let event = match self.model.exchange(line, token) {
+                Verdict::Granted(token, event) => {
+                    goes_on.push(token);
+                    Some(event)
+                }
+                Verdict::Refused(event) => event,
+            };
+            event.into_iter().for_each(|event| self.note(event));
+        }
+        goes_on
+    }
+
+    /// The first and the last access token of each line live or are dead, on both nodes.
     async fn look_at_access_tokens(&self) -> Result<(), TestCaseError> {
         // Whichever of them has ended something, the other hears of it within a second.
         for node in [&self.world.node, self.there] {
@@ -363,13 +455,11 @@ impl Both<'_> {
         }
         for own in &self.model.lines {
             let ends = [own.access_tokens.first(), own.access_tokens.last()];
-            for (text, node) in ends
-                .into_iter()
-                .flatten()
-                .zip([self.there, &self.world.node])
-            {
-                let is_active = node.is_active_to(self.admin, text).await;
-                prop_assert_eq!(is_active, !own.are_access_tokens_dead);
+            for text in ends.into_iter().flatten() {
+                for node in [&self.world.node, self.there] {
+                    let is_active = node.is_active_to(self.admin, text).await;
+                    prop_assert_eq!(is_active, !own.are_access_tokens_dead);
+                }
             }
         }
         Ok(())
@@ -381,14 +471,21 @@ both_stores! {
         let there = &world.another_node().await;
         let first = &Away::new(world, json!({})).await;
         let admin = &world.node.admin_token().await;
-        let agree = async |(terms, steps): (Terms, Vec<Step>)| {
+        let total = RefCell::new(Tally::new());
+        let agree = async |(terms, steps): (Terms, Vec<(bool, Step)>)| {
             let away = first.another(world, terms.to_json()).await;
             there.app.directory.read_anew().await.unwrap();
             let model = Model { now: world.clock.now(), terms, is_consented: true, lines: Vec::new() };
-            let mut both = Both { world, there, admin, away, model };
+            let mut both = Both { world, there, admin, away, model, tally: Tally::new() };
             both.issue().await;
-            for step in steps {
+            for (signs_in_anew, step) in steps {
+                if signs_in_anew && !both.model.is_anything_alive() {
+                    both.issue().await;
+                }
                 both.take(step).await?;
+            }
+            for (event, times) in &both.tally {
+                *total.borrow_mut().entry(*event).or_default() += times;
             }
             both.look_at_access_tokens().await
         };
@@ -398,6 +495,10 @@ both_stores! {
             TestRunner::new(config).run(&steps(), |case| runtime.block_on(agree(case)))
         });
         outcome.unwrap_or_else(|failure| panic!("{failure}"));
+        let total = total.into_inner();
+        let missed: Vec<_> = Event::ALL.into_iter().filter(|event| !total.contains_key(event)).collect();
+        assert!(missed.is_empty(), "in {CASES} cases there was no {missed:?}, only {total:?}");
+        println!("TALLY {total:?}");
         there.stop().await;
     }
 }

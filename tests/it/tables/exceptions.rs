@@ -123,10 +123,10 @@ fn listed() -> Vec<Listed> {
             .taken([json!(null)])
             .refused([json!("x"), json!({ "private_key_jwt": {} }), json!({ "private_key_jwt": { "credentials": [{ "id": "unknown" }] } })])
             .not_supported([json!({ "tls_client_auth": { "credentials": [] } }), json!({ "self_signed_tls_client_auth": { "credentials": [] } })]),
-        of("CreateClientRequestContent", "signed_request_object", "credentials need keys (authorize_request_objects.rs)")
+        of("CreateClientRequestContent", "signed_request_object", "credentials need keys (request_objects.rs)")
             .taken([json!({ "required": false }), json!({ "required": true })])
             .refused([json!("x"), json!({ "required": "maybe" }), json!({ "credentials": [{}] })]),
-        of("UpdateClientRequestContent", "signed_request_object", "names credentials that are stored (authorize_request_objects.rs)")
+        of("UpdateClientRequestContent", "signed_request_object", "names credentials that are stored (request_objects.rs)")
             .taken([json!({ "required": true }), json!({ "required": false })])
             .refused([json!("x"), json!({ "required": "maybe" }), json!({ "credentials": [{ "id": "unknown" }] })]),
         of(CREDENTIAL, "credential_type", "mutual TLS is not built")

@@ -9,7 +9,10 @@ use super::rows::{OPERATIONS, lines};
 /// Operations of Auth0 at these resources that are not offered.
 const NOT_OFFERED: [(&str, &str); 6] = [
     ("POST /jobs/users-exports", "lists of users are pages"),
-    ("POST /jobs/verification-email", "mail is not built"),
+    (
+        "POST /jobs/verification-email",
+        "no mail on an administrator's request; POST /tickets/email-verification gives the link",
+    ),
     (
         "POST /device-credentials",
         "public keys of devices, by a user's own Management token",

@@ -24,7 +24,7 @@ pub(super) fn listed(of: Of<'_>) -> Vec<Listed> {
     const UPDATE: &str = "UpdateUserRequestContent";
     const BOTH: &str = "UserRequestContent";
     const ONE_USERS: &str = "is one user's, so creation and change try different ones";
-    const MAIL: &str = "its effect is mail or messages, which are not built";
+    const MAIL: &str = "its effect is a mail or a message, and Grantor sends none about it";
     let wrong = || {
         [
             json!("no mail"),
