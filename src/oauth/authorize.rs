@@ -61,7 +61,7 @@ pub(super) const PARAMETERS: &[Field] = &[
     text("response_mode", 1, 200),
     text("scope", 0, REQUEST_BYTES_MAX),
     text("audience", 0, 2400),
-    texts("resource", 200, 2400, Form::Any),
+    texts("resource", request::RESOURCES_MAX, 2400, Form::Any),
     text("state", 0, 8000),
     text("nonce", 0, 2000),
     text("code_challenge", 0, 2000),

@@ -53,6 +53,18 @@ both_stores! {
         assert_eq!(refused(&ann, node, &shop, &management).await, "access_denied");
     }
 
+    async fn one_request_names_twenty_apis_at_most(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        for (times, error) in [(20, None), (21, Some("invalid_request"))] {
+            let asked = vec![("resource", ORDERS); times];
+            let params = [&usual(&shop, &[("scope", "read")])[..], &asked].concat();
+            let answer = ann.authorize(node, &params).await.answer();
+            assert_eq!(answer.get("error").map(String::as_str), error, "{answer:?}");
+        }
+    }
+
     /// RFC 6749 §3.3: what is asked and not to be had is left out, and the answer's `scope` says so.
     async fn unknown_scopes_are_left_out_and_said(world: World) {
         let node = &world.node;

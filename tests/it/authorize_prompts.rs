@@ -1,6 +1,6 @@
 //! When a user is asked to sign in, and who has to be signed in.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -71,6 +71,24 @@ both_stores! {
             world.clock.advance(100);
         }
         assert_eq!(page(&ann, node, &shop, &[("prompt", "consent")]).await, "u/consent");
+    }
+
+    /// Initiating User Registration via OpenID Connect 1.0 §4: whoever is signed in. Auth0's hint matters
+    /// only to somebody who is not.
+    async fn an_account_is_offered_first_where_that_is_asked(world: World, "GRANTOR_SIGN_UP__ALLOWED" = "true") {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let (ann, nobody) = (Person::create(node, "ann@example.com").await, Person::stranger());
+        let (create, hint) = ([("prompt", "create")], [("screen_hint", "signup")]);
+        assert_eq!(page(&nobody, node, &shop, &[]).await, "u/login");
+        for asked in [create, hint] {
+            assert_eq!(page(&nobody, node, &shop, &asked).await, "u/signup", "{asked:?}");
+        }
+        ann.code(node, &shop, &[]).await;
+        assert_eq!(page(&ann, node, &shop, &create).await, "u/signup");
+        assert!(answered(&ann, node, &shop, &hint).await.contains_key("code"));
+        let said = node.send(node.request(Method::GET, "/.well-known/openid-configuration")).await;
+        assert!(said.json["prompt_values_supported"].as_array().unwrap().contains(&json!("create")));
     }
 
     /// OpenID Connect Core §3.1.2.1 (`max_age`): after that time the user signs in anew, and `auth_time`

@@ -117,7 +117,7 @@ both_stores! {
             "response_types_supported": ["code"],
             "response_modes_supported": ["query", "fragment", "form_post", "web_message"],
             "code_challenge_methods_supported": ["S256"],
-            "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+            "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "claims_parameter_supported": true,
             "authorization_response_iss_parameter_supported": true,
             "request_parameter_supported": true,

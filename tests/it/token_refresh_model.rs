@@ -1,7 +1,7 @@
 //! Refresh tokens against a small model of them: whatever sequence of issues, exchanges, lost answers,
 //! parallel requests, revocations, clock steps and settings there is, the two agree.
-//!
-//! The model knows tokens as positions in a line and nothing of digests, rows or transactions.
+
+mod model;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,18 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::model::{Event, Line, Model, Terms, Token, Verdict};
 use crate::away::Away;
 use crate::harness::{Answer, Node, Wire, World, both_stores};
 
 /// Sequences for each store, and steps in one.
 const CASES: u32 = 80;
 const STEPS_MAX: usize = 40;
-/// The defaults of `[refresh]`.
-const REPLAY_SECONDS: i64 = 30;
-const REPLAYS_MAX: usize = 10;
-
 /// What may happen. Lines and tokens are chosen among those that there are.
 #[derive(Clone, Debug)]
 enum Step {
@@ -46,63 +43,6 @@ enum Step {
 struct Chosen {
     line: usize,
     back: usize,
-}
-
-/// The application's settings.
-#[derive(Clone, Copy, Debug)]
-struct Terms {
-    rotates: bool,
-    leeway: i64,
-    lifetime: Option<i64>,
-    idle: Option<i64>,
-}
-
-impl Terms {
-    fn to_json(self) -> Value {
-        json!({ "refresh_token": {
-            "rotation_type": if self.rotates { "rotating" } else { "non-rotating" },
-            "expiration_type": "expiring",
-            "leeway": self.leeway,
-            "infinite_token_lifetime": self.lifetime.is_none(),
-            "token_lifetime": self.lifetime.unwrap_or(100_000_000),
-            "infinite_idle_token_lifetime": self.idle.is_none(),
-            "idle_token_lifetime": self.idle.unwrap_or(1),
-        }})
-    }
-}
-
-/// What must have come up in the cases of a run, or the two have agreed on little.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    /// A token got a successor.
-    Rotation,
-    /// A token that does not rotate was exchanged.
-    Use,
-    /// The same successor was told again.
-    Replay,
-    /// The same, to a client that has not seen it: its answer was lost.
-    ReplayOfLost,
-    /// A token came that its successor had made worthless, and everything ended.
-    Theft,
-    /// A token came too late.
-    Expiry,
-    /// A token was revoked that was good for something.
-    Revocation,
-    /// A living line was named without its token.
-    Forgery,
-}
-
-impl Event {
-    const ALL: [Self; 8] = [
-        Self::Rotation,
-        Self::Use,
-        Self::Replay,
-        Self::ReplayOfLost,
-        Self::Theft,
-        Self::Expiry,
-        Self::Revocation,
-        Self::Forgery,
-    ];
 }
 
 /// How often each came up.
@@ -150,125 +90,6 @@ fn terms() -> impl Strategy<Value = Terms> {
         lifetime: more.map(|more: i64| idle.unwrap_or(30) + more),
         idle,
     })
-}
-
-/// The model: the lines of tokens of one user at one application.
-struct Model {
-    now: i64,
-    terms: Terms,
-    /// The user's consent stands.
-    is_consented: bool,
-    lines: Vec<Line>,
-}
-
-/// A token: what it is, as soon as anybody was told, and whether the client has seen it.
-#[derive(Default)]
-struct Token {
-    text: Option<String>,
-    is_seen: bool,
-}
-
-struct Line {
-    /// Oldest first.
-    tokens: Vec<Token>,
-    access_tokens: Vec<String>,
-    has_ended: bool,
-    are_access_tokens_dead: bool,
-    born: i64,
-    fixed_end: Option<i64>,
-    used: i64,
-    /// The token before the newest may be answered: since when, and how often still.
-    open: Option<(i64, usize)>,
-}
-
-/// What the model says of an exchange.
-enum Verdict {
-    /// The client goes on with this token, and that is how it came to it.
-    Granted(usize, Event),
-    /// It gets nothing, which may be an event.
-    Refused(Option<Event>),
-}
-
-impl Line {
-    fn newest(&self) -> usize {
-        self.tokens.len() - 1
-    }
-
-    /// How an exchange is answered that leads to the newest token once more.
-    fn replayed(&self) -> Event {
-        match &self.tokens[self.newest()] {
-            Token {
-                text: Some(_),
-                is_seen: false,
-            } => Event::ReplayOfLost,
-            _ => Event::Replay,
-        }
-    }
-
-    /// When it ends if nobody uses it.
-    fn end(&self, terms: Terms) -> Option<i64> {
-        let ends = [
-            self.fixed_end,
-            terms.lifetime.map(|seconds| self.born + seconds),
-            terms.idle.map(|seconds| self.used + seconds),
-        ];
-        ends.into_iter().flatten().min()
-    }
-}
-
-impl Model {
-    fn is_alive(&self, line: usize) -> bool {
-        let own = &self.lines[line];
-        !own.has_ended && self.is_consented && own.end(self.terms).is_none_or(|end| self.now < end)
-    }
-
-    fn is_anything_alive(&self) -> bool {
-        (0..self.lines.len()).any(|line| self.is_alive(line))
-    }
-
-    fn exchange(&mut self, line: usize, token: usize) -> Verdict {
-        if !self.is_alive(line) {
-            let is_late = self.is_consented && !self.lines[line].has_ended;
-            return Verdict::Refused(is_late.then_some(Event::Expiry));
-        }
-        let (now, terms) = (self.now, self.terms);
-        let own = &mut self.lines[line];
-        if token == own.newest() {
-            if terms.rotates {
-                own.tokens.push(Token::default());
-                own.open = Some((now, REPLAYS_MAX));
-                own.used = now;
-                return Verdict::Granted(own.newest(), Event::Rotation);
-            }
-            let every = terms.idle.map_or(60, |idle| (idle / 10).min(60));
-            if own.open.take().is_some() || now - own.used >= every {
-                own.used = now;
-            }
-            return Verdict::Granted(token, Event::Use);
-        }
-        let is_before = token + 1 == own.newest();
-        match &mut own.open {
-            Some((since, left))
-                if is_before && *left > 0 && now < *since + terms.leeway.max(REPLAY_SECONDS) =>
-            {
-                *left -= 1;
-                Verdict::Granted(own.newest(), own.replayed())
-            }
-            _ => {
-                self.end_for_a_thief(line);
-                Verdict::Refused(Some(Event::Theft))
-            }
-        }
-    }
-
-    /// The line ends with its access tokens, and the consent with every line that rests on it.
-    fn end_for_a_thief(&mut self, line: usize) {
-        self.lines[line].are_access_tokens_dead = true;
-        self.is_consented = false;
-        for own in &mut self.lines {
-            own.has_ended = true;
-        }
-    }
 }
 
 /// The real thing beside the model.
@@ -442,7 +263,9 @@ impl Both<'_> {
                 }
                 Verdict::Refused(event) => event,
             };
-            event.into_iter().for_each(|event| self.note(event));
+            if let Some(event) = event {
+                self.note(event);
+            }
         }
         goes_on
     }
@@ -498,7 +321,6 @@ both_stores! {
         let total = total.into_inner();
         let missed: Vec<_> = Event::ALL.into_iter().filter(|event| !total.contains_key(event)).collect();
         assert!(missed.is_empty(), "in {CASES} cases there was no {missed:?}, only {total:?}");
-        println!("TALLY {total:?}");
         there.stop().await;
     }
 }

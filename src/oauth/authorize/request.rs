@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::directory::Stance;
 use crate::grants::authorization_code::AUTHORIZATION_CODE;
 use crate::model::application::Application;
+use crate::model::audience::Named;
 use crate::model::authorization::{
     AuthorizationRequest, ClaimRequest, ClaimsRequest, OPENID, Prompt, ResponseMode, ResponseType,
 };
@@ -34,6 +35,8 @@ const CLAIMS_BYTES_MAX: usize = 16_384;
 const CLAIMS_MAX: usize = 100;
 /// Longest ID token that is looked at, in bytes.
 const HINT_BYTES_MAX: usize = 16_384;
+/// Most APIs that one request names: their longest names still fit into a browser's request.
+pub(super) const RESOURCES_MAX: usize = 20;
 /// Longest of the other parameters, in bytes.
 const TEXT_BYTES_MAX: usize = 2000;
 /// The grant type that an application needs for tokens from the authorization endpoint.
@@ -180,7 +183,7 @@ pub(super) fn parse(
         response_mode,
         state: text("state", STATE_BYTES_MAX)?,
         nonce,
-        named: parse_named(params)?,
+        named: parse_apis(params)?,
         scope: check_scope(params, response_type)?,
         code_challenge: parse_challenge(params, application, response_type)?,
         prompt: parse_prompt(params)?,
@@ -207,6 +210,20 @@ fn check_length(request: &AuthorizationRequest) -> Result<(), Refusal> {
         "The request is too long: its parameters have {length} bytes, and {REQUEST_BYTES_MAX} are possible."
     );
     Err(Refusal::invalid_request(text))
+}
+
+fn parse_apis(params: &Params) -> Result<Named, Refusal> {
+    let named = parse_named(params)?;
+    match &named {
+        Named::Resources(apis) if apis.len() > RESOURCES_MAX => {
+            let text = format!(
+                "Parameter 'resource' has {} values, and {RESOURCES_MAX} are possible here.",
+                apis.len()
+            );
+            Err(Refusal::invalid_request(text))
+        }
+        _ => Ok(named),
+    }
 }
 
 fn parse_response_type(
