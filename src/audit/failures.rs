@@ -29,6 +29,8 @@ pub struct Failure<'a> {
     pub client_id: Option<&'a str>,
     /// Its name, where it is known.
     pub client_name: Option<&'a str>,
+    /// Whose account it was about, where there is such a user.
+    pub user_id: Option<&'a str>,
     /// The answer's error code.
     pub code: &'a str,
     /// What the answer said.
@@ -52,6 +54,7 @@ impl Failure<'_> {
             minute,
             kind: self.kind,
             client_id: client_id.map(str::to_owned),
+            user_id: self.user_id.map(str::to_owned),
             code: self.code.to_owned(),
             log: log.to_owned(),
         }
@@ -62,10 +65,14 @@ impl Failure<'_> {
         if let (false, Some(members)) = (self.log.is_empty(), error.as_object_mut()) {
             members.insert("reason".to_owned(), self.log.into());
         }
-        Record::new(self.kind, date_ms, self.whence, Some(self.status))
+        let record = Record::new(self.kind, date_ms, self.whence, Some(self.status))
             .by(self.client_id, self.client_name)
             .says(self.description)
-            .with("error", error)
+            .with("error", error);
+        match self.user_id {
+            Some(user_id) => record.about_user(user_id),
+            None => record,
+        }
     }
 }
 
@@ -74,6 +81,7 @@ struct Key {
     minute: i64,
     kind: Kind,
     client_id: Option<String>,
+    user_id: Option<String>,
     code: String,
     log: String,
 }
@@ -97,7 +105,7 @@ impl Failures {
     pub(super) fn add(&mut self, failure: &Failure<'_>, date_ms: i64) {
         let mut key = failure.key(date_ms.div_euclid(MINUTE_MS));
         if self.minutes.len() >= TOLD_APART_MAX && !self.minutes.contains_key(&key) {
-            (key.client_id, key.log) = (None, String::new());
+            (key.client_id, key.user_id, key.log) = (None, None, String::new());
         }
         if let Some(repeats) = self.minutes.get_mut(&key) {
             repeats.count += 1;
@@ -110,12 +118,13 @@ impl Failures {
             }
             return;
         }
-        let is_told_apart = key.client_id.as_deref() == failure.client_id;
+        let told = (key.client_id.as_deref(), key.user_id.as_deref());
+        let is_told_apart = told == (failure.client_id, failure.user_id);
         let mut first = failure.record(date_ms);
         self.wait(first.clone());
         if !is_told_apart {
-            // It stands for many applications from here on.
-            (first.client_id, first.client_name) = (None, None);
+            // It stands for many applications and users from here on.
+            (first.client_id, first.client_name, first.user_id) = (None, None, None);
         }
         let repeats = Repeats {
             first,
@@ -179,6 +188,7 @@ mod tests {
             whence,
             client_id: Some(client_id),
             client_name: None,
+            user_id: None,
             code: "invalid_client",
             description: "Client authentication failed.",
             log: "wrong secret",
@@ -201,6 +211,21 @@ mod tests {
         assert_eq!(rest[0].details["repeated"]["count"], 99);
         assert_eq!(rest[0].date_ms, 60_099);
         assert!(failures.take(500_000, true).is_empty());
+    }
+
+    #[test]
+    fn whose_account_it_was_is_told_apart() {
+        let (mut failures, whence) = (Failures::default(), Whence::default());
+        for user_id in [Some("auth0|ann"), Some("auth0|ben"), None, None] {
+            let about = Failure {
+                user_id,
+                ..failure(&whence, "a")
+            };
+            failures.add(&about, 0);
+        }
+        let users = failures.take(0, false).into_iter().map(|own| own.user_id);
+        let expected = [Some("auth0|ann".to_owned()), Some("auth0|ben".to_owned()), None];
+        assert_eq!(users.collect::<Vec<_>>(), expected);
     }
 
     #[test]

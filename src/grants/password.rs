@@ -121,16 +121,20 @@ async fn authenticate(
         ip: means.whence.ip.as_deref(),
         now: ground.now,
     };
-    let refused = |text: &str| Err(Refusal::new(Code::InvalidGrant, text).into());
+    let refused = |text: &str, user_id: Option<String>| {
+        let refusal = Refusal::new(Code::InvalidGrant, text).about_user(user_id);
+        Err(refusal.into())
+    };
     match means.users.authenticate(&attempt).await? {
         Outcome::SignedIn(user) => Ok(user),
-        Outcome::Wrong => refused("Wrong email or password."),
-        Outcome::Blocked(_) => refused("user is blocked"),
-        Outcome::Limited(limited) => {
+        Outcome::Wrong(user_id) => refused("Wrong email or password.", user_id),
+        Outcome::Blocked(user) => refused("user is blocked", Some(user.user_id)),
+        Outcome::Limited(limited, user_id) => {
             let text = "Your account has been blocked after multiple consecutive login attempts.";
             let refusal = Refusal::new(Code::TooManyAttempts, text)
                 .retry_after(limited.retry_after)
-                .recorded_as(limited.reason.kind());
+                .recorded_as(limited.reason.kind())
+                .about_user(user_id);
             Err(refusal.into())
         }
     }

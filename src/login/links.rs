@@ -176,7 +176,7 @@ async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, T
     let users = &visit.app.users;
     let asked = users.request_reset(email, visit.by_link(), mail(visit, LinkTo::NewPassword));
     if let Verdict::Limited(limited) = asked.await? {
-        visit.record_limit(None, limited);
+        visit.record_limit((None, None), limited);
         return Ok(again(ResetProblem::Limited {
             retry_after_seconds: limited.retry_after_seconds(),
         }));

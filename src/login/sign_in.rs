@@ -85,19 +85,21 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
     };
     match visit.app.users.authenticate(&attempt).await? {
         Outcome::SignedIn(user) => Ok(signed_in(visit, &ticket, &application, &user).await?),
-        Outcome::Wrong => {
-            record_failure(visit, &application, "Wrong email or password.");
+        Outcome::Wrong(user_id) => {
+            let whose = (&*application, user_id.as_deref());
+            record_failure(visit, whose, "Wrong email or password.");
             Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
         }
-        Outcome::Limited(limited) => {
-            visit.record_limit(Some(&application), limited);
+        Outcome::Limited(limited, user_id) => {
+            visit.record_limit((Some(&application), user_id.as_deref()), limited);
             let problem = SignInProblem::Limited {
                 retry_after_seconds: limited.retry_after_seconds(),
             };
             Ok(form.show(visit, Some(problem)))
         }
-        Outcome::Blocked(_) => {
-            record_failure(visit, &application, "user is blocked");
+        Outcome::Blocked(user) => {
+            let whose = (&*application, Some(user.user_id.as_str()));
+            record_failure(visit, whose, "user is blocked");
             Ok(form.show(visit, Some(SignInProblem::Blocked)))
         }
     }
@@ -141,12 +143,17 @@ pub(super) async fn signed_in(
     Ok(response)
 }
 
-fn record_failure(visit: &Visit<'_>, application: &Application, description: &str) {
+fn record_failure(
+    visit: &Visit<'_>,
+    (application, user_id): (&Application, Option<&str>),
+    description: &str,
+) {
     visit.app.audit.refused(&Failure {
         kind: Kind::WrongPassword,
         whence: &visit.origin.clone().into(),
         client_id: Some(&application.client_id),
         client_name: Some(&application.name),
+        user_id,
         code: "access_denied",
         description,
         log: "",

@@ -183,6 +183,7 @@ fn refuse(visit: &Visit<'_>, trouble: Trouble) -> Response {
             whence: &visit.origin.clone().into(),
             client_id: None,
             client_name: None,
+            user_id: None,
             code: refusal.code.as_str(),
             description: &refusal.description,
             log: &refusal.log,

@@ -107,7 +107,7 @@ async fn make(
     let address = Address::of(visit.origin.ip);
     let now_ms = now.saturating_mul(1000);
     if let Verdict::Limited(limited) = limits.sign_up(&account, &address, now_ms).await? {
-        visit.record_limit(Some(application), limited);
+        visit.record_limit((Some(application), None), limited);
         return Ok(Err(SignUpProblem::Limited {
             retry_after_seconds: limited.retry_after_seconds(),
         }));

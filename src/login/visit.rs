@@ -177,13 +177,18 @@ impl<'a> Visit<'a> {
     }
 
     /// An attempt too many, for the audit.
-    pub(super) fn record_limit(&self, application: Option<&Application>, limited: Limited) {
+    pub(super) fn record_limit(
+        &self,
+        (application, user_id): (Option<&Application>, Option<&str>),
+        limited: Limited,
+    ) {
         let kind = limited.reason.kind();
         self.app.audit.refused(&Failure {
             kind,
             whence: &self.origin.clone().into(),
             client_id: application.map(|own| own.client_id.as_str()),
             client_name: application.map(|own| own.name.as_str()),
+            user_id,
             code: Code::TooManyAttempts.as_str(),
             description: kind.says(),
             log: "",

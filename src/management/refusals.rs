@@ -56,6 +56,7 @@ pub(crate) async fn record(
             whence: &origin.map(Whence::from).unwrap_or_default(),
             client_id: asker.0.get().map(String::as_str),
             client_name: None,
+            user_id: None,
             code: refused.code,
             description: &refused.message,
             log: "",

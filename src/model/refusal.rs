@@ -98,6 +98,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// What it is in the audit, where that is not what was asked for.
     pub kind: Option<Kind>,
+    /// Whose account it is about, for the audit alone.
+    pub user_id: Option<String>,
 }
 
 impl Refusal {
@@ -109,6 +111,7 @@ impl Refusal {
             log: String::new(),
             retry_after: None,
             kind: None,
+            user_id: None,
         }
     }
 
@@ -130,6 +133,13 @@ impl Refusal {
     #[must_use]
     pub const fn recorded_as(mut self, kind: Kind) -> Self {
         self.kind = Some(kind);
+        self
+    }
+
+    /// Says in the audit whose account it is about.
+    #[must_use]
+    pub fn about_user(mut self, user_id: Option<String>) -> Self {
+        self.user_id = user_id;
         self
     }
 

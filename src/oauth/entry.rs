@@ -168,6 +168,7 @@ impl<'a> Entry<'a> {
             whence: &self.whence,
             client_id: self.client_id.as_deref(),
             client_name: self.client_name.as_deref(),
+            user_id: refusal.user_id.as_deref(),
             code: refusal.code.as_str(),
             description: &refusal.description,
             log: &refusal.log,

@@ -35,13 +35,14 @@ pub struct Attempt<'a> {
 pub enum Outcome {
     /// It is this user, and the sign-in is noted.
     SignedIn(User),
-    /// No such user, another password, or none: nobody is told which.
-    Wrong,
+    /// No such user, another password, or none: nobody is told which. Whose account it was is for the
+    /// audit alone.
+    Wrong(Option<String>),
     /// The password is right, and the user does not sign in.
     Blocked(User),
     /// There were too many attempts, and the password was not looked at. It says nothing of whether
-    /// there is such a user.
-    Limited(Limited),
+    /// there is such a user; whose account it was is for the audit alone.
+    Limited(Limited, Option<String>),
 }
 
 impl Users {
@@ -53,7 +54,7 @@ impl Users {
     pub async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Outcome, Fault> {
         let began = Instant::now();
         let outcome = self.verify(attempt).await?;
-        if matches!(outcome, Outcome::Wrong) {
+        if matches!(outcome, Outcome::Wrong(_)) {
             sleep_until(began + WRONG_MIN).await;
         }
         Ok(outcome)
@@ -69,14 +70,20 @@ impl Users {
         let now_ms = attempt.now.saturating_mul(1000);
         let counted = match self.limits.sign_in(account, address, now_ms).await? {
             Verdict::Admitted(counted) => counted,
-            Verdict::Limited(limited) => return Ok(Outcome::Limited(limited)),
+            Verdict::Limited(limited) => {
+                return Ok(Outcome::Limited(
+                    limited,
+                    found.map(|found| found.user.user_id),
+                ));
+            }
         };
         let hash = found
             .as_ref()
             .and_then(|found| found.password_hash.as_ref());
         let is_right = self.passwords.is_of(attempt.password, hash).await?;
-        let (Some(found), true) = (found, is_right) else {
-            return Ok(Outcome::Wrong);
+        let found = match (found, is_right) {
+            (Some(found), true) => found,
+            (found, _) => return Ok(Outcome::Wrong(found.map(|found| found.user.user_id))),
         };
         if found.user.blocked {
             return Ok(Outcome::Blocked(found.user));
@@ -126,7 +133,7 @@ impl Users {
         let login = (attempt.now, attempt.ip);
         let version = found.password_version;
         if !store::users::note_login(&mut tx, &user.user_id, version, login).await? {
-            return Ok(Outcome::Wrong);
+            return Ok(Outcome::Wrong(Some(user.user_id)));
         }
         if let Some((old, new)) = better {
             store::users::upgrade_password_hash(&mut tx, &user.user_id, &old, &new).await?;

@@ -5,7 +5,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { ManagementClient } from 'auth0';
 import { onBothStores, start } from './daemon.mjs';
-import { SIGNS_IN, signIn } from './person.mjs';
+import { SIGNS_IN, attempt, signIn } from './person.mjs';
 
 /** The parts of the client under test, and what of them Grantor does not have. */
 const RESOURCES = {
@@ -17,7 +17,13 @@ const RESOURCES = {
   'tenants.settings': [],
   logs: [],
   stats: [],
+  jobs: [],
+  'jobs.usersImports': [],
+  'jobs.errors': [],
+  tickets: [],
+  userBlocks: [],
   users: ['regenerateRecoveryCode'],
+  'users.logs': [],
   'users.sessions': [],
   'users.refreshToken': [],
   userGrants: [],
@@ -87,7 +93,7 @@ onBothStores('npm auth0', (store) => {
   };
 
   before(async () => {
-    daemon = await start(store);
+    daemon = await start(store, { GRANTOR_LIMITS__SIGN_INS_PER_ACCOUNT_MAX: '2' });
   });
   beforeEach(connect);
   after(() => daemon.stop());
@@ -337,6 +343,60 @@ onBothStores('npm auth0', (store) => {
     assert.equal(emails.filter((one) => one.startsWith('many')).length, 4);
     await users.delete(id);
     assert.equal((await refusal(users.get(id))).body.errorCode, 'inexistent_user');
+  });
+
+  test('jobs', async () => {
+    const { jobs, users } = management;
+    const file = [{ email: 'moved@example.com' }, { email: 'no address' }];
+    const made = await jobs.usersImports.create({
+      users: new Blob([JSON.stringify(file)], { type: 'application/json' }),
+      connection_id: 'con_UsernamePassword',
+      external_id: 'the move',
+    });
+    const shown = await jobs.get(made.id);
+    assert.equal(shown.status, 'completed');
+    assert.deepEqual(shown.summary, { failed: 1, updated: 0, inserted: 1, total: 2 });
+    const [wrong] = await jobs.errors.get(made.id);
+    assert.equal(wrong.user.email, 'no address');
+    const [moved] = await users.listUsersByEmail({ email: 'moved@example.com' });
+    assert.ok(moved.user_id.startsWith('auth0|'), moved.user_id);
+  });
+
+  test('tickets', async () => {
+    const { id } = await person('cat');
+    const { tickets } = management;
+    const asked = [
+      [tickets.verifyEmail({ user_id: id }), 'u/verify-email?ticket='],
+      [tickets.changePassword({ user_id: id, ttl_sec: 100 }), 'u/change-password?ticket='],
+    ];
+    for (const [promise, path] of asked) {
+      const { ticket } = await promise;
+      assert.ok(ticket.startsWith(`${daemon.issuer}${path}`), ticket);
+      assert.equal((await fetch(ticket)).status, 200);
+    }
+  });
+
+  test('userBlocks, and the logs of a user', async () => {
+    const { userBlocks, users } = management;
+    const eve = await person('eve');
+    const guess = { ...eve, password: 'three quiet otters at the sea' };
+    const application = await management.clients.create({ name: 'Eves', ...SIGNS_IN });
+    const block = async () => {
+      while (await attempt(daemon, guess, application) !== 429);
+    };
+    const listed = () => userBlocks.list(eve.id);
+    assert.deepEqual(await listed(), { blocked_for: [] });
+    await block();
+    assert.deepEqual(await listed(), { blocked_for: [{ identifier: eve.email }] });
+    assert.deepEqual(await userBlocks.listByIdentifier({ identifier: eve.email }), await listed());
+    await userBlocks.delete(eve.id);
+    assert.deepEqual(await listed(), { blocked_for: [] });
+    await block();
+    await userBlocks.deleteByIdentifier({ identifier: eve.email });
+    assert.deepEqual(await listed(), { blocked_for: [] });
+    const logged = await allOf(await users.logs.list(eve.id, { sort: 'date:-1' }));
+    const kinds = new Set(logged.map(({ type }) => type));
+    assert.ok(kinds.has('fp') && kinds.has('limit_wc'), [...kinds].join());
   });
 
   test('what users have at applications', async () => {

@@ -5,7 +5,7 @@ import { onBothStores, python, start } from './daemon.mjs';
 
 onBothStores('PyPI auth0-python', (store) => {
   test('every method of the resources', async () => {
-    const daemon = await start(store);
+    const daemon = await start(store, { GRANTOR_LIMITS__SIGN_INS_PER_ACCOUNT_MAX: '2' });
     try {
       await python(['auth0_python_test.py'], {
         cwd: import.meta.dirname,

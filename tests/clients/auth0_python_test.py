@@ -6,9 +6,13 @@ auth0-python.test.mjs starts the daemon and names it in GRANTOR_TEST_DOMAIN, …
 
 import datetime
 import inspect
+import json
 import os
+import re
 import unittest
+from urllib.parse import parse_qs, urljoin, urlsplit
 
+import httpx
 from auth0.authentication import GetToken
 from auth0.management import ManagementClient
 from auth0.management.core.api_error import ApiError
@@ -30,7 +34,24 @@ RESOURCES = {
     "tenants.settings": set(),
     "logs": set(),
     "stats": set(),
+    "jobs": set(),
+    "jobs.users_imports": set(),
+    "jobs.errors": set(),
+    "tickets": set(),
+    "user_blocks": set(),
+    "users": {"regenerate_recovery_code"},
+    "users.logs": set(),
+    "users.sessions": set(),
+    "users.refresh_token": set(),
+    "user_grants": set(),
+    "sessions": set(),
+    "refresh_tokens": set(),
+    "device_credentials": {"create_public_key"},
 }
+
+CONNECTION = "Username-Password-Authentication"
+PASSWORD = "three quiet otters at the pier"
+CALLBACK = "https://app.example/callback"
 
 CALLED = set()
 
@@ -67,6 +88,42 @@ def key_pair():
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return private.decode(), public.decode()
+
+
+class Browser:
+    """A person at a browser: follows what leads to our pages, and fills in their forms."""
+
+    def __init__(self):
+        self._http = httpx.Client(verify=os.environ["SSL_CERT_FILE"])
+
+    def sign_in(self, email, password, application, **params):
+        """Where it ends: the application's address, or one of our pages and its status."""
+        asked = {
+            "client_id": application.client_id,
+            "response_type": "code",
+            "redirect_uri": CALLBACK,
+            **params,
+        }
+        seen = self._go(self._http.get(f"{ISSUER}authorize", params=asked))
+        if isinstance(seen, httpx.Response):
+            seen = self._send(seen, username=email, password=password, action="default")
+        if isinstance(seen, httpx.Response) and seen.url.path == "/u/consent":
+            seen = self._send(seen, action="accept")
+        return seen
+
+    def _send(self, page, **fields):
+        state = re.search('name="state" value="([^"]*)"', page.text)[1]
+        # What a browser says of a form on one of the site's own pages.
+        origin = {"sec-fetch-site": "same-origin"}
+        return self._go(self._http.post(page.url, data={"state": state, **fields}, headers=origin))
+
+    def _go(self, answer):
+        while answer.is_redirect:
+            address = urljoin(str(answer.url), answer.headers["location"])
+            if not address.startswith(ISSUER):
+                return address
+            answer = self._http.get(address)
+        return answer
 
 
 class Auth0Python(unittest.TestCase):
@@ -247,6 +304,158 @@ class Auth0Python(unittest.TestCase):
         searched = logs.list(search="type:seccft", per_page=5).items
         self.assertTrue(searched)
         self.assertEqual({one.type for one in searched}, {"seccft"})
+
+    def person(self, name):
+        return self.management.users.create(
+            connection=CONNECTION, email=f"{name}@example.com", password=PASSWORD
+        )
+
+    def application(self, name):
+        return self.management.clients.create(
+            name=name,
+            app_type="regular_web",
+            callbacks=[CALLBACK],
+            grant_types=["authorization_code", "refresh_token"],
+            token_endpoint_auth_method="client_secret_post",
+        )
+
+    def enter(self, email, application, audience):
+        """Signs in, and gets the application tokens."""
+        scope = "openid offline_access read:all"
+        address = Browser().sign_in(email, PASSWORD, application, audience=audience, scope=scope)
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": application.client_id,
+            "client_secret": application.client_secret,
+            "redirect_uri": CALLBACK,
+            "code": parse_qs(urlsplit(address).query)["code"][0],
+        }
+        answer = httpx.post(f"{ISSUER}oauth/token", data=form, verify=os.environ["SSL_CERT_FILE"])
+        self.assertEqual(answer.status_code, 200, answer.text)
+        return answer.json()
+
+    def test_users(self):
+        users = self.management.users
+        made = self.person("ann")
+        self.assertEqual(users.get(made.user_id).email, "ann@example.com")
+        found = users.list_users_by_email(email="ann@example.com")
+        self.assertEqual([one.user_id for one in found], [made.user_id])
+        changed = users.update(made.user_id, name="Ann", user_metadata={"colour": "green"})
+        self.assertEqual(changed.user_metadata, {"colour": "green"})
+        for number in range(4):
+            self.person(f"many{number}")
+        emails = [one.email for one in users.list(per_page=2)]
+        self.assertEqual(sum(email.startswith("many") for email in emails), 4)
+        users.delete(made.user_id)
+        self.assertIn("inexistent_user", str(self.refused(404, users.get, made.user_id)))
+
+    def test_jobs(self):
+        jobs = self.management.jobs
+        file = json.dumps([{"email": "moved@example.com"}, {"email": "no address"}]).encode()
+        made = jobs.users_imports.create(users=file, connection_id="con_UsernamePassword")
+        shown = jobs.get(made.id)
+        self.assertEqual(shown.status, "completed")
+        summary = shown.summary
+        self.assertEqual((summary.inserted, summary.failed, summary.total), (1, 1, 2))
+        self.assertIn("no address", str(jobs.errors.get(made.id)))
+        found = self.management.users.list_users_by_email(email="moved@example.com")
+        self.assertEqual(len(found), 1)
+
+    def test_tickets(self):
+        tickets = self.management.tickets
+        user_id = self.person("cat").user_id
+        for made, path in [
+            (tickets.verify_email(user_id=user_id), "u/verify-email?ticket="),
+            (tickets.change_password(user_id=user_id, ttl_sec=100), "u/change-password?ticket="),
+        ]:
+            self.assertTrue(made.ticket.startswith(f"{ISSUER}{path}"), made.ticket)
+
+    def test_user_blocks_and_the_logs_of_a_user(self):
+        blocks = self.management.user_blocks
+        eve = self.person("eve")
+        application = self.application("Eves")
+
+        def block():
+            for _ in range(20):
+                seen = Browser().sign_in(eve.email, "three quiet otters at the sea", application)
+                if seen.status_code == 429:
+                    return
+            self.fail("never blocked")
+
+        def listed():
+            return [one.identifier for one in blocks.list(eve.user_id).blocked_for]
+
+        self.assertEqual(listed(), [])
+        block()
+        self.assertEqual(listed(), [eve.email])
+        named = blocks.list_by_identifier(identifier=eve.email).blocked_for
+        self.assertEqual([one.identifier for one in named], [eve.email])
+        blocks.delete(eve.user_id)
+        self.assertEqual(listed(), [])
+        block()
+        blocks.delete_by_identifier(identifier=eve.email)
+        self.assertEqual(listed(), [])
+        kinds = {one.type for one in self.management.users.logs.list(eve.user_id)}
+        self.assertLessEqual({"fp", "limit_wc"}, kinds)
+
+    def test_what_users_have_at_applications(self):
+        management = self.management
+        bob = self.person("bob")
+        audience = self.api("Notes").identifier
+        self.management.resource_servers.update(audience, allow_offline_access=True)
+        application = self.application("Notebook")
+        of_bob = {"user_id": bob.user_id, "client_id": application.client_id}
+
+        def enter():
+            return self.enter(bob.email, application, audience)
+
+        def tokens():
+            return list(management.refresh_tokens.list(**of_bob))
+
+        enter()
+        [grant] = management.user_grants.list(user_id=bob.user_id, audience=audience)
+        self.assertEqual(grant.client_id, application.client_id)
+        [session] = management.users.sessions.list(bob.user_id)
+        self.assertEqual([one.client_id for one in session.clients], [application.client_id])
+        noted = management.sessions.update(session.id, session_metadata={"seat": "12"})
+        self.assertEqual(noted.session_metadata, {"seat": "12"})
+        self.assertEqual(management.sessions.get(session.id).session_metadata, {"seat": "12"})
+
+        [refresh] = tokens()
+        self.assertEqual(refresh.session_id, session.id)
+        self.assertEqual(refresh.resource_servers[0].audience, audience)
+        self.assertEqual(management.refresh_tokens.get(refresh.id).id, refresh.id)
+        [listed] = management.users.refresh_token.list(bob.user_id)
+        self.assertEqual(listed.id, refresh.id)
+        kept = management.refresh_tokens.update(
+            refresh.id, refresh_token_metadata={"device": "desk"}
+        )
+        self.assertEqual(kept.refresh_token_metadata, {"device": "desk"})
+        devices = management.device_credentials.list(user_id=bob.user_id, type="refresh_token")
+        self.assertEqual([one.id for one in devices], [refresh.id])
+        management.sessions.revoke(session.id)
+        self.refused(404, management.sessions.get, session.id)
+        self.assertEqual(tokens(), [])
+
+        for end in [
+            lambda one: management.refresh_tokens.delete(one.id),
+            lambda one: management.refresh_tokens.revoke(ids=[one.id]),
+            lambda one: management.device_credentials.delete(one.id),
+            lambda one: management.users.refresh_token.delete(bob.user_id),
+            lambda one: management.user_grants.delete(grant.id),
+            lambda one: management.user_grants.delete_by_user_id(user_id=bob.user_id),
+            lambda one: management.users.revoke_access(bob.user_id),
+        ]:
+            enter()
+            end(tokens()[0])
+            self.assertEqual(tokens(), [])
+        enter()
+        enter()
+        first, _ = management.users.sessions.list(bob.user_id)
+        management.sessions.delete(first.id)
+        self.assertEqual(len(list(management.users.sessions.list(bob.user_id))), 1)
+        management.users.sessions.delete(bob.user_id)
+        self.assertEqual(list(management.users.sessions.list(bob.user_id)), [])
 
     def test_stats(self):
         self.assertGreaterEqual(self.management.stats.get_active_users_count(), 0)

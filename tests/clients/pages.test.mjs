@@ -297,19 +297,30 @@ onBothStores('the pages', (store) => {
 
   /** How to come to each page; each begins where the one before ends. */
   const TOUR = {
-    error: (page) => authorize(page, own, { redirect_uri: `${site.origin}/elsewhere` }),
-    login: (page) => authorize(page, foreign),
+    error: async (page) => {
+      await authorize(page, own, { redirect_uri: `${site.origin}/elsewhere` });
+      await page.getByRole('heading', { level: 1 }).waitFor();
+    },
+    login: async (page) => {
+      await authorize(page, foreign);
+      await atPage(page, 'login');
+    },
     'login, wrong': async (page) => {
       await signIn(page, { ...user, password: 'a wrong one' });
       await page.getByRole('alert').waitFor();
     },
-    signup: (page) => page.locator('a[href*="/u/signup"]').click(),
+    signup: async (page) => {
+      await page.locator('a[href*="/u/signup"]').click();
+      await atPage(page, 'signup');
+    },
     'reset-password': async (page) => {
       await authorize(page, foreign);
       await page.locator('a[href*="/u/reset-password"]').click();
+      await atPage(page, 'reset-password');
     },
     'reset-password, asked': async (page) => {
       await fillIn(page, { email: user.email });
+      await page.locator('input[name="email"]').waitFor({ state: 'detached' });
       await mailbox.take(user.email);
     },
     'change-password': async (page) => {
@@ -321,11 +332,15 @@ onBothStores('the pages', (store) => {
       await signIn(page, user);
       await atPage(page, 'consent');
     },
-    'signed-out': (page) => page.goto(`${daemon.issuer}v2/logout`),
+    'signed-out': async (page) => {
+      await page.goto(`${daemon.issuer}v2/logout`);
+      await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    },
   };
 
   test('nobody is kept out by how a page is made, in light and in dark', async () => {
-    const visit = await somebody();
+    // Colours are looked at when they have changed, not while they do.
+    const visit = await somebody({ reducedMotion: 'reduce' });
     const { page } = visit;
     for (const [name, come] of Object.entries(TOUR)) {
       await come(page);

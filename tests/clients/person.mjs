@@ -29,22 +29,35 @@ function browser(issuer) {
     const answer = await fetch(url, { method, body, headers, redirect: 'manual' });
     for (const kept of answer.headers.getSetCookie()) [cookie] = kept.split(';');
     const location = answer.headers.get('location');
-    if (!location) return { url: new URL(url), html: await answer.text() };
+    if (!location) return { url: new URL(url), status: answer.status, html: await answer.text() };
     const next = new URL(location, url);
     return next.href.startsWith(issuer) ? go(next) : { url: next };
   };
 }
 
-/** Signs a person in to an application, and gets it tokens. */
-export async function signIn({ issuer }, { email, password }, application, params) {
-  const go = browser(issuer);
+/** Has an application ask the person at this browser, and answers what is seen. */
+function ask(go, issuer, application, params) {
   const asked = new URLSearchParams({
     client_id: application.client_id,
     response_type: 'code',
     redirect_uri: CALLBACK,
     ...params,
   });
-  let seen = await go(`${issuer}authorize?${asked}`);
+  return go(`${issuer}authorize?${asked}`);
+}
+
+/** What becomes of one attempt to sign in: the status of the page that says so. */
+export async function attempt({ issuer }, { email, password }, application) {
+  const go = browser(issuer);
+  const { html } = await ask(go, issuer, application, { scope: 'openid' });
+  const form = { state: hidden(html, 'state'), username: email, password, action: 'default' };
+  return (await go(`${issuer}u/login`, form)).status;
+}
+
+/** Signs a person in to an application, and gets it tokens. */
+export async function signIn({ issuer }, { email, password }, application, params) {
+  const go = browser(issuer);
+  let seen = await ask(go, issuer, application, params);
   const forms = {
     '/u/login': { username: email, password, action: 'default' },
     '/u/consent': { action: 'accept' },

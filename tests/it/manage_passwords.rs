@@ -154,7 +154,7 @@ both_stores! {
             let (before, began) = (app.users.passwords.hashed(), Instant::now());
             let outcome = sign_in(app, identifier, password).await;
             let took = began.elapsed();
-            assert!(matches!(outcome, Outcome::Wrong), "{identifier} {outcome:?}");
+            assert!(matches!(outcome, Outcome::Wrong(_)), "{identifier} {outcome:?}");
             assert!(took >= WRONG_MIN, "{identifier} {took:?}");
             assert_eq!(app.users.passwords.hashed(), before + 1, "{identifier}");
         }
@@ -167,11 +167,11 @@ both_stores! {
         let new = "eight tall ladders of bees";
         desk.patch(&path(&user), json!({ "password": new })).await.expect(StatusCode::OK);
         assert!(desk.shown(&path(&user)).await["last_password_reset"].is_string());
-        assert!(matches!(sign_in(app, "ann@a.example", PASSWORD).await, Outcome::Wrong));
+        assert!(matches!(sign_in(app, "ann@a.example", PASSWORD).await, Outcome::Wrong(_)));
         signed_in(sign_in(app, "ann@a.example", new).await);
         desk.patch(&path(&user), json!({ "blocked": true })).await.expect(StatusCode::OK);
         assert!(matches!(sign_in(app, "ann@a.example", new).await, Outcome::Blocked(_)));
-        assert!(matches!(sign_in(app, "ann@a.example", PASSWORD).await, Outcome::Wrong));
+        assert!(matches!(sign_in(app, "ann@a.example", PASSWORD).await, Outcome::Wrong(_)));
         desk.patch(&path(&user), json!({ "blocked": false })).await.expect(StatusCode::OK);
         signed_in(sign_in(app, "ann@a.example", new).await);
     }
@@ -192,7 +192,7 @@ both_stores! {
         let (mut wrong, mut turned_away) = (0, 0);
         for outcome in flooded {
             match outcome {
-                Ok(Outcome::Wrong) => wrong += 1,
+                Ok(Outcome::Wrong(_)) => wrong += 1,
                 Err(fault) if fault.to_string().contains("slow_hash_queue_max") => turned_away += 1,
                 // Nobody is limited: no name is tried twice.
                 other => panic!("{other:?}"),

@@ -112,7 +112,7 @@ both_stores! {
         let Changed::Done(user, _) = change(world, &node, &ticket, NEW).await else { panic!("not changed") };
         assert_eq!((user.user_id.as_str(), user.email_verified), (id.as_str(), true));
         assert!(matches!(change(world, &node, &ticket, OLD).await, Changed::NoTicket), "used");
-        assert!(matches!(signs_in(world, &node, OLD).await, Outcome::Wrong));
+        assert!(matches!(signs_in(world, &node, OLD).await, Outcome::Wrong(_)));
         assert!(matches!(signs_in(world, &node, NEW).await, Outcome::SignedIn(_)));
         let log = desk.shown(&format!("/users/{id}/logs")).await;
         let kinds: Vec<&str> = log.as_array().unwrap().iter().map(|record| record["type"].as_str().unwrap()).collect();
@@ -183,11 +183,11 @@ both_stores! {
     async fn guesses_stop_before_the_slow_hash_and_a_new_password_starts_anew(world: World) {
         let (node, post, _) = with_mail(world).await;
         for _ in 0..10 {
-            assert!(matches!(signs_in(world, &node, "a wrong guess").await, Outcome::Wrong));
+            assert!(matches!(signs_in(world, &node, "a wrong guess").await, Outcome::Wrong(_)));
         }
         let hashed = node.app.users.passwords.hashed();
         for password in ["a wrong guess", OLD] {
-            let Outcome::Limited(limited) = signs_in(world, &node, password).await else { panic!("not limited") };
+            let Outcome::Limited(limited, _) = signs_in(world, &node, password).await else { panic!("not limited") };
             assert_eq!(limited.retry_after.as_secs(), 360);
         }
         assert_eq!(node.app.users.passwords.hashed(), hashed);
