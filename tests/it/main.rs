@@ -16,6 +16,7 @@ mod away;
 mod certificates;
 mod desk;
 mod harness;
+mod held;
 mod post_office;
 mod program;
 mod raw;
