@@ -59,6 +59,7 @@ mod login_pages;
 mod logs;
 mod logs_search;
 mod mail;
+mod mailed_links;
 mod manage_answers;
 mod manage_api_fields;
 mod manage_api_lifetimes;
