@@ -55,6 +55,7 @@ mod id_tokens;
 mod introspection;
 mod keys_signing;
 mod limits;
+mod limits_of_pages;
 mod login_pages;
 mod logs;
 mod logs_search;

@@ -116,6 +116,21 @@ impl Person {
         super::Answer::read(request.send().await.unwrap()).await
     }
 
+    /// The server's one answer to a form of one of its pages; redirects are not followed.
+    pub(crate) async fn post(
+        &self,
+        node: &Node,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> super::Answer {
+        let mut request = self.client.post(format!("{}{path}", node.base));
+        if let Some(cookie) = &*self.cookie.lock().await {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.header("sec-fetch-site", "same-origin").form(form);
+        super::Answer::read(request.send().await.unwrap()).await
+    }
+
     /// Opens a URL of the server, or a path of it, and follows redirects as long as they stay there.
     pub(crate) async fn open(&self, node: &Node, url: &str) -> Seen {
         self.go(node, Method::GET, url, None).await
