@@ -10,7 +10,8 @@ pub(crate) const EVERYTHING: [&str; 4] = ["introspection", "userinfo", "refresh"
 /// Nothing of it.
 pub(crate) const NOTHING: [&str; 0] = [];
 
-const ASKED: [(&str, &str); 2] = [
+/// What the shop asks for.
+pub(crate) const ASKED: [(&str, &str); 2] = [
     ("audience", ORDERS),
     ("scope", "openid read offline_access"),
 ];
