@@ -31,6 +31,7 @@ mod authorize_codes;
 mod authorize_consent;
 mod authorize_errors;
 mod authorize_front_channel;
+mod authorize_lengths;
 mod authorize_modes;
 mod authorize_pkce;
 mod authorize_prompts;
