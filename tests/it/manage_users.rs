@@ -4,9 +4,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, refused};
-use crate::harness::{MANAGEMENT, Person, both_stores, usual};
-use crate::held::{EVERYTHING, Held, NOTHING};
-use crate::shop;
+use crate::harness::{MANAGEMENT, Person, both_stores, exchange, usual};
+use crate::held::{ASKED, EVERYTHING, Held, NOTHING};
+use crate::shop::{self, ORDERS};
 
 pub(crate) const CONNECTION: &str = "Username-Password-Authentication";
 pub(crate) const PASSWORD: &str = "seven tall ladders of bees";
@@ -168,6 +168,7 @@ both_stores! {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = shop::open(node, json!({})).await;
+        node.change_api(ORDERS, json!({ "max_token_lifetime": -1 })).await.expect(StatusCode::OK);
         let ann = Person::create(node, "ann@a.example").await;
         let of_ann = Held::get(node, &ann, &shop).await;
         for (name, change) in [
@@ -178,9 +179,14 @@ both_stores! {
             let ben = Person::create(node, &format!("{name}@a.example")).await;
             let at_work = ben.at_another_browser();
             let (held, elsewhere) = (Held::get(node, &ben, &shop).await, Held::get(node, &at_work, &shop).await);
+            let code = ben.code(node, &shop, &[("audience", ORDERS), ("scope", "read")]).await;
+            let endless = exchange(node, &shop, &code, &[("validity_period", "-1")]).await.text("access_token");
+            let code = ben.code(node, &shop, &ASKED).await;
             let path = format!("/users/{}", ben.id);
             desk.patch(&path, json!({ "name": "Ben" })).await.expect(StatusCode::OK);
             assert_eq!(held.works(node).await, EVERYTHING, "another name ends nothing");
+            let seen = node.introspect(&shop, &endless).await;
+            assert_eq!((&seen["active"], seen.get("exp")), (&json!(true), None), "{seen}");
             match change {
                 Some(change) => desk.patch(&path, change).await.expect(StatusCode::OK),
                 None => desk.delete(&path).await.expect(StatusCode::NO_CONTENT),
@@ -188,6 +194,8 @@ both_stores! {
             for held in [&held, &elsewhere] {
                 assert_eq!(held.works(node).await, NOTHING, "{name}");
             }
+            assert!(!node.is_active(&shop, &endless).await, "{name}");
+            exchange(node, &shop, &code, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
         }
         assert_eq!(of_ann.works(node).await, EVERYTHING, "nobody has done anything to her");
     }
