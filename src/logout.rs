@@ -6,6 +6,7 @@
 
 pub mod notices;
 
+use crate::model::change::Covered;
 use crate::model::fault::Fault;
 use crate::model::logout_notice::LogoutNotice;
 use crate::model::session::Session;
@@ -107,6 +108,31 @@ pub async fn end_expired(store: &Store, now: i64) -> Result<u64, Fault> {
         let mut tx = store.write().await?;
         for id in &expired {
             ended += u64::from(end_session(&mut tx, id, Why::Expired, now).await?);
+        }
+        tx.commit(now).await?;
+    }
+}
+
+/// Ends the sessions that a wholesale revocation covers; how many there were.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn end_covered(
+    store: &Store,
+    (covered, number): (&Covered, i64),
+    now: i64,
+) -> Result<u64, Fault> {
+    let mut ended = 0;
+    loop {
+        let mut conn = store.read().await?;
+        let ids = store::sessions::covered(&mut conn, covered, number, BATCH_ROWS).await?;
+        drop(conn);
+        if ids.is_empty() {
+            return Ok(ended);
+        }
+        let mut tx = store.write().await?;
+        for id in &ids {
+            ended += u64::from(end_session(&mut tx, id, Why::Revoked, now).await?);
         }
         tx.commit(now).await?;
     }

@@ -102,8 +102,9 @@ pub async fn audit(
     }
 }
 
-/// Stored tokens and refresh tokens that a wholesale revocation covers are removed first; the
-/// revocation itself goes when it covers nothing any more. The write door is taken only where there is something to do.
+/// Stored tokens, refresh tokens and sessions that a wholesale revocation covers are removed first; the
+/// revocation itself goes when it covers nothing any more. The write door is taken only where there is
+/// something to do.
 async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
     let revocations = revocations::all(&mut *store.read().await?).await?;
@@ -119,6 +120,7 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
             tx.commit(now).await?;
         }
         swept += sweep_covered_families(store, (covered, *number), now, rows_max).await?;
+        swept += logout::end_covered(store, (covered, *number), now).await?;
         if *ends_at <= now {
             let mut tx = store.write().await?;
             revocations::forget(&mut tx, covered, *number).await?;

@@ -7,6 +7,8 @@
 #[path = "tidy/repository.rs"]
 mod repository;
 
+use std::collections::BTreeSet;
+
 use repository::{
     Source, columns, files, has_word, imports, is_of_a_word, lists, root, rust_files, statements,
 };
@@ -367,4 +369,37 @@ fn the_architecture_page_names_only_what_is_there() {
             format!("ARCHITECTURE.md has no line for src/{layer}: add it to the code map.")
         });
     report(&gone.chain(unnamed).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_audits_page_has_a_line_for_each_kind_of_record_and_for_no_other() {
+    let record = Source::read(&root().join("src/model/record.rs")).code();
+    let codes = record.split_once("fn as_str(self)");
+    let codes = codes.and_then(|(_, rest)| rest.split_once("\n    }\n"));
+    let codes = codes.map_or("", |(body, _)| body);
+    let written: BTreeSet<&str> = codes.split('"').skip(1).step_by(2).collect();
+    let page = Source::read(&root().join("docs/audit.md")).text;
+    let table = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| `type` |"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    let first_cells = table.filter_map(|row| row.split('|').nth(1));
+    let told: BTreeSet<&str> = first_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let untold = written.difference(&told).map(|code| {
+        format!("`{code}` is a kind of record that docs/audit.md does not tell of: add its line.")
+    });
+    let unwritten = told.difference(&written).map(|code| {
+        format!("docs/audit.md tells of `{code}`, which no record is: take its line away.")
+    });
+    let mut breaches: Vec<_> = untold.chain(unwritten).collect();
+    if written.is_empty() {
+        breaches.push(
+            "src/model/record.rs has no `Kind::as_str` any more: say here where the codes are."
+                .into(),
+        );
+    }
+    report(&breaches);
 }

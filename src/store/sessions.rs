@@ -3,6 +3,7 @@
 use sqlx::FromRow;
 
 use super::{Conn, Write, execute, parse_json, run, to_json};
+use crate::model::change::Covered;
 use crate::model::fault::Fault;
 use crate::model::session::{Device, Session, SessionLifetimes};
 
@@ -222,6 +223,45 @@ pub async fn ids_of_user(
         user_id,
         rows_max
     )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// The ids of up to `rows_max` sessions that a wholesale revocation covers. They go before it is forgotten:
+/// a session may outlive it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn covered(
+    conn: &mut Conn,
+    covered: &Covered,
+    number: i64,
+    rows_max: i64,
+) -> Result<Vec<String>, Fault> {
+    let rows = match covered {
+        Covered::User(user_id) => run!(
+            fetch_all,
+            conn,
+            (String,),
+            "select id from sessions where user_id = $1 and position < $2 limit $3",
+            user_id,
+            number,
+            rows_max
+        ),
+        Covered::All => run!(
+            fetch_all,
+            conn,
+            (String,),
+            "select id from sessions where position < $1 limit $2",
+            number,
+            rows_max
+        ),
+        // A session is nobody's but the user's.
+        Covered::Application(_)
+        | Covered::UsersOf(_)
+        | Covered::Api(_)
+        | Covered::ClientGrant { .. }
+        | Covered::UserGrant { .. } => return Ok(Vec::new()),
+    }?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

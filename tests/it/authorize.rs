@@ -3,32 +3,13 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::harness::Credentials;
-use crate::harness::{
-    CALLBACK, ISSUER, Node, Person, authorize_path, both_stores, claims, exchange, usual,
-};
-
-const ORDERS: &str = "https://orders.example/";
-
-/// An application of somebody's that signs users in.
-async fn shop(node: &Node) -> Credentials {
-    let scopes = json!([{ "value": "read" }, { "value": "write" }]);
-    let fields = json!({ "scopes": scopes, "allow_offline_access": true });
-    node.create_api(ORDERS, fields).await;
-    node.create_application(json!({
-        "name": "Shop",
-        "app_type": "regular_web",
-        "is_first_party": false,
-        "callbacks": [CALLBACK],
-        "grant_types": ["authorization_code", "refresh_token"],
-    }))
-    .await
-}
+use crate::harness::{ISSUER, Person, authorize_path, both_stores, claims, exchange, usual};
+use crate::shop::{self, ORDERS};
 
 both_stores! {
     async fn a_user_signs_in_consents_and_the_application_gets_tokens(world: World) {
         let node = &world.node;
-        let shop = shop(node).await;
+        let shop = shop::open(node, json!({})).await;
         let ann = Person::create(node, "ann@example.com").await;
         let asked = [("audience", ORDERS), ("scope", "openid email read unknown")];
         let seen = ann.authorize(node, &usual(&shop, &asked)).await;
@@ -56,7 +37,7 @@ both_stores! {
 
     async fn who_is_signed_in_and_has_consented_is_not_asked_again(world: World) {
         let node = &world.node;
-        let shop = shop(node).await;
+        let shop = shop::open(node, json!({})).await;
         let ann = Person::create(node, "ann@example.com").await;
         ann.code(node, &shop, &[("audience", ORDERS), ("scope", "openid read")]).await;
         let again = usual(&shop, &[("audience", ORDERS), ("scope", "openid read"), ("prompt", "none")]);
@@ -73,7 +54,7 @@ both_stores! {
 
     async fn a_code_counts_once_and_its_second_use_ends_what_the_first_got(world: World) {
         let node = &world.node;
-        let shop = shop(node).await;
+        let shop = shop::open(node, json!({})).await;
         let ann = Person::create(node, "ann@example.com").await;
         let code = ann.code(node, &shop, &[("audience", ORDERS), ("scope", "openid read")]).await;
         let first = exchange(node, &shop, &code, &[]).await.expect(StatusCode::OK);

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::harness::{
     ISSUER, OMITTED, Person, Seen, authorize_path, both_stores, claims, exchange, header, usual,
 };
+use crate::relying_party::half_hash;
 use crate::shop::{self, ORDERS, refused};
 
 const TYPES: [&str; 6] = [
@@ -21,18 +19,6 @@ const TYPES: [&str; 6] = [
     "code token",
     "code id_token token",
 ];
-
-/// The left half of a hash (OpenID Connect Core §3.1.3.6), as the ID token's algorithm has it.
-fn half_hash(id_token: &str, text: &str) -> String {
-    let algorithm = header(id_token)["alg"].as_str().unwrap().to_owned();
-    let hash = if matches!(algorithm.as_str(), "RS512" | "EdDSA") {
-        &SHA512
-    } else {
-        &SHA256
-    };
-    let hashed = digest(hash, text.as_bytes());
-    URL_SAFE_NO_PAD.encode(&hashed.as_ref()[..hashed.as_ref().len() / 2])
-}
 
 /// A hash is there where what it is of is there, and right.
 #[track_caller]

@@ -121,7 +121,7 @@ both_stores! {
         let other_shop = shop::application(node, json!({ "name": "Other" })).await;
         let (ann, ben) = (Person::create(node, "ann@example.com").await, Person::create(node, "ben@example.com").await);
         let of_ann = ann.tokens(node, &shop, &[]).await;
-        let of_ben = ben.tokens(node, &shop, &[]).await;
+        ben.code(node, &shop, &[]).await;
         let hint = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
         world.clock.advance(36_001);
         let own = hint(&of_ann, "id_token");
@@ -146,7 +146,6 @@ both_stores! {
         assert_eq!(refused(&ann, node, &shop, &by_claim).await, "login_required");
         let both = [("claims", sub.as_str()), ("id_token_hint", own.as_str())];
         assert_eq!(refused(&ann, node, &shop, &both).await, "invalid_request");
-        drop(of_ben);
     }
 
     /// OpenID Connect Core §3.1.2.1 (`login_hint`).

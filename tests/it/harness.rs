@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::{Answer, claims, header};
-pub(crate) use database::{Database, Sql};
+pub(crate) use database::{Database, OWN, Sql};
 pub(crate) use person::{
     CALLBACK, CHALLENGE, PASSWORD, Person, Seen, VERIFIER, authorize_path, exchange, hidden, usual,
 };

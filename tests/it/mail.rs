@@ -1,8 +1,11 @@
 //! Mails over real SMTP: handed over, tried again, bounded, and never with a line too many.
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use grantor::background::Background;
 use grantor::clock::Clock;
 use grantor::config;
@@ -223,16 +226,60 @@ async fn credentials_go_over_tls_only_and_only_to_a_server_that_proves_its_name(
         doubting.background.tasks.is_empty()
     })
     .await;
-    let plain = PostOffice::open();
-    let url = format!("smtp://localhost:{}?tls=required", plain.address.port());
-    let without = office(&url, &[("GRANTOR_MAIL__ATTEMPTS_MAX", "1")]);
-    without.mailer.send(&letter("no STARTTLS")).unwrap();
+    assert_eq!(post.letters(0).await.len(), 1);
+}
+
+/// A server, or somebody in between, that speaks SMTP without TLS and would take a password: what it has
+/// heard until the connection ends.
+fn eavesdropper() -> (u16, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ear = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let mut heard = String::new();
+        let mut says = "220 mail.test ESMTP\r\n";
+        loop {
+            // Whoever has hung up hears nothing, and says nothing more.
+            let is_there = stream.write_all(says.as_bytes()).is_ok();
+            let from = heard.len();
+            if !is_there || lines.read_line(&mut heard).is_ok_and(|bytes| bytes == 0) {
+                return heard;
+            }
+            says = match heard[from..].split_whitespace().next() {
+                Some("EHLO") => "250-mail.test\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n",
+                Some("AUTH") => "235 2.7.0 welcome\r\n",
+                Some("DATA") => "354 go on\r\n",
+                Some("QUIT") => "221 bye\r\n",
+                _ => "250 yes\r\n",
+            };
+        }
+    });
+    (port, ear)
+}
+
+/// RFC 3207 §6: whoever takes STARTTLS out of the server's answer gets neither the password nor the mail.
+#[tokio::test]
+async fn without_starttls_a_server_hears_neither_the_credentials_nor_the_mail() {
+    let (port, ear) = eavesdropper();
+    let url = format!("smtp://grantor:secret@localhost:{port}?tls=required");
+    let office = office(&url, &[("GRANTOR_MAIL__ATTEMPTS_MAX", "1")]);
+    office.mailer.send(&letter("no STARTTLS")).unwrap();
     within(Duration::from_secs(30), async || {
-        without.background.tasks.is_empty()
+        office.background.tasks.is_empty()
     })
     .await;
-    assert_eq!(
-        (post.letters(0).await.len(), plain.letters(0).await.len()),
-        (1, 0)
-    );
+    let heard = tokio::task::spawn_blocking(|| ear.join().unwrap())
+        .await
+        .unwrap();
+    let commands: Vec<_> = heard
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "QUIT")
+        .collect();
+    assert_eq!(commands, ["EHLO"], "{heard}");
+    let credentials = STANDARD.encode("\0grantor\0secret");
+    for secret in ["secret", credentials.as_str(), "ann@example.com"] {
+        assert!(!heard.contains(secret), "{heard}");
+    }
 }

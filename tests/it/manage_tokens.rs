@@ -4,12 +4,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, members, no_nulls, refused};
-use crate::harness::{ADMIN_ID, Credentials, MANAGEMENT, Node, both_stores, environment, within};
+use crate::harness::{
+    ADMIN_ID, Credentials, MANAGEMENT, Node, Person, both_stores, environment, within,
+};
+use crate::held::{EVERYTHING, Held, NOTHING};
 use crate::manage_rights::lacks;
 use crate::program::Program;
-
-const ORDERS: &str = "https://orders.example/";
-const STOCK: &str = "https://stock.example/";
+use crate::shop::{self, ORDERS, STOCK};
 
 /// Two APIs whose tokens may live for ever, and an application that is granted both.
 async fn shop(desk: &Desk<'_>) -> Credentials {
@@ -234,17 +235,33 @@ both_stores! {
         assert_eq!(active(node, &one_of_each(node, &shop, ORDERS).await).await, [true; 3]);
     }
 
-    /// There are no users yet whose tokens it could end, and it ends nobody else's.
-    async fn a_users_tokens_are_revoked_by_what_the_user_is_called(world: World) {
+    /// The browser's session ends as well: whoever holds a stolen one would get tokens anew.
+    async fn all_that_a_user_holds_is_revoked_by_what_the_user_is_called(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let (ann, ben) = (Person::create(node, "ann@example.com").await, Person::create(node, "ben@example.com").await);
+        let of_ann = Held::get(node, &ann, &shop).await;
+        let of_ben = Held::get(node, &ben, &shop).await;
+        assert_eq!(of_ann.works(node).await, EVERYTHING);
+        assert_eq!(revoke(node, json!({ "user_id": ann.id })).await, json!({ "user_id": ann.id }));
+        assert_eq!(of_ann.works(node).await, NOTHING);
+        assert_eq!(of_ben.works(node).await, EVERYTHING);
+        // Whoever signs in again, in the same second, holds all of it again.
+        let anew = Held::get(node, &ann, &shop).await;
+        assert_eq!(anew.works(node).await, EVERYTHING);
+    }
+
+    /// An application is no user, and somebody who is not there any more may be named.
+    async fn a_revocation_by_user_ends_nothing_of_applications(world: World) {
         let node = &world.node;
         let desk = Desk::open(node).await;
         let shop = shop(&desk).await;
         let tokens = one_of_each(node, &shop, ORDERS).await;
         let id = "auth0|a name, with spaces";
         assert_eq!(revoke(node, json!({ "user_id": id })).await, json!({ "user_id": id }));
-        assert_eq!(active(node, &tokens).await, [true; 3]);
         let subject = json!({ "user_id": format!("{}@clients", shop.id) });
         refused(desk.post("/tokens/revoke", subject).await, "user_id");
+        assert_eq!(active(node, &tokens).await, [true; 3]);
     }
 
     async fn management_tokens_are_revoked_the_callers_own_included(world: World) {

@@ -4,7 +4,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, refused};
-use crate::harness::{MANAGEMENT, Node, both_stores};
+use crate::harness::{MANAGEMENT, Person, both_stores, exchange, usual};
+use crate::held::{ASKED, EVERYTHING, Held, NOTHING};
+use crate::shop::{self, ORDERS};
 
 pub(crate) const CONNECTION: &str = "Username-Password-Authentication";
 pub(crate) const PASSWORD: &str = "seven tall ladders of bees";
@@ -21,14 +23,6 @@ pub(crate) async fn create(desk: &Desk<'_>, fields: Value) -> Value {
 
 pub(crate) fn path(user: &Value) -> String {
     format!("/users/{}", user["user_id"].as_str().unwrap())
-}
-
-/// A user token of an API, made by hand: no flow of users is needed to see that revocation covers it.
-async fn is_covered(node: &Node, user_id: &str) -> bool {
-    let mut conn = node.app.store.read().await.unwrap();
-    let all = grantor::store::revocations::all(&mut conn).await.unwrap();
-    let covered = grantor::model::change::Covered::User(user_id.to_owned());
-    all.iter().any(|revocation| revocation.covered == covered)
 }
 
 both_stores! {
@@ -170,19 +164,64 @@ both_stores! {
         }
     }
 
-    async fn a_block_another_password_and_the_end_of_a_user_end_all_tokens(world: World) {
-        let desk = Desk::open(&world.node).await;
-        for (name, change) in [("name", json!({ "name": "Ann" })), ("blocked", json!({ "blocked": true })), ("password", json!({ "password": "eight tall ladders of bees" }))] {
-            let user = create(&desk, json!({ "email": format!("{name}@a.example") })).await;
-            let user_id = user["user_id"].as_str().unwrap();
-            desk.patch(&path(&user), change).await.expect(StatusCode::OK);
-            assert_eq!(is_covered(&world.node, user_id).await, name != "name", "{name}");
+    async fn a_block_another_password_and_the_end_of_a_user_end_all_that_the_user_holds(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let shop = shop::open(node, json!({})).await;
+        node.change_api(ORDERS, json!({ "max_token_lifetime": -1 })).await.expect(StatusCode::OK);
+        let ann = Person::create(node, "ann@a.example").await;
+        let of_ann = Held::get(node, &ann, &shop).await;
+        for (name, change) in [
+            ("blocked", Some(json!({ "blocked": true }))),
+            ("password", Some(json!({ "password": PASSWORD }))),
+            ("deleted", None),
+        ] {
+            let ben = Person::create(node, &format!("{name}@a.example")).await;
+            let at_work = ben.at_another_browser();
+            let (held, elsewhere) = (Held::get(node, &ben, &shop).await, Held::get(node, &at_work, &shop).await);
+            let code = ben.code(node, &shop, &[("audience", ORDERS), ("scope", "read")]).await;
+            let endless = exchange(node, &shop, &code, &[("validity_period", "-1")]).await.text("access_token");
+            let code = ben.code(node, &shop, &ASKED).await;
+            let path = format!("/users/{}", ben.id);
+            desk.patch(&path, json!({ "name": "Ben" })).await.expect(StatusCode::OK);
+            assert_eq!(held.works(node).await, EVERYTHING, "another name ends nothing");
+            let seen = node.introspect(&shop, &endless).await;
+            assert_eq!((&seen["active"], seen.get("exp")), (&json!(true), None), "{seen}");
+            match change {
+                Some(change) => desk.patch(&path, change).await.expect(StatusCode::OK),
+                None => desk.delete(&path).await.expect(StatusCode::NO_CONTENT),
+            };
+            for held in [&held, &elsewhere] {
+                assert_eq!(held.works(node).await, NOTHING, "{name}");
+            }
+            assert!(!node.is_active(&shop, &endless).await, "{name}");
+            exchange(node, &shop, &code, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
         }
+        assert_eq!(of_ann.works(node).await, EVERYTHING, "nobody has done anything to her");
+    }
+
+    async fn who_is_blocked_cannot_sign_in_and_gets_nothing_back_when_the_block_ends(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let shop = shop::open(node, json!({})).await;
+        let ann = Person::create(node, "ann@a.example").await;
+        let held = Held::get(node, &ann, &shop).await;
+        let path = format!("/users/{}", ann.id);
+        desk.patch(&path, json!({ "blocked": true })).await.expect(StatusCode::OK);
+        let (_, status, html) = ann.authorize(node, &usual(&shop, &[])).await.page();
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(html.contains("This account is blocked."), "{html}");
+        desk.patch(&path, json!({ "blocked": false })).await.expect(StatusCode::OK);
+        assert_eq!(held.works(node).await, NOTHING);
+        assert_eq!(Held::get(node, &ann, &shop).await.works(node).await, EVERYTHING);
+    }
+
+    async fn a_user_can_be_deleted_again_and_the_address_is_free(world: World) {
+        let desk = Desk::open(&world.node).await;
         let user = create(&desk, json!({ "email": "d@a.example" })).await;
         for _ in 0..2 {
             assert_eq!(desk.delete(&path(&user)).await.status, StatusCode::NO_CONTENT);
         }
-        assert!(is_covered(&world.node, user["user_id"].as_str().unwrap()).await);
         desk.get(&path(&user)).await.expect_problem(StatusCode::NOT_FOUND, "inexistent_user");
         create(&desk, json!({ "email": "d@a.example" })).await;
     }

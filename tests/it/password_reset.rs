@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::harness::{ISSUER, Node, World, both_stores};
-use crate::post_office::PostOffice;
+use crate::post_office::{PostOffice, node_with_mail};
 
 const EMAIL: &str = "ann@example.com";
 const OLD: &str = "correct horse battery staple 1";
@@ -23,16 +23,7 @@ const NEW: &str = "another horse eats no battery 2";
 
 /// A second node with a mail server, and a user.
 async fn with_mail(world: &World) -> (Node, PostOffice, String) {
-    let post = PostOffice::open();
-    let settings = [
-        ("GRANTOR_MAIL__SMTP_URL", post.url()),
-        ("GRANTOR_MAIL__FROM", "no-reply@grantor.test".into()),
-    ];
-    let settings: Vec<_> = settings
-        .iter()
-        .map(|(key, value)| (*key, value.as_str()))
-        .collect();
-    let node = world.another_node_with(&settings).await;
+    let (node, post) = node_with_mail(world).await;
     let id = create(&Desk::open(&node).await, EMAIL).await;
     (node, post, id)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mail_parser::MessageParser;
 use mailin_embedded::{AuthMechanism, Handler, Response, Server, SslConfig, response};
 
-use crate::harness::within;
+use crate::harness::{Node, World, within};
 
 /// A mail as it was handed in.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +109,17 @@ impl PostOffice {
         within(Duration::from_secs(30), async || letters().len() >= count).await;
         letters()
     }
+}
+
+/// A second node, whose mails a post office takes.
+pub(crate) async fn node_with_mail(world: &World) -> (Node, PostOffice) {
+    let post = PostOffice::open();
+    let url = post.url();
+    let settings = [
+        ("GRANTOR_MAIL__SMTP_URL", url.as_str()),
+        ("GRANTOR_MAIL__FROM", "no-reply@grantor.test"),
+    ];
+    (world.another_node_with(&settings).await, post)
 }
 
 #[derive(Clone)]

@@ -2,11 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -141,4 +144,16 @@ pub(crate) async fn verified(node: &Node, token: &str) -> Value {
     jsonwebtoken::decode::<Value>(token, &key, &validation)
         .unwrap()
         .claims
+}
+
+/// OpenID Connect Core §3.1.3.6: the left half of the hash that goes with an ID token's algorithm.
+pub(crate) fn half_hash(id_token: &str, text: &str) -> String {
+    let algorithm = header(id_token)["alg"].as_str().unwrap().to_owned();
+    let by = if matches!(algorithm.as_str(), "RS512" | "EdDSA") {
+        &SHA512
+    } else {
+        &SHA256
+    };
+    let hash = digest(by, text.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..hash.as_ref().len() / 2])
 }

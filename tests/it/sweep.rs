@@ -2,13 +2,15 @@
 
 use grantor::lifetime::LONGEST_SIGNED_SECONDS;
 use grantor::model::change::{Change, Covered};
-use grantor::store::feed::KEPT_SECONDS;
-use grantor::store::revocations::CLOCKS_APART_SECONDS_MAX;
+use grantor::store::feed;
+use grantor::store::revocations::{CLOCKS_APART_SECONDS_MAX, KEPT_SECONDS};
 use grantor::sweep;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Credentials, Node, World, both_stores};
+use crate::harness::{Credentials, Node, Person, World, both_stores};
+use crate::held::{Held, NOTHING};
+use crate::shop;
 
 const ORDERS: &str = "https://orders.example/";
 const STOCK: &str = "https://stock.example/";
@@ -115,7 +117,7 @@ both_stores! {
         let shop = node.api_and_application(ORDERS).await;
         let changes = count(world, "changes").await;
         assert!(changes > 3);
-        world.clock.advance(KEPT_SECONDS - 60);
+        world.clock.advance(feed::KEPT_SECONDS - 60);
         sweep(world).await;
         assert_eq!(count(world, "changes").await, changes);
         world.clock.advance(120);
@@ -199,6 +201,28 @@ both_stores! {
         let fresh = world.another_node().await;
         assert_eq!(active(&fresh, &tokens).await, "--a");
         fresh.stop().await;
+    }
+
+    /// The longest session outlives the revocation.
+    async fn a_session_that_a_revocation_covers_has_ended_for_good(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        shop::set(node, json!({ "session_lifetime": 8760, "idle_session_lifetime": 2400 })).await;
+        let (ann, ben) = (Person::create(node, "ann@example.com").await, Person::create(node, "ben@example.com").await);
+        for (body, lives_on) in [(json!({ "user_id": ann.id }), true), (json!({ "all": true }), false)] {
+            let (of_ann, of_ben) = (Held::get(node, &ann, &shop).await, Held::get(node, &ben, &shop).await);
+            node.manage(Method::POST, "/tokens/revoke", Some(body)).await.expect(StatusCode::OK);
+            assert_eq!(of_ann.works(node).await, NOTHING);
+            world.clock.advance(KEPT_SECONDS);
+            sweep(world).await;
+            assert_eq!(count(world, "revocations").await, 0);
+            let fresh = world.another_node().await;
+            for node in [node, &fresh] {
+                assert_eq!(of_ann.works(node).await, NOTHING);
+                assert_eq!(of_ben.works(node).await.contains(&"session"), lives_on);
+            }
+            fresh.stop().await;
+        }
     }
 
     /// architecture.md: a node that is cut off still signs for `store.stale_seconds_max`, with the

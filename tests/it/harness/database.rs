@@ -5,11 +5,16 @@ use std::time::Duration;
 use grantor::config;
 use grantor::model::issuer::Issuer;
 use grantor::store::Store;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::{Backend, ISSUER, environment};
+
+/// What a test's own connections to Postgres are called: one lingers there after it is closed here, and
+/// is no node's.
+pub(crate) const OWN: &str = "a test";
 
 /// A database of one test's own.
 pub(crate) enum Database {
@@ -86,7 +91,8 @@ impl Database {
                 Sql::Sqlite(options.connect().await.unwrap())
             }
             Self::Postgres { .. } => {
-                Sql::Postgres(PgConnection::connect(&self.url()).await.unwrap())
+                let options: PgConnectOptions = self.url().parse().unwrap();
+                Sql::Postgres(options.application_name(OWN).connect().await.unwrap())
             }
         }
     }

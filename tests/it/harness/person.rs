@@ -97,6 +97,13 @@ impl Person {
         }
     }
 
+    /// This person at the browser of another one, with what that one has left in it.
+    pub(crate) async fn at_the_browser_of(&self, other: &Self) -> Self {
+        let here = Self::with_id(self.id.clone(), &self.email);
+        *here.cookie.lock().await = other.cookie().await;
+        here
+    }
+
     /// The session's cookie as the browser has it.
     pub(crate) async fn cookie(&self) -> Option<String> {
         self.cookie.lock().await.clone()
@@ -113,6 +120,21 @@ impl Person {
         if let Some(cookie) = &*self.cookie.lock().await {
             request = request.header(COOKIE, cookie);
         }
+        super::Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// The server's one answer to a form of one of its pages; redirects are not followed.
+    pub(crate) async fn post(
+        &self,
+        node: &Node,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> super::Answer {
+        let mut request = self.client.post(format!("{}{path}", node.base));
+        if let Some(cookie) = &*self.cookie.lock().await {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.header("sec-fetch-site", "same-origin").form(form);
         super::Answer::read(request.send().await.unwrap()).await
     }
 
@@ -176,7 +198,12 @@ impl Person {
 
     /// Sends an authorization request and does what the pages ask, until the browser leaves.
     pub(crate) async fn authorize(&self, node: &Node, params: &[(&str, &str)]) -> Seen {
-        let mut seen = self.open(node, &authorize_path(params)).await;
+        let seen = self.open(node, &authorize_path(params)).await;
+        self.go_on(node, seen).await
+    }
+
+    /// Does what the pages ask, until the browser leaves.
+    pub(crate) async fn go_on(&self, node: &Node, mut seen: Seen) -> Seen {
         for _ in 0..3 {
             let Seen::Page { path, status, html } = &seen else {
                 return seen;

@@ -1,5 +1,6 @@
 //! `store::sessions`
 
+use grantor::model::change::Covered;
 use grantor::model::session::{Device, Session, SessionLifetimes};
 use grantor::store::group::{GroupDoor, Operation};
 use grantor::store::{applications, sessions, users};
@@ -197,5 +198,30 @@ both_databases! {
         assert_eq!(expired, ["a its end", "b old", "c idle", "d old", "e idle"]);
         let bounded = sessions::expired(&mut conn, (WEEK, DAY), NOW, 2).await.unwrap();
         assert_eq!(bounded, ["a its end", "b old"]);
+    }
+
+    async fn a_revocation_covers_the_sessions_of_a_user_or_all_from_before_it(bench: Bench) {
+        for own in ["a", "b"] {
+            bench.insert_user(&user(own)).await;
+        }
+        for (id, own, position) in [("1", "a", 7), ("2", "a", 8), ("3", "b", 7)] {
+            insert(bench, &Session { position, ..session(id, own) }).await;
+        }
+        let mut conn = bench.store.read().await.unwrap();
+        let name = || "auth0|a".to_owned();
+        for (covered, expected) in [
+            (Covered::User("auth0|a".into()), &["1"][..]),
+            (Covered::All, &["1", "3"]),
+            (Covered::Application(name()), &[]),
+            (Covered::UsersOf(name()), &[]),
+            (Covered::Api(name()), &[]),
+        ] {
+            let mut found = async |number, rows_max| sessions::covered(&mut conn, &covered, number, rows_max).await.unwrap();
+            assert_eq!(found(7, 10).await, [""; 0], "{covered:?}: from before them");
+            let mut ids = found(8, 10).await;
+            ids.sort_unstable();
+            assert_eq!(ids, expected, "{covered:?}");
+            assert_eq!(found(9, 1).await.len(), expected.len().min(1), "{covered:?}");
+        }
     }
 }
