@@ -224,7 +224,11 @@ mod tests {
             failures.add(&about, 0);
         }
         let users = failures.take(0, false).into_iter().map(|own| own.user_id);
-        let expected = [Some("auth0|ann".to_owned()), Some("auth0|ben".to_owned()), None];
+        let expected = [
+            Some("auth0|ann".to_owned()),
+            Some("auth0|ben".to_owned()),
+            None,
+        ];
         assert_eq!(users.collect::<Vec<_>>(), expected);
     }
 

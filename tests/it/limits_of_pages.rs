@@ -70,8 +70,12 @@ both_stores! {
                 limited(tries(name, password).await, "1800", "Please try again in 30 minutes.");
             }
         }
-        check(&records(node, "fp").await, (Some(&shop.id), 400));
-        check(&records(node, "limit_wc").await, (Some(&shop.id), 429));
+        for (kind, status) in [("fp", 400), ("limit_wc", 429)] {
+            let told = records(node, kind).await;
+            check(&told, (Some(&shop.id), status));
+            let whose: Vec<_> = told.iter().map(|record| record["user_id"].as_str()).collect();
+            assert_eq!(whose, [Some(ann.id.as_str()), None], "{kind}");
+        }
         assert_eq!((records(node, "limit_mu").await, records(node, "s").await), (vec![], vec![]));
         world.clock.advance(1800);
         tries("ann@example.com", PASSWORD).await.expect(StatusCode::SEE_OTHER);
