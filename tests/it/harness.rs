@@ -5,6 +5,7 @@
 
 mod answer;
 mod database;
+mod first_keys;
 mod person;
 
 use std::sync::Arc;
@@ -95,7 +96,14 @@ impl World {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let clock = Clock::still();
+        let are_usual = first_keys::are_usual(&settings);
+        if are_usual {
+            first_keys::give(&database, &clock).await;
+        }
         let node = Node::start(&database, &settings, clock.clone()).await;
+        if are_usual {
+            first_keys::keep(&node.app.store).await;
+        }
         Self {
             node,
             clock,
