@@ -6,6 +6,7 @@ pub mod authorize;
 pub mod client_credentials;
 pub mod consent;
 pub mod explain;
+mod multi_resource;
 pub mod password;
 pub mod refresh_token;
 pub mod targets;

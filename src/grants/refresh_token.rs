@@ -1,7 +1,7 @@
 //! RFC 6749 §6: an application exchanges a refresh token; and how the first one of a family is issued.
 
 use super::user_token::{self, Asked};
-use super::{Approved, Authenticated, Ground, Means, RefreshToken};
+use super::{Approved, Authenticated, Ground, Means, RefreshToken, multi_resource};
 use crate::directory::Stance;
 use crate::lifetime::{Lifetime, TokenKind};
 use crate::model::api::Api;
@@ -28,7 +28,8 @@ pub const REFRESH_TOKEN: &str = "refresh_token";
 pub struct Request {
     /// The refresh token.
     pub refresh_token: Secret<String>,
-    /// Those of the authorized APIs that the access token is for (RFC 8707 §2.2).
+    /// Those of the authorized APIs that the access token is for (RFC 8707 §2.2), and of those that the
+    /// application's policies add.
     pub named: Named,
     /// Those of the authorized scopes that it carries; none: all.
     pub scope: Option<Scopes>,
@@ -58,8 +59,11 @@ pub(super) async fn decide(
     if !family.is_live(terms, ground.now) {
         return Err(invalid("expired").into());
     }
+    let named = &request.named;
+    let reached =
+        multi_resource::reach(&family.authorization, named, application, (ground, means)).await?;
     let asked = Asked {
-        authorization: &family.authorization,
+        authorization: &reached,
         named: &request.named,
         scope: request.scope.as_ref(),
         kind: TokenKind::User,

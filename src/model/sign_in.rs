@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::api::SigningAlgorithm;
 use super::described::Described;
+use super::scope::Scopes;
 
 /// Auth0's defaults (compatibility.md §1.4).
 const ID_TOKEN_SECONDS: i64 = 36_000;
@@ -64,6 +65,32 @@ impl RefreshTerms {
     }
 }
 
+/// An API beside those that a user has authorized, at which refresh tokens give access tokens too (Auth0's
+/// multi-resource refresh tokens).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// The API's identifier.
+    pub audience: String,
+    /// The most that may be had there.
+    pub scopes: Scopes,
+}
+
+impl RefreshPolicy {
+    fn all(own: &Map<String, Value>) -> Vec<Self> {
+        let policies = own.get("policies").and_then(Value::as_array);
+        let read = |policy: &Value| {
+            Some(Self {
+                audience: policy.get("audience")?.as_str()?.to_owned(),
+                scopes: list(policy.get("scope"))
+                    .iter()
+                    .map(String::as_str)
+                    .collect(),
+            })
+        };
+        policies.into_iter().flatten().filter_map(read).collect()
+    }
+}
+
 /// Of which ends of sessions an application is told (`backchannel_logout_initiators`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Initiators {
@@ -102,6 +129,8 @@ pub struct SignIn {
     pub logo_uri: Option<String>,
     /// How its refresh tokens live; none is set: [`RefreshTerms::usual`].
     pub refresh: Option<RefreshTerms>,
+    /// What its refresh tokens are good for beside what the user has authorized.
+    pub refresh_policies: Vec<RefreshPolicy>,
     /// How long its ID tokens live, in seconds.
     pub id_token_seconds: i64,
     /// What signs its ID tokens; none: the default algorithm.
@@ -148,6 +177,9 @@ impl SignIn {
             web_origins: texts("web_origins"),
             logo_uri: text(described.0.get("logo_uri")),
             refresh: object("refresh_token").map(RefreshTerms::read),
+            refresh_policies: object("refresh_token")
+                .map(RefreshPolicy::all)
+                .unwrap_or_default(),
             id_token_seconds: id_token("lifetime_in_seconds")
                 .and_then(Value::as_i64)
                 .unwrap_or(ID_TOKEN_SECONDS),

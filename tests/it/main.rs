@@ -118,6 +118,7 @@ mod token_parameters;
 mod token_password;
 mod token_refresh;
 mod token_refresh_model;
+mod token_refresh_policies;
 mod token_refresh_rotation;
 mod token_several_apis;
 mod trusted_proxies;
