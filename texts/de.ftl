@@ -100,6 +100,7 @@ consent-access-for = Der Zugriff gilt { $duration }.
 consent-access-never = Der Zugriff endet nicht von selbst: Er gilt, bis ihn jemand zurücknimmt.
 consent-then-asks = Danach muss { $application } Sie wieder hierher schicken.
 consent-renews = { $application } kann ihn ohne Sie erneuern, bis Sie das zurücknehmen.
+consent-renews-for = { $application } kann ihn ohne Sie erneuern, noch { $duration }.
 consent-renews-until = { $application } kann ihn ohne Sie erneuern, noch { $duration }, bis zum { $date }.
 consent-accept = Erlauben
 consent-deny = Nicht erlauben

@@ -101,6 +101,7 @@ consent-access-for = Access lasts { $duration }.
 consent-access-never = Access has no end of its own: it lasts until somebody takes it back.
 consent-then-asks = Afterwards { $application } has to send you here again.
 consent-renews = { $application } can renew it without you, until you take it back.
+consent-renews-for = { $application } can renew it without you for { $duration }.
 consent-renews-until = { $application } can renew it without you for { $duration }, until { $date }.
 consent-accept = Allow
 consent-deny = Do not allow

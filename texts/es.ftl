@@ -100,6 +100,7 @@ consent-access-for = El acceso dura { $duration }.
 consent-access-never = El acceso no termina por sí solo: dura hasta que alguien lo retire.
 consent-then-asks = Después, { $application } tendrá que enviarle aquí de nuevo.
 consent-renews = { $application } puede renovarlo sin usted, hasta que usted lo retire.
+consent-renews-for = { $application } puede renovarlo sin usted durante { $duration }.
 consent-renews-until = { $application } puede renovarlo sin usted durante { $duration }, hasta el { $date }.
 consent-accept = Permitir
 consent-deny = No permitir

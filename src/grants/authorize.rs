@@ -32,10 +32,10 @@ pub enum Ruling {
 pub struct Terms {
     /// What the application wants.
     pub wish: Wish,
-    /// How long each access token lives.
+    /// How long an access token lives at the most.
     pub lifetime: Lifetime,
-    /// How long the consent holds, in seconds; none: until it is taken back.
-    pub consent_seconds: Option<i64>,
+    /// When the consent ends, or the application or a grant of it, in seconds; none: when it is taken back.
+    pub ends_in: Option<i64>,
 }
 
 /// Decides; everything that the application may have is looked at before the user is asked anything.
@@ -161,31 +161,49 @@ impl Asked<'_> {
     }
 
     fn terms(&self, wish: Wish) -> Terms {
-        let request = &self.ticket.request;
         let now = self.ground.now;
-        let targets = self.targets.iter();
-        let terms: Vec<_> = targets.map(|target| target.terms(now)).collect();
-        let asked = lifetime::Request {
-            kind: if request.response_type.token {
-                TokenKind::FrontChannel
-            } else {
-                TokenKind::User
-            },
-            validity_period: request.validity_period,
-            unpushed_authorization: !request.is_pushed,
-            application: self.application.lifetimes,
-            credential_expires_in: self.application.expires_at.map(|end| end - now),
-            subject_token_expires_in: None,
-        };
-        let seconds = wish
+        let of_apis = wish
             .apis
             .iter()
             .filter_map(|(api, _)| api.user_grant_seconds);
+        let of_grants = self.targets.iter().filter_map(|own| own.grant_ends_at);
+        let ends_at = of_grants.chain(self.application.expires_at);
+        let ends_in = ends_at.map(|end| end - now).chain(of_apis).min();
         Terms {
-            consent_seconds: seconds.min(),
-            lifetime: lifetime::decide(self.ground.lifetimes, &terms, &asked).lifetime,
+            lifetime: self.longest(&wish, ends_in),
+            ends_in,
             wish,
         }
+    }
+
+    /// The longest life of an access token that comes of this, whichever way: a refresh token's answers to
+    /// no `validity_period` of the request.
+    fn longest(&self, wish: &Wish, ends_in: Option<i64>) -> Lifetime {
+        let request = &self.ticket.request;
+        let now = self.ground.now;
+        let targets = self.targets.iter();
+        let apis: Vec<_> = targets.map(|target| target.terms(now)).collect();
+        let ways = [
+            (request.response_type.token, TokenKind::FrontChannel, true),
+            (request.response_type.code, TokenKind::User, true),
+            (wish.openid.contains(OFFLINE_ACCESS), TokenKind::User, false),
+        ];
+        let lifetime = |kind, is_by_request| {
+            let asked = lifetime::Request {
+                kind,
+                validity_period: request.validity_period.filter(|_| is_by_request),
+                unpushed_authorization: !request.is_pushed,
+                application: self.application.lifetimes,
+                credential_expires_in: ends_in,
+                subject_token_expires_in: None,
+            };
+            lifetime::decide(self.ground.lifetimes, &apis, &asked).lifetime
+        };
+        let ways = ways.into_iter().filter(|(is_there, ..)| *is_there);
+        let lifetimes = ways.map(|(_, kind, is_by_request)| lifetime(kind, is_by_request));
+        let longest = lifetimes.max_by_key(|own| own.seconds().unwrap_or(i64::MAX));
+        // Whom an ID token alone is for.
+        longest.unwrap_or_else(|| lifetime(TokenKind::User, true))
     }
 }
 

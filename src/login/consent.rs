@@ -116,14 +116,19 @@ fn show(
     let logo = logo(application);
     let about_user: Vec<&str> = terms.wish.openid.iter().collect();
     let apis: Vec<ApiView<'_>> = terms.wish.apis.iter().map(api).collect();
-    let renewal = terms.wish.openid.contains(OFFLINE_ACCESS).then(|| {
-        let lives = application.refresh_terms().lifetime;
-        let ends = [lives, terms.consent_seconds].into_iter().flatten().min();
-        ends.map_or(Renewal::UntilTakenBack, |seconds| Renewal::Until {
+    let is_offline = terms.wish.openid.contains(OFFLINE_ACCESS);
+    let lives = application.refresh_terms().lifetime;
+    let ends_in = [lives, terms.ends_in].into_iter().flatten().min();
+    let renewal = match (ends_in, terms.lifetime.seconds()) {
+        _ if !is_offline => None,
+        (None, _) => Some(Renewal::UntilTakenBack),
+        // It would bring nothing.
+        (Some(end), Some(token)) if end <= token => None,
+        (Some(seconds), _) => Some(Renewal::Until {
             seconds,
             at: visit.now.saturating_add(seconds),
-        })
-    });
+        }),
+    };
     let page = Consent {
         frame: visit.frame(&ticket.request.ui_locales),
         application: view(application, logo.as_ref(), destination.as_ref()),

@@ -1,11 +1,13 @@
 //! Consent: when it is asked for, what it holds for, and how long.
 
+use grantor::model::instant;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::harness::{
-    CALLBACK, Credentials, Node, Person, Seen, authorize_path, both_stores, exchange, hidden, usual,
+    CALLBACK, Credentials, Node, Person, Seen, authorize_path, both_hands, both_stores, exchange,
+    hidden, usual,
 };
 use crate::shop::{self, ORDERS, STOCK, answered, refused};
 
@@ -92,6 +94,38 @@ both_stores! {
         assert!(!is_asked(&ann, node, &own, &asked).await);
         let others = shop::application(node, json!({})).await;
         assert!(is_asked(&ann, node, &others, &asked).await, "somebody else's application");
+    }
+
+    async fn the_page_says_for_how_long(world: World) {
+        const OFFLINE: (&str, &str) = ("scope", "openid read offline_access");
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        shop::allow_front_channel(node).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        ann.code(node, &shop, &[]).await;
+        let says = async |over: &[(&str, &str)], words: &str| {
+            let asked = [("audience", ORDERS), ("scope", "openid read"), ("prompt", "consent")];
+            let params = both_hands(&asked, over);
+            let (_, _, html) = ann.open(node, &authorize_path(&usual(&shop, &params))).await.page();
+            assert!(html.contains(words), "{over:?} {words}: {html}");
+        };
+        says(&[], "Access lasts 1 day. Afterwards Shop has to send you here again.").await;
+        says(&[("response_type", "token"), ("response_mode", "fragment")], "Access lasts 2 hours. Afterwards").await;
+        says(&[("response_type", "code token"), ("response_mode", "fragment")], "Access lasts 1 day. Afterwards").await;
+        says(&[("validity_period", "60")], "Access lasts 1 minute. Afterwards").await;
+        // What is asked for one token holds for none that a refresh token gives.
+        let both = [OFFLINE, ("validity_period", "60")];
+        says(&both, "Access lasts 1 day. Shop can renew it without you, until you take it back.").await;
+        node.change_api(ORDERS, json!({ "user_grant_lifetime": 100_000 })).await.expect(StatusCode::OK);
+        says(&[OFFLINE], "Access lasts 1 day. Shop can renew it without you for 1 day and 4 hours.").await;
+        node.change_api(ORDERS, json!({ "user_grant_lifetime": 600 })).await.expect(StatusCode::OK);
+        for over in [&[][..], &[OFFLINE]] {
+            says(over, "Access lasts 10 minutes. Afterwards").await;
+        }
+        node.change_api(ORDERS, json!({ "user_grant_lifetime": null })).await.expect(StatusCode::OK);
+        let soon = instant::to_rfc3339(world.clock.now() + 500);
+        shop::change(node, &shop, json!({ "expires_at": soon })).await;
+        says(&[OFFLINE], "Access lasts 8 minutes and 20 seconds. Afterwards").await;
     }
 
     /// An API's `user_grant_lifetime`: the consent ends, and no token outlives it (lifetime.md,

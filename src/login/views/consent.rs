@@ -59,6 +59,9 @@ pub struct Access {
     pub renewal: Option<Renewal>,
 }
 
+/// From when on the day of an end is worth saying, in seconds.
+const DAY_SAID_FROM_SECONDS: i64 = 2 * 86_400;
+
 /// Until when an application may renew its access.
 #[derive(Clone, Copy, Debug)]
 pub enum Renewal {
@@ -117,6 +120,11 @@ impl Consent<'_> {
             None => self.frame.say_of("consent-then-asks", "application", &name),
             Some(Renewal::UntilTakenBack) => {
                 self.frame.say_of("consent-renews", "application", &name)
+            }
+            Some(Renewal::Until { seconds, .. }) if seconds < DAY_SAID_FROM_SECONDS => {
+                let duration = words::duration(language, seconds);
+                let texts = gaps([("application", &name), ("duration", &duration)]);
+                language.say_all("consent-renews-for", Some(&texts))
             }
             Some(Renewal::Until { seconds, at }) => {
                 let (duration, date) = (
