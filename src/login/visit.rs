@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use super::cookies;
@@ -73,7 +74,8 @@ impl PageRequest {
         F: AsyncFnOnce(&Visit<'_>, &Params) -> Result<Response, Trouble>,
     {
         let served = self.serve(async |visit, params| {
-            let answered = match params {
+            let whole = params.and_then(|params| params.check_whole().map(|()| params));
+            let answered = match whole {
                 Ok(params) => answer(visit, &params).await,
                 Err(refusal) => Err(refusal.into()),
             };
@@ -82,17 +84,21 @@ impl PageRequest {
         served.await
     }
 
-    /// Reads the parameters, and leaves the rest to `answer`.
+    /// Reads the parameters, as far as they can be read, and leaves the rest to `answer`.
     pub(crate) async fn serve<F>(self, answer: F) -> Response
     where
         F: AsyncFnOnce(&Visit<'_>, Result<Params, Refusal>) -> Response,
     {
+        if self.method == Method::HEAD {
+            // A GET may use up a pushed request or end a session, and HEAD must do nothing (RFC 9110 §9.2.1).
+            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response();
+        }
         let (app, headers) = (&self.app, &self.headers);
         let visit = Visit::of(app, self.origin, headers);
         let params = if self.method == Method::POST {
-            Params::read(&self.uri, headers, self.body, &app.config.server).await
+            Params::read_apart(&self.uri, headers, self.body, &app.config.server).await
         } else {
-            Params::of_query(&self.uri)
+            Params::of_query_apart(&self.uri)
         };
         answer(&visit, params).await
     }

@@ -141,16 +141,16 @@ impl Visit<'_> {
                 None => self.read_unpushed(&params, application).await,
             }
         };
-        let told = |early| self.show_early(early, &[]);
-        let (reply, read) = read.await.map_err(told)?;
+        let shown = |early| self.show_early(early, &[]);
+        let (reply, read) = read.await.map_err(shown)?;
         match read {
             Ok(request) => Ok((reply, Ticket::new(request, self.now))),
             Err(refusal) => Err(self.refuse(&reply, &refusal, &[])),
         }
     }
 
-    /// What is wrong with a request object is told to the application where the parameters beside it
-    /// prove a redirect URI.
+    /// What is wrong with the parameters, or with a request object, is told to the application where what
+    /// can be read of them proves a redirect URI.
     async fn read_unpushed(
         &self,
         params: &Params,
@@ -162,7 +162,9 @@ impl Visit<'_> {
             mint: &self.app.mint,
             now: self.now,
         };
-        let counted = match arrival::counted(params, &application, terms) {
+        let whole = params.check_whole();
+        let counted = whole.and_then(|()| arrival::counted(params, &application, terms));
+        let counted = match counted {
             Ok(counted) => counted,
             Err(refusal) => {
                 let reply = request::identify(application, params);

@@ -1,7 +1,9 @@
 //! The parameters of a request to a protocol endpoint, form or JSON, read once.
 //!
-//! Only `resource` repeats; any other key twice, known or not, is `invalid_request`. An empty value
-//! counts as omitted (RFC 6749 §3.2), `validity_period` excepted; so does JSON's null.
+//! Only `resource` repeats; any other key twice, known or not, is `invalid_request`, and so is a value
+//! that is not UTF-8. An empty value counts as omitted (RFC 6749 §3.2), `validity_period` excepted; so does JSON's null.
+
+use std::collections::HashMap;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
@@ -37,6 +39,8 @@ enum Sent {
     Number(i64),
     Texts(Vec<String>),
     Object(Map<String, Value>),
+    /// What is wrong with it, behind its name.
+    Unreadable(&'static str),
     /// JSON of another kind: an error where the parameter is known.
     Other,
 }
@@ -56,6 +60,22 @@ impl Params {
         body: Body,
         bounds: &Server,
     ) -> Result<Self, Refusal> {
+        let params = Self::read_apart(uri, headers, body, bounds).await?;
+        params.check_whole()?;
+        Ok(params)
+    }
+
+    /// The same, where one that cannot be read is no reason not to look at others:
+    /// [`Params::check_whole`] is left to the caller.
+    ///
+    /// # Errors
+    /// `invalid_request`.
+    pub(crate) async fn read_apart(
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Body,
+        bounds: &Server,
+    ) -> Result<Self, Refusal> {
         check_query(uri)?;
         let body = wire::read_body(body, bounds).await.map_err(|cut| {
             let code = match cut {
@@ -68,12 +88,13 @@ impl Params {
         Self::parse(headers, &body)
     }
 
-    /// Reads the query string of a request that carries its parameters there.
+    /// Reads the query string of a request that carries its parameters there, as
+    /// [`Params::read_apart`].
     ///
     /// # Errors
     /// `invalid_request`.
-    pub(crate) fn of_query(uri: &Uri) -> Result<Self, Refusal> {
-        Self::checked(read_form(uri.query().unwrap_or("").as_bytes())?)
+    pub(crate) fn of_query_apart(uri: &Uri) -> Result<Self, Refusal> {
+        Self::bounded(read_form(uri.query().unwrap_or("").as_bytes())?)
     }
 
     /// The members of an object that was read otherwise.
@@ -81,7 +102,21 @@ impl Params {
     /// # Errors
     /// `invalid_request`.
     pub(crate) fn of_object(members: Map<String, Value>) -> Result<Self, Refusal> {
-        Self::checked(read_members(members))
+        let params = Self::bounded(read_members(members))?;
+        params.check_whole()?;
+        Ok(params)
+    }
+
+    /// Passes where each of them can be read.
+    ///
+    /// # Errors
+    /// `invalid_request`, which names the first that cannot.
+    pub(crate) fn check_whole(&self) -> Result<(), Refusal> {
+        let unreadable = self.0.iter().find_map(|(name, sent)| match sent {
+            Sent::Unreadable(why) => Some(unreadable(name, why)),
+            _ => None,
+        });
+        unreadable.map_or(Ok(()), Err)
     }
 
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
@@ -94,17 +129,16 @@ impl Params {
                 ));
             }
         };
-        Self::checked(sent)
+        Self::bounded(sent)
     }
 
-    fn checked(sent: Vec<(String, Sent)>) -> Result<Self, Refusal> {
+    fn bounded(sent: Vec<(String, Sent)>) -> Result<Self, Refusal> {
         if sent.len() > PARAMS_MAX {
             return Err(Refusal::invalid_request(format!(
                 "More than {PARAMS_MAX} parameters."
             )));
         }
-        check_repetition(&sent)?;
-        Ok(Self(sent))
+        Ok(Self(without_repetition(sent)))
     }
 
     /// A text parameter; absent where omitted or empty.
@@ -116,6 +150,7 @@ impl Params {
             None => Ok(None),
             Some(Sent::Text(text)) if text.is_empty() => Ok(None),
             Some(Sent::Text(text)) => check_text(name, text, bytes_max).map(Some),
+            Some(Sent::Unreadable(why)) => Err(unreadable(name, why)),
             Some(_) => Err(Refusal::invalid_request(format!(
                 "Parameter '{name}' must be a string."
             ))),
@@ -199,6 +234,7 @@ impl Params {
             let values: &[String] = match sent {
                 Sent::Text(text) => std::slice::from_ref(text),
                 Sent::Texts(values) => values,
+                Sent::Unreadable(why) => return Err(unreadable(name, why)),
                 _ => {
                     let text =
                         format!("Parameter '{name}' must be a string or an array of strings.");
@@ -232,6 +268,7 @@ impl Params {
             Some(Sent::Number(seconds)) => lifetime::parse_seconds(&seconds.to_string())
                 .map(Some)
                 .map_err(|why| refuse(&why.to_string())),
+            Some(Sent::Unreadable(why)) => Err(unreadable("validity_period", why)),
             Some(_) => Err(refuse("it must be an integer number of seconds.")),
         }
     }
@@ -302,31 +339,39 @@ pub(crate) fn check_query(uri: &Uri) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_repetition(sent: &[(String, Sent)]) -> Result<(), Refusal> {
-    let mut names: Vec<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    let repeated = names.windows(2).find_map(|pair| match pair {
-        [a, b] if a == b && *a != "resource" => Some(*a),
-        _ => None,
-    });
-    repeated.map_or(Ok(()), |name| {
-        Err(Refusal::invalid_request(format!(
-            "Parameter '{}' is repeated.",
-            echo(name)
-        )))
-    })
+fn unreadable(name: &str, why: &str) -> Refusal {
+    Refusal::invalid_request(format!("Parameter '{}' {why}", echo(name)))
+}
+
+/// One that is there twice stands there once, and cannot be read: nobody knows which is meant.
+fn without_repetition(sent: Vec<(String, Sent)>) -> Vec<(String, Sent)> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for (name, _) in &sent {
+        *counts.entry(name.clone()).or_default() += 1;
+    }
+    let once = |(name, sent): (String, Sent)| match counts.get_mut(&name) {
+        Some(count) if *count > 1 && name != "resource" => {
+            *count = 0;
+            Some((name, Sent::Unreadable("is repeated.")))
+        }
+        Some(0) => None,
+        _ => Some((name, sent)),
+    };
+    sent.into_iter().filter_map(once).collect()
 }
 
 /// `application/x-www-form-urlencoded`.
-fn read_form(body: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
-    let not_utf8 = || Refusal::invalid_request("The body is not valid UTF-8.");
-    let text = std::str::from_utf8(body).map_err(|_| not_utf8())?;
-    let decode = |part: &str| wire::decode_form(part).ok_or_else(not_utf8);
+fn read_form(form: &[u8]) -> Result<Vec<(String, Sent)>, Refusal> {
+    let not_utf8 = || Refusal::invalid_request("The parameters are not valid UTF-8.");
+    let text = std::str::from_utf8(form).map_err(|_| not_utf8())?;
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name)?, Sent::Text(decode(value)?)))
+            let name = wire::decode_form(name).ok_or_else(not_utf8)?;
+            let value = wire::decode_form(value);
+            let value = value.map_or(Sent::Unreadable("is not valid UTF-8."), Sent::Text);
+            Ok((name, value))
         })
         .collect()
 }
@@ -401,14 +446,18 @@ mod tests {
             "x&x",
             "validity_period=&validity_period=",
         ] {
-            assert!(form(body).is_err(), "{body}");
+            assert!(form(body).unwrap().check_whole().is_err(), "{body}");
         }
+        let params = form("a=1&b=2&a=3").unwrap();
+        assert!(params.text("a", 10).is_err());
+        assert_eq!(params.text("b", 10).unwrap(), Some("2"));
     }
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        assert!(form("a=%ff").is_err());
-        let params = form("a=%00&b=xx&validity_period=").unwrap();
+        assert!(form("%ff=a").is_err());
+        let params = form("a=%00&b=xx&c=%ff&validity_period=").unwrap();
+        assert!(params.text("c", 10).is_err() && params.check_whole().is_err());
         assert!(params.text("a", 10).is_err());
         assert!(params.text("b", 1).is_err());
         assert!(params.validity_period().is_err());

@@ -33,18 +33,51 @@ both_stores! {
         stays_here(&somebody, node, "/authorize/resume?state=nonsense").await;
     }
 
-    /// RFC 6749 §3.1: parameters are not included more than once. Which of two redirect URIs or states
-    /// is meant nobody knows, so this is a page as well.
+    /// RFC 6749 §3.1 and §4.1.2.1: parameters are not included more than once. Which of two redirect URIs
+    /// is meant nobody knows; of two states, none is handed back.
     async fn a_repeated_parameter_is_an_error(world: World) {
         let node = &world.node;
         let shop = shop::open(node, json!({})).await;
         let somebody = Person::stranger();
-        for name in [
-            "client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge",
-            "response_mode", "prompt", "max_age", "unknown",
-        ] {
-            let path = authorize_path(&usual(&shop, &[]));
+        let path = authorize_path(&usual(&shop, &[]));
+        for name in ["client_id", "redirect_uri"] {
             stays_here(&somebody, node, &format!("{path}&{name}=1&{name}=1")).await;
+        }
+        for name in [
+            "response_type", "scope", "state", "nonce", "code_challenge", "response_mode", "prompt", "max_age",
+            "claims", "request", "unknown",
+        ] {
+            let answer = somebody.open(node, &format!("{path}&{name}=1&{name}=1")).await.answer();
+            assert_eq!(answer["error"], "invalid_request", "{name}");
+            assert_eq!(answer["error_description"], format!("Parameter '{name}' is repeated."));
+            let state = Some("the state").filter(|_| name != "state");
+            assert_eq!((answer["iss"].as_str(), answer.get("state").map(String::as_str)), (ISSUER, state));
+        }
+    }
+
+    async fn what_cannot_be_read_is_told_the_application(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let somebody = Person::stranger();
+        let long = "x".repeat(2001);
+        for (name, value) in [
+            ("scope", "a%09b"), ("login_hint", "%ff"), ("response_type", &long), ("response_mode", &long),
+            ("state", &"x".repeat(8001)),
+        ] {
+            let path = authorize_path(&usual(&shop, &[(name, OMITTED)]));
+            let answer = somebody.open(node, &format!("{path}&{name}={value}")).await.answer();
+            assert_eq!((answer["error"].as_str(), answer["iss"].as_str()), ("invalid_request", ISSUER), "{name}");
+            assert!(answer["error_description"].contains(&format!("'{name}'")), "{answer:?}");
+        }
+    }
+
+    /// RFC 9110 §9.2.1: HEAD changes nothing, so it may not stand for a GET that uses something up.
+    async fn head_is_no_request_of_an_application(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        for path in [authorize_path(&usual(&shop, &[])), "/v2/logout".to_owned()] {
+            let answer = node.send(node.request(Method::HEAD, &path)).await;
+            assert_eq!((answer.status, &answer.headers["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"GET".parse().unwrap()));
         }
     }
 

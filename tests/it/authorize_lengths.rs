@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::harness::{ISSUER, Person, Seen, authorize_path, both_stores, exchange, usual};
-use crate::shop::{self, ORDERS, push, stays_here};
+use crate::shop::{self, ORDERS, push};
 
 /// The longest `state`, of all that an application may put into it.
 fn state() -> String {
@@ -46,7 +46,8 @@ both_stores! {
         }
         // What is too long by itself cannot be handed back.
         let longer = format!("{state}x");
-        stays_here(&somebody, node, &authorize_path(&usual(&shop, &[("state", &longer)]))).await;
+        let answer = somebody.open(node, &authorize_path(&usual(&shop, &[("state", &longer)]))).await.answer();
+        assert_eq!((answer["error"].as_str(), answer.get("state")), ("invalid_request", None));
     }
 
     async fn the_longest_request_goes_through_all_pages_and_comes_back_with_its_state(world: World) {

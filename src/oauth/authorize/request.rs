@@ -123,7 +123,9 @@ pub(in crate::oauth) fn read_pushed(
 /// Where the answer goes: what is wrong until that is known is a page.
 pub(super) fn identify(application: Arc<Application>, params: &Params) -> Result<Reply, Unproven> {
     let named = params.text("redirect_uri", URI_BYTES_MAX)?;
-    let scope = params.scope()?.unwrap_or_default();
+    // What cannot be read of the rest is said later, and to the application.
+    let scope = params.scope().ok().flatten().unwrap_or_default();
+    let text = |name, bytes_max| params.text(name, bytes_max).ok().flatten();
     let redirect_uri = match (named, application.sign_in.callbacks.as_slice()) {
         (Some(named), _) => named.to_owned(),
         // RFC 6749 §3.1.2.3; OpenID Connect Core §3.1.2.1 wants it named.
@@ -134,12 +136,12 @@ pub(super) fn identify(application: Arc<Application>, params: &Params) -> Result
         }
     };
     let reply = Reply::prove(application, &redirect_uri)?;
-    let state = params.text("state", STATE_BYTES_MAX)?.map(str::to_owned);
+    let state = text("state", STATE_BYTES_MAX).map(str::to_owned);
     // So that what is wrong comes back the way that was asked for, as far as that can be read.
-    let response_type = params.text("response_type", TEXT_BYTES_MAX)?;
+    let response_type = text("response_type", TEXT_BYTES_MAX);
     let response_type = response_type.and_then(ResponseType::parse);
     let usual = response_type.map_or(ResponseMode::Query, ResponseType::usual_mode);
-    let mode = params.text("response_mode", TEXT_BYTES_MAX)?;
+    let mode = text("response_mode", TEXT_BYTES_MAX);
     let mode = mode.and_then(ResponseMode::parse).unwrap_or(usual);
     let tokens_in_query = mode == ResponseMode::Query && usual == ResponseMode::Fragment;
     let mode = if tokens_in_query { usual } else { mode };
