@@ -161,7 +161,10 @@ impl Application {
     #[must_use]
     pub fn refresh_terms(&self) -> RefreshTerms {
         let usual = RefreshTerms::usual(self.is_public());
-        self.sign_in.refresh.unwrap_or(usual)
+        RefreshTerms {
+            application_ends_at: self.expires_at,
+            ..self.sign_in.refresh.unwrap_or(usual)
+        }
     }
 
     /// True where it proves itself by a secret.

@@ -118,14 +118,15 @@ impl Family {
         &self.authorization.family
     }
 
-    /// The absolute end, unix seconds: the one that was fixed, or today's where that is sooner. A
-    /// lengthened setting revives nothing (lifetime.md, Refresh tokens).
+    /// The absolute end, unix seconds: the one that was fixed, today's, or the application's own, whichever
+    /// is soonest. A lengthened setting revives nothing (lifetime.md, Refresh tokens).
     #[must_use]
     pub fn absolute_end(&self, today: RefreshTerms) -> Option<i64> {
         let by_today = today
             .lifetime
             .map(|own| self.created_at.saturating_add(own));
-        [self.ends_at, by_today].into_iter().flatten().min()
+        let ends = [self.ends_at, by_today, today.application_ends_at];
+        ends.into_iter().flatten().min()
     }
 
     /// When it ends if nobody uses it, by today's idle setting, unix seconds.

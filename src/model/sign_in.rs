@@ -25,6 +25,8 @@ pub struct RefreshTerms {
     pub lifetime: Option<i64>,
     /// From one use to the next, in seconds; none: without end.
     pub idle: Option<i64>,
+    /// When the application itself ends, unix seconds; none: never.
+    pub application_ends_at: Option<i64>,
 }
 
 impl RefreshTerms {
@@ -41,6 +43,7 @@ impl RefreshTerms {
             leeway: seconds("leeway").unwrap_or(0),
             lifetime: finite("infinite_token_lifetime", "token_lifetime"),
             idle: finite("infinite_idle_token_lifetime", "idle_token_lifetime"),
+            application_ends_at: None,
         }
     }
 
@@ -54,6 +57,7 @@ impl RefreshTerms {
                 leeway: 0,
                 lifetime: Some(2_592_000),
                 idle: Some(1_296_000),
+                application_ends_at: None,
             };
         }
         Self {
@@ -61,6 +65,7 @@ impl RefreshTerms {
             leeway: 0,
             lifetime: None,
             idle: None,
+            application_ends_at: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use grantor::model::authorization::Authorization;
 use grantor::model::change::{Change, Covered};
+use grantor::model::instant;
 use grantor::store;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -38,6 +39,23 @@ both_stores! {
         assert_eq!(after["iat"], world.clock.now());
         let asked = away.refresh(node, &second.text("refresh_token"), &[("validity_period", "77")]).await;
         assert_eq!(asked.expect(StatusCode::OK).json["expires_in"], 77);
+    }
+
+    /// draft-ietf-oauth-refresh-token-expiration-03: what is absent is indefinite, and nothing outlives its
+    /// application.
+    async fn a_refresh_token_says_that_its_application_ends(world: World) {
+        let node = &world.node;
+        let away = Away::new(world, json!({})).await;
+        let soon = instant::to_rfc3339(world.clock.now() + 400);
+        away.change(node, json!({ "expires_at": soon })).await;
+        let first = away.begin(node).await;
+        assert_eq!(first.json["refresh_token_timeout"], 400);
+        let token = first.text("refresh_token");
+        world.clock.advance(100);
+        let again = away.refresh(node, &token, &[]).await.expect(StatusCode::OK);
+        assert_eq!(again.json["refresh_token_timeout"], 300);
+        let seen = away.post(node, "/oauth/introspect", &[("token", &token)]).await.expect(StatusCode::OK);
+        assert_eq!(seen.json["refresh_token_timeout"], 300);
     }
 
     async fn none_is_issued_and_nothing_fails_where_one_may_not_be_had(world: World) {
