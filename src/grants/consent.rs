@@ -38,9 +38,8 @@ impl Wish {
         by_code: bool,
     ) -> Self {
         // lifetime.md, Refresh tokens: otherwise none is issued, and nothing fails.
-        let grant_types = &application.grant_types;
         let may_be_offline = by_code
-            && grant_types.iter().any(|own| own == REFRESH_TOKEN)
+            && application.may_use(REFRESH_TOKEN)
             && targets.iter().all(|own| own.api.allow_offline_access);
         let known = asked.iter().filter(|own| OPENID_SCOPES.contains(own));
         let of = |target: &Target| {

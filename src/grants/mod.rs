@@ -217,7 +217,7 @@ impl From<Approval> for Approved {
 
 /// Passes where the application may use a grant type.
 fn check_grant_type(application: &Application, grant_type: &str) -> Result<(), Refusal> {
-    if application.grant_types.iter().any(|own| own == grant_type) {
+    if application.may_use(grant_type) {
         return Ok(());
     }
     Err(not_allowed(grant_type))

@@ -221,12 +221,8 @@ pub(super) async fn first(
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<Option<First>, Fault> {
     let application = &client.application;
-    let may_refresh = application
-        .grant_types
-        .iter()
-        .any(|own| own == REFRESH_TOKEN);
     if !authorization.is_offline()
-        || !may_refresh
+        || !application.may_use(REFRESH_TOKEN)
         || !is_offline_allowed(authorization, ground).await?
     {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! A token on behalf of a user, whatever grant it comes by: what still holds of the authorization, for
 //! which of its APIs and scopes, for how long, and the ID token beside it.
 
+use super::refresh_token::REFRESH_TOKEN;
 use super::targets::{self, Target};
 use super::{Approved, Authenticated, Ground, Means};
 use crate::lifetime::{self, Lifetime, TokenKind};
@@ -215,7 +216,11 @@ impl Held<'_> {
                 "the user's consent does not hold offline_access any more",
             ));
         }
-        Ok(openid)
+        // The answer's scope says what there is, and without a refresh token that is none of it.
+        let may_be_offline = self.client.application.may_use(REFRESH_TOKEN)
+            && targets.iter().all(|own| own.api.allow_offline_access);
+        let is_there = |value: &&str| *value != OFFLINE_ACCESS || may_be_offline;
+        Ok(openid.iter().filter(is_there).collect())
     }
 
     /// Every scope that is still to be had, or those of them that are asked for.

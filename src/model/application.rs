@@ -167,6 +167,12 @@ impl Application {
         }
     }
 
+    /// True where it may come for tokens by this grant type.
+    #[must_use]
+    pub fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|own| own == grant_type)
+    }
+
     /// True where it proves itself by a secret.
     #[must_use]
     pub fn takes_secrets(&self) -> bool {

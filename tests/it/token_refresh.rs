@@ -66,7 +66,9 @@ both_stores! {
             for name in ["refresh_token_timeout", "authorization_expires_in"] {
                 assert!(answer.json[name].is_null());
             }
-            answer.json["refresh_token"].is_string()
+            let has_one = answer.json["refresh_token"].is_string();
+            assert_eq!(answer.text("scope").contains("offline_access"), has_one, "{answer:?}");
+            has_one
         };
         assert!(has_one(away.authorization(node, &[ORDERS, STOCK])).await);
         assert!(has_one(away.authorization(node, &[])).await, "for userinfo");

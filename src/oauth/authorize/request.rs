@@ -256,7 +256,7 @@ pub(super) fn check_response_type(
         (response_type.is_front_channel(), IMPLICIT),
     ];
     for (is_needed, grant_type) in needed {
-        if is_needed && !application.grant_types.iter().any(|own| own == grant_type) {
+        if is_needed && !application.may_use(grant_type) {
             let text = format!("Grant type '{grant_type}' not allowed for the client.");
             return Err(Refusal::new(Code::UnauthorizedClient, text));
         }
