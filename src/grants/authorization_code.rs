@@ -10,6 +10,7 @@ use crate::lifetime::{Lifetime, TokenKind};
 use crate::model::application::Application;
 use crate::model::audience::Named;
 use crate::model::authorization_code::{AuthorizationCode, CodeRequest};
+use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::secret::{self, Secret};
 use crate::store;
@@ -58,10 +59,16 @@ pub(super) async fn decide(
         mark: secret::random_text(16),
         refresh: None,
     };
-    if ground.now >= code.expires_at {
+    let is_late = ground.now >= code.expires_at;
+    if is_late || !has_session(&code, means).await? {
         // Whoever brings one that was used ends what it got, however late.
         redeem(redemption, (ground, means)).await?;
-        return Err(invalid("expired").into());
+        let why = if is_late {
+            "expired"
+        } else {
+            "its session has ended"
+        };
+        return Err(invalid(why).into());
     }
     let asked = Asked {
         authorization: &code.authorization,
@@ -85,6 +92,16 @@ pub(super) async fn decide(
         refresh_token: token,
         ..approved
     })
+}
+
+/// False where the user has signed out since: the application was told of that, and would never hear of
+/// the end of what it got now.
+async fn has_session(code: &AuthorizationCode, means: Means<'_>) -> Result<bool, Fault> {
+    let Some(id) = &code.authorization.session_id else {
+        return Ok(true);
+    };
+    let mut conn = means.store.read().await?;
+    Ok(store::sessions::get(&mut conn, id).await?.is_some())
 }
 
 /// Takes the code. A second use ends what the first one got (RFC 6749 §4.1.2), here and now.

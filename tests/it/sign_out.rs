@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::desk::{Desk, overlay};
 use crate::harness::{
-    CALLBACK, Credentials, Node, Person, Seen, World, authorize_path, both_stores, claims, hidden,
-    usual,
+    CALLBACK, Credentials, Node, Person, Seen, World, authorize_path, both_stores, claims,
+    exchange, hidden, usual,
 };
 
 const BYE: &str = "https://app.example/bye";
@@ -108,6 +108,17 @@ both_stores! {
     }
 
     /// §2: the same by POST, whether or not the browser sends the cookie along.
+    /// An application that was told of the end of a session would never hear of the end of what it got
+    /// afterwards.
+    async fn a_code_is_worth_nothing_when_its_user_has_signed_out(world: World) {
+        let node = &world.node;
+        let (ann, shop, _) = begin(world).await;
+        let (early, late) = (ann.code(node, &shop, &[]).await, ann.code(node, &shop, &[]).await);
+        exchange(node, &shop, &early, &[]).await.expect(StatusCode::OK);
+        left_for(ann.open(node, &path_of("/v2/logout", &[("returnTo", BYE), ("client_id", &shop.id)])).await, BYE);
+        exchange(node, &shop, &late, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    }
+
     async fn a_posted_request_is_as_good(world: World) {
         let node = &world.node;
         let (ann, shop, hint) = begin(world).await;
