@@ -1,15 +1,12 @@
 //! What the authorization endpoint decides: whether the user has to sign in or to consent first, and
 //! what he has then authorized.
 
-use std::sync::Arc;
-
 use url::Url;
 
 use super::consent::{self, By, Wish};
 use super::targets::{self, Target};
 use super::{Ground, Means};
 use crate::lifetime::{self, Lifetime, TokenKind};
-use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::authorization::{Authorization, AuthorizationRequest, OFFLINE_ACCESS, acr_of};
 use crate::model::client_grant::SubjectType;
@@ -150,14 +147,14 @@ impl Asked<'_> {
         }
     }
 
+    /// First-party applications skip consent where each API allows it and nobody else can be behind the
+    /// redirect URI (RFC 8252 §8.6).
     fn may_skip_consent(&self, wish: &Wish) -> bool {
-        let redirect_uris: &[String] = match &self.ticket.request.redirect_uri {
-            // Who the user is, and for a moment: whoever poses as the application gains little.
-            _ if self.targets.is_empty() && !wish.openid.contains(OFFLINE_ACCESS) => &[],
-            own => std::slice::from_ref(own),
-        };
-        let apis = self.targets.iter().map(|target| &target.api);
-        may_skip_consent(self.application, apis, redirect_uris)
+        let allows = |target: &Target| target.api.skip_consent_for_verifiable_first_party_clients;
+        self.application.is_first_party
+            && self.targets.iter().all(allows)
+            && (is_verifiable(&self.ticket.request.redirect_uri)
+                || self.targets.is_empty() && !wish.openid.contains(OFFLINE_ACCESS))
     }
 
     fn terms(&self, wish: Wish) -> Terms {
@@ -205,18 +202,6 @@ impl Asked<'_> {
         // Whom an ID token alone is for.
         longest.unwrap_or_else(|| lifetime(TokenKind::User, true))
     }
-}
-
-/// First-party applications skip consent where each API allows it and nobody else can be behind the
-/// redirect URIs (RFC 8252 §8.6).
-pub(super) fn may_skip_consent<'a>(
-    application: &Application,
-    mut apis: impl Iterator<Item = &'a Arc<Api>>,
-    redirect_uris: &[String],
-) -> bool {
-    application.is_first_party
-        && apis.all(|api| api.skip_consent_for_verifiable_first_party_clients)
-        && redirect_uris.iter().all(|own| is_verifiable(own))
 }
 
 /// An essential `acr` that cannot be had fails (OpenID Connect Core §5.5.1.1); `acr_values` are wishes.

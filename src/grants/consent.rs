@@ -54,17 +54,6 @@ impl Wish {
         }
     }
 
-    /// The least of it that a refresh token is good for.
-    pub(super) fn least(&self) -> Self {
-        let apis = self.apis.iter();
-        Self {
-            openid: std::iter::once(OFFLINE_ACCESS).collect(),
-            apis: apis
-                .map(|(api, _)| (Arc::clone(api), Scopes::default()))
-                .collect(),
-        }
-    }
-
     /// The user grants that have to be there and are not; [`keep`] lays them beside what is there.
     ///
     /// # Errors

@@ -1,105 +1,101 @@
 //! Auth0's multi-resource refresh tokens: the policies of an application (`refresh_token.policies`) name
-//! APIs that its refresh tokens are good for beside those that the user has authorized.
+//! APIs that its refresh tokens are good for beside those that they were issued for.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
-use super::consent::{self, Wish};
-use super::{Ground, Means, authorize, targets};
+use super::targets::{self, Target};
+use super::{Ground, Means};
 use crate::model::application::Application;
 use crate::model::audience::Named;
-use crate::model::authorization::{Authorization, AuthorizedApi};
+use crate::model::authorization::{Authorization, AuthorizedApi, OFFLINE_ACCESS};
 use crate::model::client_grant::SubjectType;
-use crate::model::refusal::{Code, Refusal, Stop};
-use crate::model::scope::Scopes;
+use crate::model::fault::Fault;
+use crate::model::refusal::{Code, Refusal, Stop, echo};
+use crate::model::user_grant::UserGrant;
+use crate::store;
 
-/// The authorization with those of the named APIs that a policy adds.
+/// The authorization with those of the named APIs that a policy adds. Nobody is at a browser to be asked,
+/// so the user has to have consented to them before.
 ///
 /// # Errors
-/// `invalid_target` where the user would have to be asked, or the API is not to be had; a fault of the
+/// `invalid_target` where an API is not to be had, or not in one token with the others; a fault of the
 /// store.
 pub(super) async fn reach<'a>(
     authorization: &'a Authorization,
     named: &Named,
     application: &Application,
-    at_hand: (Ground<'_>, Means<'_>),
+    (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<Cow<'a, Authorization>, Stop> {
-    let further = further(authorization, named, application);
-    if further.is_empty() {
-        return Ok(Cow::Borrowed(authorization));
-    }
-    let (ground, _) = at_hand;
-    let further = Named::Resources(further);
-    let found = targets::find(&further, application, SubjectType::User, ground).await?;
-    let policies = &application.sign_in.refresh_policies;
-    let apis = found.iter().map(|target| {
-        let policy = policies.iter();
-        let policy = policy.filter(|own| own.audience == target.api.identifier);
-        let allowed = policy.flat_map(|own| own.scopes.iter());
-        let scopes = allowed.filter(|value| target.scopes.contains(value));
-        (Arc::clone(&target.api), scopes.collect::<Scopes>())
-    });
-    let wish = Wish {
-        openid: authorization.openid.clone(),
-        apis: apis.collect(),
-    };
-    let mut reached = authorization.clone();
-    reached
-        .apis
-        .extend(wish.apis.iter().map(|(api, scopes)| AuthorizedApi {
-            api_id: api.id.clone(),
-            audience: api.identifier.clone(),
-            scopes: scopes.clone(),
-        }));
-    check_consent(&wish, &reached, application, at_hand).await?;
-    Ok(Cow::Owned(reached))
-}
-
-/// The named APIs that are not authorized and have a policy, each once.
-fn further(authorization: &Authorization, named: &Named, application: &Application) -> Vec<String> {
     let asked = match named {
         Named::None => &[][..],
         Named::Audience(name) => std::slice::from_ref(name),
         Named::Resources(several) => several,
     };
     let policies = &application.sign_in.refresh_policies;
-    let is_further = |name: &&String| {
-        let is_authorized = authorization.apis.iter().any(|api| api.audience == **name);
-        !is_authorized && policies.iter().any(|own| own.audience == **name)
+    let is_further = |name: &str| {
+        let is_authorized = authorization.apis.iter().any(|api| api.audience == name);
+        !is_authorized && policies.iter().any(|own| own.audience == name)
     };
-    let mut further: Vec<String> = Vec::new();
-    for name in asked.iter().filter(is_further) {
-        if !further.contains(name) {
-            further.push(name.clone());
-        }
+    if !asked.iter().any(|name| is_further(name)) {
+        return Ok(Cow::Borrowed(authorization));
     }
-    further
+    let all = Named::Resources(asked.to_vec());
+    let found = targets::find(&all, application, SubjectType::User, ground).await?;
+    let (user_id, client_id) = (&authorization.user_id, &authorization.client_id);
+    let grants = {
+        let mut conn = means.store.read().await?;
+        store::user_grants::of_user_at(&mut conn, user_id, client_id).await?
+    };
+    let mut reached = authorization.clone();
+    for target in found.iter().filter(|own| is_further(&own.api.identifier)) {
+        let api = add(target, application);
+        let alone = Authorization {
+            apis: vec![api.clone()],
+            ..authorization.clone()
+        };
+        if !is_open(target, &grants, (&alone, ground)).await? {
+            return Err(closed(&api.audience).into());
+        }
+        reached.apis.push(api);
+    }
+    Ok(Cow::Owned(reached))
 }
 
-/// There is nobody to ask: either nobody needs to be asked, or the user has consented before, if to less.
-/// Where its tokens were revoked since the user signed in, consent does not come again by itself.
-async fn check_consent(
-    wish: &Wish,
-    reached: &Authorization,
-    application: &Application,
-    (ground, means): (Ground<'_>, Means<'_>),
-) -> Result<(), Stop> {
-    let apis = wish.apis.iter().map(|(api, _)| api);
-    let callbacks = &application.sign_in.callbacks;
-    let may_skip = authorize::may_skip_consent(application, apis, callbacks);
-    let needed = if may_skip {
-        Cow::Borrowed(wish)
-    } else {
-        Cow::Owned(wish.least())
+/// An API with those of its scopes that the policies have.
+fn add(target: &Target, application: &Application) -> AuthorizedApi {
+    let policies = application.sign_in.refresh_policies.iter();
+    let own = policies.filter(|own| own.audience == target.api.identifier);
+    let scopes = own.flat_map(|own| own.scopes.iter());
+    AuthorizedApi {
+        api_id: target.api.id.clone(),
+        audience: target.api.identifier.clone(),
+        scopes: scopes
+            .filter(|value| target.scopes.contains(value))
+            .collect(),
+    }
+}
+
+/// True where the API lets applications come back, the user has consented to that, and nothing was revoked
+/// there since the user signed in.
+async fn is_open(
+    target: &Target,
+    grants: &[UserGrant],
+    (alone, ground): (&Authorization, Ground<'_>),
+) -> Result<bool, Fault> {
+    let is_consent = |grant: &UserGrant| {
+        grant.api_id.as_ref() == Some(&target.api.id)
+            && grant.is_live(ground.now)
+            && grant.scopes.contains(OFFLINE_ACCESS)
     };
-    let places = (reached.user_id.as_str(), reached.client_id.as_str());
-    let lacking = needed.lacking(places, (ground, means)).await?;
-    if lacking.is_empty() || ground.directory.is_ended(reached).await? {
-        return Ok(());
-    }
-    if !may_skip {
-        let text = "The user has not consented to that API; name it at the authorization endpoint.";
-        return Err(Refusal::new(Code::InvalidTarget, text).into());
-    }
-    Ok(consent::keep(lacking, (ground, means)).await?)
+    let is_open = target.api.allow_offline_access && grants.iter().any(is_consent);
+    Ok(is_open && !ground.directory.is_ended(alone).await?)
+}
+
+/// The refresh token is still good for the others, so this must not look like the end of it.
+fn closed(audience: &str) -> Refusal {
+    let text = format!(
+        "'{}' is not open to this refresh token; name it at the authorization endpoint, with offline_access.",
+        echo(audience)
+    );
+    Refusal::new(Code::InvalidTarget, text)
 }

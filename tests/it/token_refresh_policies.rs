@@ -1,6 +1,7 @@
 //! Auth0's multi-resource refresh tokens: APIs that an application's policies add to what a user has
 //! authorized.
 
+use grantor::model::instant;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -15,7 +16,6 @@ const ASKED: [(&str, &str); 2] = [
 /// An application whose refresh tokens may read at the second API too; the fields lie over it.
 fn fields(over: &Value) -> Value {
     let mut fields = json!({
-        "is_first_party": true,
         "refresh_token": {
             "rotation_type": "non-rotating",
             "expiration_type": "non-expiring",
@@ -26,12 +26,21 @@ fn fields(over: &Value) -> Value {
     fields
 }
 
-/// Both APIs leave it to the operator's own applications whom to ask.
-async fn skip_consent(node: &Node) {
-    for api in [ORDERS, STOCK] {
-        let fields = json!({ "skip_consent_for_verifiable_first_party_clients": true });
-        node.change_api(api, fields).await.expect(StatusCode::OK);
-    }
+/// The user's consent at the second API too, and its id.
+async fn consent(node: &Node, shop: &Credentials, ann: &Person) -> String {
+    let asked = [
+        ("audience", STOCK),
+        ("scope", "openid read write offline_access"),
+    ];
+    ann.code(node, shop, &asked).await;
+    let path = format!("/grants?user_id={}", ann.id.replace('|', "%7C"));
+    let grants = node
+        .manage(Method::GET, &path, None)
+        .await
+        .expect(StatusCode::OK);
+    let mut grants = grants.json.as_array().unwrap().iter();
+    let own = grants.find(|own| own["audience"] == STOCK).unwrap();
+    own["id"].as_str().unwrap().to_owned()
 }
 
 async fn refresh(node: &Node, shop: &Credentials, token: &str, params: &[(&str, &str)]) -> Answer {
@@ -46,30 +55,21 @@ async fn token(world: &World, shop: &Credentials, ann: &Person) -> String {
     tokens["refresh_token"].as_str().unwrap().to_owned()
 }
 
-/// The user's consents at the application: the API and the scopes of each.
-async fn consents(node: &Node, ann: &Person) -> Vec<(String, Value)> {
-    let path = format!("/grants?user_id={}", ann.id.replace('|', "%7C"));
-    let grants = node
-        .manage(Method::GET, &path, None)
-        .await
-        .expect(StatusCode::OK);
-    let all = grants.json.as_array().unwrap().iter();
-    all.map(|own| {
-        (
-            own["audience"].as_str().unwrap().to_owned(),
-            own["id"].clone(),
-        )
-    })
-    .collect()
+/// The second API is refused, and the token is good for the first one all the same.
+async fn is_closed(node: &Node, shop: &Credentials, token: &str) {
+    let answer = refresh(node, shop, token, &[("audience", STOCK)]).await;
+    answer.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
+    refresh(node, shop, token, &[]).await.expect(StatusCode::OK);
 }
 
 both_stores! {
-    async fn a_policy_opens_an_api_that_the_user_has_not_named(world: World) {
+    async fn a_policy_opens_an_api_to_which_the_user_has_consented(world: World) {
         let node = &world.node;
         let shop = shop::open(node, fields(&json!({}))).await;
-        skip_consent(node).await;
         let ann = Person::create(node, "ann@example.com").await;
         let token = token(world, &shop, &ann).await;
+        is_closed(node, &shop, &token).await;
+        consent(node, &shop, &ann).await;
         for named in ["audience", "resource"] {
             let answer = refresh(node, &shop, &token, &[(named, STOCK)]).await.expect(StatusCode::OK);
             let access = claims(&answer.text("access_token"));
@@ -77,23 +77,28 @@ both_stores! {
             assert_eq!(access["scope"], "openid offline_access read", "no more than the policy and the API have");
             assert_eq!(answer.text("refresh_token"), token);
         }
-        let both = refresh(node, &shop, &token, &[("resource", ORDERS), ("resource", STOCK), ("scope", "read")]).await;
-        assert_eq!(claims(&both.expect(StatusCode::OK).text("access_token"))["aud"], json!([ORDERS, STOCK]));
+        let both = [("resource", ORDERS), ("resource", STOCK)];
+        let answer = refresh(node, &shop, &token, &[&both[..], &[("scope", "read")]].concat()).await;
+        assert_eq!(claims(&answer.expect(StatusCode::OK).text("access_token"))["aud"], json!([ORDERS, STOCK]));
         let more = refresh(node, &shop, &token, &[("audience", STOCK), ("scope", "write")]).await;
         more.expect_error(StatusCode::BAD_REQUEST, "invalid_scope");
-        // Without a name it is for what the user has authorized, as ever.
+        // Without a name it is for what it was issued for, as ever.
         let usual = refresh(node, &shop, &token, &[]).await.expect(StatusCode::OK);
         assert_eq!(claims(&usual.text("access_token"))["aud"][0], ORDERS);
-        assert_eq!(consents(node, &ann).await.len(), 2, "what was skipped is kept, so that it can be taken back");
+        // What cannot share a token by other ways cannot by this one.
+        node.change_api(STOCK, json!({ "token_dialect": "rfc9068_profile" })).await.expect(StatusCode::OK);
+        refresh(node, &shop, &token, &both).await.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
+        node.change_api(STOCK, json!({ "allow_offline_access": false })).await.expect(StatusCode::OK);
+        is_closed(node, &shop, &token).await;
     }
 
     /// An access token that came by a policy ends with the refresh token, like any other of its family.
     async fn what_came_by_a_policy_ends_with_its_refresh_token(world: World) {
         let node = &world.node;
         let shop = shop::open(node, fields(&json!({}))).await;
-        skip_consent(node).await;
         let ann = Person::create(node, "ann@example.com").await;
         let token = token(world, &shop, &ann).await;
+        consent(node, &shop, &ann).await;
         let answer = refresh(node, &shop, &token, &[("audience", STOCK)]).await;
         let access = answer.expect(StatusCode::OK).text("access_token");
         assert!(node.is_active(&shop, &access).await);
@@ -101,54 +106,34 @@ both_stores! {
         assert!(!node.is_active(&shop, &access).await);
     }
 
-    async fn nobody_is_spared_a_question_by_a_policy(world: World) {
-        let node = &world.node;
-        let not_asked = [
-            ("somebody else's application", json!({ "is_first_party": false })),
-            ("others may listen there", json!({ "callbacks": [crate::harness::CALLBACK, "http://127.0.0.1/"] })),
-        ];
-        let mut shop = shop::open(node, fields(&json!({}))).await;
-        for (round, (why, over)) in not_asked.into_iter().enumerate() {
-            skip_consent(node).await;
-            shop = shop::application(node, fields(&over)).await;
-            let ann = Person::create(node, &format!("ann{round}@example.com")).await;
-            let token = token(world, &shop, &ann).await;
-            let stock = [("audience", STOCK)];
-            let answer = refresh(node, &shop, &token, &stock).await;
-            answer.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
-            refresh(node, &shop, &token, &[]).await.expect(StatusCode::OK);
-            // Once asked, the user's answer is good for the old token as well.
-            let asked = [("audience", STOCK), ("scope", "write read offline_access")];
-            ann.code(node, &shop, &asked).await;
-            let answer = refresh(node, &shop, &token, &stock).await.expect(StatusCode::OK);
-            assert_eq!(claims(&answer.text("access_token"))["scope"], "offline_access read", "{why}");
-        }
-        // The API decides as well.
-        let fields = json!({ "skip_consent_for_verifiable_first_party_clients": false });
-        node.change_api(STOCK, fields).await.expect(StatusCode::OK);
-        shop::change(node, &shop, json!({ "is_first_party": true, "callbacks": [crate::harness::CALLBACK] })).await;
-        let ben = Person::create(node, "ben@example.com").await;
-        let token = token(world, &shop, &ben).await;
-        let answer = refresh(node, &shop, &token, &[("audience", STOCK)]).await;
-        answer.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
-    }
-
-    async fn what_was_revoked_does_not_come_again(world: World) {
+    async fn what_was_taken_back_has_to_be_given_anew(world: World) {
         let node = &world.node;
         let shop = shop::open(node, fields(&json!({}))).await;
-        skip_consent(node).await;
         let ann = Person::create(node, "ann@example.com").await;
-        let token = token(world, &shop, &ann).await;
-        let stock = [("audience", STOCK)];
-        refresh(node, &shop, &token, &stock).await.expect(StatusCode::OK);
-        let consents = consents(node, &ann).await;
-        let (_, id) = consents.iter().find(|(audience, _)| audience == STOCK).unwrap();
-        let path = format!("/grants/{}?revoke_tokens=true", id.as_str().unwrap());
+        let first = token(world, &shop, &ann).await;
+        let id = consent(node, &shop, &ann).await;
+        node.manage(Method::DELETE, &format!("/grants/{id}"), None).await.expect(StatusCode::NO_CONTENT);
+        is_closed(node, &shop, &first).await;
+        let id = consent(node, &shop, &ann).await;
+        refresh(node, &shop, &first, &[("audience", STOCK)]).await.expect(StatusCode::OK);
+        // Where its tokens were revoked, an older refresh token brings none.
+        let path = format!("/grants/{id}?revoke_tokens=true");
         node.manage(Method::DELETE, &path, None).await.expect(StatusCode::NO_CONTENT);
-        refresh(node, &shop, &token, &stock).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
-        refresh(node, &shop, &token, &[]).await.expect(StatusCode::OK);
-        // A policy that is gone, and an API that may not be had, open nothing.
+        consent(node, &shop, &ann).await;
+        is_closed(node, &shop, &first).await;
+        let second = token(world, &shop, &ann).await;
+        refresh(node, &shop, &second, &[("audience", STOCK)]).await.expect(StatusCode::OK);
+        // Nothing outlives the consent.
+        node.change_api(STOCK, json!({ "user_grant_lifetime": 600 })).await.expect(StatusCode::OK);
+        let id = consent(node, &shop, &ann).await;
+        let soon = instant::to_rfc3339(world.clock.now() + 100);
+        let end = Some(json!({ "expires_at": soon }));
+        node.manage(Method::PATCH, &format!("/grants/{id}"), end).await.expect(StatusCode::OK);
+        let answer = refresh(node, &shop, &second, &[("audience", STOCK)]).await.expect(StatusCode::OK);
+        assert_eq!(answer.json["expires_in"], 100);
+        world.clock.advance(100);
+        is_closed(node, &shop, &second).await;
         shop::change(node, &shop, json!({ "refresh_token": null })).await;
-        refresh(node, &shop, &token, &stock).await.expect_error(StatusCode::BAD_REQUEST, "invalid_target");
+        is_closed(node, &shop, &second).await;
     }
 }
