@@ -157,20 +157,25 @@ fn other_apis() -> [ApiView<'static>; 2] {
     ]
 }
 
+const HALF_A_YEAR: Renewal = Renewal::Until {
+    seconds: 15_552_000,
+    at: 1_809_302_400,
+};
+
+fn access(lifetime: Lifetime, renewal: Option<Renewal>) -> Access {
+    Access {
+        token: lifetime,
+        longest: lifetime,
+        renewal,
+    }
+}
+
 fn consents(frame: Frame<'_>) -> Samples {
     let web = Destination::of(&url("https://shop.acme.example/callback"));
     let device = Destination::of(&url("com.acme.shop:/callback"));
     let about_user = ["openid", "profile", "email"];
     let [stock, hostile] = other_apis();
     let (one_api, two_apis) = ([orders()], [orders(), stock]);
-    let until = Renewal::Until {
-        seconds: 15_552_000,
-        at: 1_809_302_400,
-    };
-    let access = |seconds, renewal| Access {
-        token: Lifetime::Finite(seconds),
-        renewal,
-    };
     let ordinary = Consent {
         frame,
         application: shop(&web),
@@ -178,28 +183,34 @@ fn consents(frame: Frame<'_>) -> Samples {
         user: EMAIL,
         about_user: &about_user,
         apis: &two_apis,
-        access: access(3600, Some(until)),
+        access: access(Lifetime::Finite(3600), Some(HALF_A_YEAR)),
     };
     let of_device = Consent {
         application: shop(&device),
         about_user: &["openid", "phone", "address"],
         apis: &one_api,
-        access: access(5400, Some(Renewal::UntilTakenBack)),
+        access: access(Lifetime::Finite(5400), Some(Renewal::UntilTakenBack)),
         ..ordinary
     };
     let once = Consent {
         apis: &[],
-        access: access(86_400, None),
+        access: Access {
+            longest: Lifetime::Finite(2_592_000),
+            ..access(Lifetime::Finite(86_400), None)
+        },
         ..ordinary
     };
-    let never = Access {
-        token: Lifetime::Never,
-        renewal: None,
+    let or_never = Consent {
+        access: Access {
+            longest: Lifetime::Never,
+            ..once.access
+        },
+        ..once
     };
     let never = Consent {
         about_user: &[],
         apis: &one_api,
-        access: never,
+        access: access(Lifetime::Never, None),
         ..ordinary
     };
     let hostile = Consent {
@@ -215,6 +226,7 @@ fn consents(frame: Frame<'_>) -> Samples {
         ("consent", ordinary.show()),
         ("consent-device", of_device.show()),
         ("consent-once", once.show()),
+        ("consent-or-never", or_never.show()),
         ("consent-never", never.show()),
         ("consent-hostile", hostile.show()),
     ]

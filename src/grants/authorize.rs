@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::consent::{self, By, Wish};
+use super::consent::{self, By, Wish, Word};
 use super::targets::{self, Target};
 use super::{Ground, Means};
 use crate::lifetime::{self, Lifetime, TokenKind};
@@ -25,12 +25,18 @@ pub enum Ruling {
     Authorized(Box<Authorization>),
 }
 
+/// How long a sign-in that was made for a request counts for that, in seconds: there is a consent page to
+/// read. Later, an address out of the browser's history brings nobody in.
+const SIGN_IN_SECONDS_MAX: i64 = 600;
+
 /// What a user consents to.
 pub struct Terms {
     /// What the application wants.
     pub wish: Wish,
-    /// How long an access token lives at the most.
+    /// How long an access token lives, unless the application asks for another lifetime.
     pub lifetime: Lifetime,
+    /// How long it lives at the most.
+    pub longest: Lifetime,
     /// When the consent ends, or the application or a grant of it, in seconds; none: when it is taken back.
     pub ends_in: Option<i64>,
 }
@@ -89,7 +95,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// OpenID Connect Core §3.1.2.3: the session is of the user who is meant, and the sign-in is new
-    /// enough. One that was made for this request is always new enough.
+    /// enough. One that was made for this request a moment ago is always new enough.
     fn is_good_enough(&self, session: &Session) -> bool {
         let request = &self.ticket.request;
         let is_meant = request
@@ -102,7 +108,8 @@ impl Asked<'_> {
         // OpenID Connect Core §3.1.2.1: max_age=0 is prompt=login.
         let is_asked_for =
             prompt.login || prompt.select_account || prompt.create || request.max_age == Some(0);
-        let is_after = self.ticket.signed_in.as_ref() == Some(&session.id);
+        let is_after =
+            self.ticket.signed_in.as_ref() == Some(&session.id) && age <= SIGN_IN_SECONDS_MAX;
         is_meant && (is_after || is_young && !is_asked_for)
     }
 
@@ -113,7 +120,8 @@ impl Asked<'_> {
         let wish = Wish::of(self.application, &self.targets, &request.scope, by_code);
         let (user_id, client_id) = (&session.user_id, &self.application.client_id);
         let at_hand = (self.ground, means);
-        let lacking = wish.lacking((user_id, client_id), at_hand).await?;
+        let places = (user_id.as_str(), client_id.as_str());
+        let lacking = wish.lacking(places, at_hand).await?;
         let has_consented = self.has_consented(session);
         let is_needed =
             request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent(&wish);
@@ -123,7 +131,11 @@ impl Asked<'_> {
             }
             return Ok(Ruling::Consent(Box::new(self.terms(wish))));
         }
-        consent::keep(lacking, at_hand).await?;
+        if has_consented {
+            consent::keep(wish.grants(places, self.ground.now), Word::Given, at_hand).await?;
+        } else {
+            consent::keep(lacking, Word::Spared, at_hand).await?;
+        }
         let by = By {
             client_id,
             user_id,
@@ -166,42 +178,56 @@ impl Asked<'_> {
         let of_grants = self.targets.iter().filter_map(|own| own.grant_ends_at);
         let ends_at = of_grants.chain(self.application.expires_at);
         let ends_in = ends_at.map(|end| end - now).chain(of_apis).min();
+        let (lifetime, longest) = self.lifetimes(&wish, ends_in);
         Terms {
-            lifetime: self.longest(&wish, ends_in),
-            ends_in,
             wish,
+            lifetime,
+            longest,
+            ends_in,
         }
     }
 
-    /// The longest life of an access token that comes of this, whichever way: a refresh token's answers to
-    /// no `validity_period` of the request.
-    fn longest(&self, wish: &Wish, ends_in: Option<i64>) -> Lifetime {
+    /// Of the access tokens that come of this: how long they live by what was asked, and how long one
+    /// lives at the most.
+    fn lifetimes(&self, wish: &Wish, ends_in: Option<i64>) -> (Lifetime, Lifetime) {
         let request = &self.ticket.request;
         let now = self.ground.now;
         let targets = self.targets.iter();
         let apis: Vec<_> = targets.map(|target| target.terms(now)).collect();
-        let ways = [
-            (request.response_type.token, TokenKind::FrontChannel, true),
-            (request.response_type.code, TokenKind::User, true),
-            (wish.openid.contains(OFFLINE_ACCESS), TokenKind::User, false),
-        ];
-        let lifetime = |kind, is_by_request| {
+        let decide = |kind, validity_period, unpushed_authorization| {
             let asked = lifetime::Request {
                 kind,
-                validity_period: request.validity_period.filter(|_| is_by_request),
-                unpushed_authorization: !request.is_pushed,
+                validity_period,
+                unpushed_authorization,
                 application: self.application.lifetimes,
                 credential_expires_in: ends_in,
                 subject_token_expires_in: None,
             };
             lifetime::decide(self.ground.lifetimes, &apis, &asked).lifetime
         };
-        let ways = ways.into_iter().filter(|(is_there, ..)| *is_there);
-        let lifetimes = ways.map(|(_, kind, is_by_request)| lifetime(kind, is_by_request));
-        let longest = lifetimes.max_by_key(|own| own.seconds().unwrap_or(i64::MAX));
-        // Whom an ID token alone is for.
-        longest.unwrap_or_else(|| lifetime(TokenKind::User, true))
+        let by_request = |kind| decide(kind, request.validity_period, !request.is_pushed);
+        let response_type = request.response_type;
+        let is_offline = wish.openid.contains(OFFLINE_ACCESS);
+        let ways = [
+            response_type
+                .token
+                .then(|| by_request(TokenKind::FrontChannel)),
+            response_type.code.then(|| by_request(TokenKind::User)),
+            // What the request asks for is not kept for those that a refresh token gives.
+            is_offline.then(|| decide(TokenKind::User, None, false)),
+        ];
+        let usual = ways.into_iter().flatten().max_by_key(length);
+        let usual = usual.unwrap_or_else(|| by_request(TokenKind::User));
+        // Whoever brings the code or the refresh token may ask for another lifetime.
+        let may_ask = response_type.code || is_offline;
+        let longest = may_ask.then(|| decide(TokenKind::User, Some(Lifetime::Never), false));
+        let longest = longest.into_iter().chain([usual]).max_by_key(length);
+        (usual, longest.unwrap_or(usual))
     }
+}
+
+fn length(lifetime: &Lifetime) -> i64 {
+    lifetime.seconds().unwrap_or(i64::MAX)
 }
 
 /// An essential `acr` that cannot be had fails (OpenID Connect Core §5.5.1.1); `acr_values` are wishes.

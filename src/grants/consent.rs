@@ -54,7 +54,27 @@ impl Wish {
         }
     }
 
-    /// The user grants that have to be there and are not; [`keep`] lays them beside what is there.
+    /// The user grants that it rests on, as of a consent that is given now.
+    #[must_use]
+    pub fn grants(&self, (user_id, client_id): (&str, &str), now: i64) -> Vec<UserGrant> {
+        let grant = |(api, scopes): (Option<&Arc<Api>>, Scopes)| {
+            let seconds = api.and_then(|api| api.user_grant_seconds);
+            UserGrant {
+                id: secret::random_hex_id(),
+                user_id: user_id.to_owned(),
+                client_id: client_id.to_owned(),
+                api_id: api.map(|api| api.id.clone()),
+                audience: api.map(|api| api.identifier.clone()),
+                scopes,
+                expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
+                created_at: now,
+                updated_at: now,
+            }
+        };
+        self.places().into_iter().map(grant).collect()
+    }
+
+    /// Those of them that are not there; [`keep`] lays them beside what is there.
     ///
     /// # Errors
     /// A fault of the store.
@@ -67,27 +87,14 @@ impl Wish {
             let mut conn = means.store.read().await?;
             store::user_grants::of_user_at(&mut conn, user_id, client_id).await?
         };
-        let now = ground.now;
-        let mut lacking = Vec::new();
-        for (api, scopes) in self.places() {
-            let is_here = |grant: &&UserGrant| grant.api_id.as_ref() == api.map(|api| &api.id);
-            let old = before.iter().find(is_here).filter(|old| old.is_live(now));
-            if old.is_some_and(|old| old.covers(&scopes)) {
-                continue;
-            }
-            let seconds = api.and_then(|api| api.user_grant_seconds);
-            lacking.push(UserGrant {
-                id: secret::random_hex_id(),
-                user_id: user_id.to_owned(),
-                client_id: client_id.to_owned(),
-                api_id: api.map(|api| api.id.clone()),
-                audience: api.map(|api| api.identifier.clone()),
-                scopes,
-                expires_at: seconds.map(|seconds| now.saturating_add(seconds)),
-                created_at: now,
-                updated_at: now,
-            });
-        }
+        let mut lacking = self.grants((user_id, client_id), ground.now);
+        lacking.retain(|grant| {
+            let is_here = |old: &&UserGrant| old.api_id == grant.api_id && old.is_live(ground.now);
+            !before
+                .iter()
+                .find(is_here)
+                .is_some_and(|old| old.covers(&grant.scopes))
+        });
         Ok(lacking)
     }
 
@@ -143,25 +150,39 @@ pub struct By<'a> {
     pub claims: ClaimsRequest,
 }
 
+/// How a consent comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The user has said so just now, to what a page said.
+    Given,
+    /// Nobody was asked: an end that the old one has does not move.
+    Spared,
+}
+
 /// Keeps what has been consented to, beside what is there by now: of two consents at one moment neither
 /// takes the other's scopes away, and what was taken back meanwhile does not come again.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn keep(
-    mut lacking: Vec<UserGrant>,
+    mut grants: Vec<UserGrant>,
+    word: Word,
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<(), Fault> {
-    if lacking.is_empty() {
+    if grants.is_empty() {
         return Ok(());
     }
     // In one order, so that two of them cannot wait for each other.
-    lacking.sort_by(|a, b| a.api_id.cmp(&b.api_id));
+    grants.sort_by(|a, b| a.api_id.cmp(&b.api_id));
     let mut tx = means.store.write().await?;
-    for mut grant in lacking {
+    for mut grant in grants {
         let there = store::user_grants::hold(&mut tx, &grant).await?;
         if there.is_live(ground.now) {
             grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
+            if word == Word::Spared {
+                let ends = [there.expires_at, grant.expires_at];
+                grant.expires_at = ends.into_iter().flatten().min();
+            }
         }
         store::user_grants::upsert(&mut tx, &grant).await?;
     }

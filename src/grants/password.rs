@@ -1,7 +1,7 @@
 //! RFC 6749 §4.3, for the applications of old that ask users for their passwords themselves; off unless
 //! the tenant's `flags.allow_password_grant` says otherwise (RFC 9700 §2.4).
 
-use super::consent::{self, By, Wish};
+use super::consent::{self, By, Wish, Word};
 use super::user_token::{self, Asked};
 use super::{Approved, Authenticated, Ground, Means, refresh_token, targets};
 use crate::directory::Stance;
@@ -71,7 +71,7 @@ pub(super) async fn decide(
     // Whoever hands over the password consents with it.
     let places = (by.user_id, by.client_id);
     let lacking = wish.lacking(places, (ground, means)).await?;
-    consent::keep(lacking, (ground, means)).await?;
+    consent::keep(lacking, Word::Spared, (ground, means)).await?;
     let authorization = wish.authorize(by, ground.position);
     let asked = Asked {
         authorization: &authorization,

@@ -138,6 +138,7 @@ fn show(
         apis: &apis,
         access: Access {
             token: terms.lifetime,
+            longest: terms.longest,
             renewal,
         },
     };

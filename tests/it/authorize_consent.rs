@@ -109,23 +109,51 @@ both_stores! {
             let (_, _, html) = ann.open(node, &authorize_path(&usual(&shop, &params))).await.page();
             assert!(html.contains(words), "{over:?} {words}: {html}");
         };
-        says(&[], "Access lasts 1 day. Afterwards Shop has to send you here again.").await;
-        says(&[("response_type", "token"), ("response_mode", "fragment")], "Access lasts 2 hours. Afterwards").await;
-        says(&[("response_type", "code token"), ("response_mode", "fragment")], "Access lasts 1 day. Afterwards").await;
-        says(&[("validity_period", "60")], "Access lasts 1 minute. Afterwards").await;
+        let more = ", or up to 30 days if Shop asks for that.";
+        let again = "Afterwards Shop has to send you here again.";
+        says(&[], &format!("Access lasts 1 day{more} {again}")).await;
+        let in_front = [("response_type", "token"), ("response_mode", "fragment")];
+        says(&in_front, &format!("Access lasts 2 hours. {again}")).await;
+        says(&both_hands(&in_front, &[("response_type", "code token")]), &format!("Access lasts 1 day{more}")).await;
+        let short = ("validity_period", "60");
+        says(&both_hands(&in_front, &[short]), &format!("Access lasts 1 minute. {again}")).await;
+        says(&[short], &format!("Access lasts 1 minute{more}")).await;
         // What is asked for one token holds for none that a refresh token gives.
-        let both = [OFFLINE, ("validity_period", "60")];
-        says(&both, "Access lasts 1 day. Shop can renew it without you, until you take it back.").await;
+        let renews = "Shop can renew it without you, until you take it back.";
+        says(&[OFFLINE, short], &format!("Access lasts 1 day{more} {renews}")).await;
+        node.change_api(ORDERS, json!({ "max_token_lifetime": 86_400 })).await.expect(StatusCode::OK);
+        says(&[OFFLINE], &format!("Access lasts 1 day. {renews}")).await;
         node.change_api(ORDERS, json!({ "user_grant_lifetime": 100_000 })).await.expect(StatusCode::OK);
         says(&[OFFLINE], "Access lasts 1 day. Shop can renew it without you for 1 day and 4 hours.").await;
         node.change_api(ORDERS, json!({ "user_grant_lifetime": 600 })).await.expect(StatusCode::OK);
         for over in [&[][..], &[OFFLINE]] {
-            says(over, "Access lasts 10 minutes. Afterwards").await;
+            says(over, &format!("Access lasts 10 minutes. {again}")).await;
         }
         node.change_api(ORDERS, json!({ "user_grant_lifetime": null })).await.expect(StatusCode::OK);
         let soon = instant::to_rfc3339(world.clock.now() + 500);
         shop::change(node, &shop, json!({ "expires_at": soon })).await;
-        says(&[OFFLINE], "Access lasts 8 minutes and 20 seconds. Afterwards").await;
+        says(&[OFFLINE], &format!("Access lasts 8 minutes and 20 seconds. {again}")).await;
+    }
+
+    /// The page shows an end, and the user's word moves it; where nobody is asked, it stays.
+    async fn a_new_word_moves_the_end_and_none_does_not(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        node.change_api(ORDERS, json!({ "user_grant_lifetime": 1000, SKIP: true })).await.expect(StatusCode::OK);
+        let ann = Person::create(node, "ann@example.com").await;
+        let asked = [("audience", ORDERS), ("scope", "openid read")];
+        let left = async |over: &[(&str, &str)]| {
+            ann.tokens(node, &shop, &both_hands(&asked, over)).await["expires_in"].as_i64().unwrap()
+        };
+        assert_eq!(left(&[]).await, 1000);
+        world.clock.advance(400);
+        assert_eq!(left(&[]).await, 600);
+        assert_eq!(left(&[("prompt", "consent")]).await, 1000);
+        world.clock.advance(400);
+        shop::change(node, &shop, json!({ "is_first_party": true })).await;
+        assert_eq!(left(&[("scope", "openid read write")]).await, 600, "more, and nobody was asked");
+        node.change_api(ORDERS, json!({ "user_grant_lifetime": 100 })).await.expect(StatusCode::OK);
+        assert_eq!(left(&[("scope", "openid email read write")]).await, 100, "never later");
     }
 
     /// An API's `user_grant_lifetime`: the consent ends, and no token outlives it (lifetime.md,

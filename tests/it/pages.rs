@@ -186,6 +186,7 @@ async fn pictures_come_from_where_they_are_set_and_from_nowhere_else() {
         };
         let access = grantor::login::views::Access {
             token: grantor::lifetime::Lifetime::Never,
+            longest: grantor::lifetime::Lifetime::Never,
             renewal: None,
         };
         Consent {
@@ -370,7 +371,14 @@ async fn consent_says_who_wants_what_where_and_for_how_long() {
         (
             Language::English,
             "consent-once",
-            &["Access lasts 1 day. Afterwards Acme Shop has to send you here again."],
+            &[
+                "Access lasts 1 day, or up to 30 days if Acme Shop asks for that. Afterwards Acme Shop has to send you here again.",
+            ],
+        ),
+        (
+            Language::German,
+            "consent-or-never",
+            &["Der Zugriff gilt 1 Tag, oder ohne Ende, wenn Acme Shop das verlangt."],
         ),
         (
             Language::English,

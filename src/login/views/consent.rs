@@ -53,8 +53,10 @@ pub struct ScopeView<'a> {
 /// For how long an application has what it gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Access {
-    /// An access token's lifetime.
+    /// An access token's lifetime, unless the application asks for another one.
     pub token: Lifetime,
+    /// The longest that it may ask for.
+    pub longest: Lifetime,
     /// Whether it may get further ones without the person (`offline_access`), and until when.
     pub renewal: Option<Renewal>,
 }
@@ -111,11 +113,26 @@ impl Consent<'_> {
         let Some(seconds) = self.access.token.seconds() else {
             return self.frame.say("consent-access-never");
         };
-        let access = self.frame.say_of(
-            "consent-access-for",
-            "duration",
-            words::duration(language, seconds),
-        );
+        let duration = words::duration(language, seconds);
+        let access = match self.access.longest.seconds() {
+            Some(longest) if longest <= seconds => {
+                self.frame
+                    .say_of("consent-access-for", "duration", duration)
+            }
+            Some(longest) => {
+                let longest = words::duration(language, longest);
+                let texts = gaps([
+                    ("duration", &duration),
+                    ("longest", &longest),
+                    ("application", &name),
+                ]);
+                language.say_all("consent-access-up-to", Some(&texts))
+            }
+            None => {
+                let texts = gaps([("duration", &duration), ("application", &name)]);
+                language.say_all("consent-access-or-never", Some(&texts))
+            }
+        };
         let then = match self.access.renewal {
             None => self.frame.say_of("consent-then-asks", "application", &name),
             Some(Renewal::UntilTakenBack) => {
