@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::access::Path;
+use super::access::{Path, require};
 use super::answer::{Missing, Problem, json as answer};
 use super::call::{Act, Call};
 use super::users::import;
@@ -65,7 +65,7 @@ const SHOWN: &[Field] = &[
 ];
 
 pub(crate) const IMPORT: Operation = Operation {
-    summary: "Import users from a JSON array, with hashes of their passwords by bcrypt or argon2",
+    summary: "Import users from a JSON array, with hashes of their passwords by bcrypt or argon2; `upsert` needs update:users as well",
     access: Access::AnyOf(&["create:users"]),
     body: Takes::Upload(FILE, &[BESIDE]),
     answer: Answer::One(202, &[SHOWN]),
@@ -80,6 +80,11 @@ pub(crate) async fn import(
 ) -> Result<Response, Problem> {
     let (admin, parts) = call.authorize_upload(&app, &IMPORT, body).await?;
     let (file, mut beside) = read_parts(parts).await?;
+    let upsert = beside.boolean("upsert").unwrap_or(false);
+    if upsert {
+        // It does what a PATCH of each user does.
+        require(&admin.caller, &["update:users"])?;
+    }
     let connection = beside.text("connection_id");
     if connection.is_some_and(|named| named != CONNECTION_ID && named != CONNECTION) {
         return Err(Problem::no_connection());
@@ -88,7 +93,7 @@ pub(crate) async fn import(
     let job = Job {
         id: secret::random_id("job_"),
         external_id: beside.text("external_id"),
-        upsert: beside.boolean("upsert").unwrap_or(false),
+        upsert,
         total: i64::try_from(users.len()).unwrap_or(i64::MAX),
         inserted: 0,
         updated: 0,
@@ -187,7 +192,7 @@ pub(crate) async fn get(
 }
 
 pub(crate) const ERRORS: Operation = Operation {
-    summary: "Read why users of an import were not taken",
+    summary: "Read why users of an import were not taken, or not with their password",
     access: READERS,
     answer: Answer::List(&[&[
         free("user", FILE_BYTES_MAX),

@@ -25,7 +25,7 @@ pub struct Job {
     pub updated: i64,
     /// Users who could not be taken.
     pub failed: i64,
-    /// Why, for each of them, in Auth0's shape and without hashes.
+    /// Why, for each of them and for those whose password stayed, in Auth0's shape and without hashes.
     pub errors: Vec<Value>,
     /// True once every user of the file is counted.
     pub is_complete: bool,
