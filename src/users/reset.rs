@@ -80,7 +80,7 @@ impl Users {
         if matches!(verdict, Verdict::Admitted(())) {
             let (store, tickets, email) =
                 (self.store.clone(), self.tickets.clone(), email.to_owned());
-            place.send_what_comes_of(async move {
+            place.send_what_comes_of(email.clone(), async move {
                 let found = store::users::by_email(&mut *store.read().await?, &email).await?;
                 let Some(user) = found.into_iter().next() else {
                     return Ok(None);
