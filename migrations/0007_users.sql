@@ -33,11 +33,11 @@ create table users (
 );
 create index users_by_age on users (created_at, user_id);
 
--- Jobs of the Management API: imports of users. Counts and errors are written together with the users
--- that they tell of.
+-- Jobs of the Management API: imports of users, whose counts and errors are written together with the
+-- users that they tell of, and mails to prove an address, which have none.
 create table jobs (
     id text primary key,
-    kind text not null check (kind in ('users_import')),
+    kind text not null check (kind in ('users_import', 'verification_email')),
     status text not null check (status in ('processing', 'completed')),
     external_id text,
     upsert boolean not null,

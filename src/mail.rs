@@ -1,8 +1,11 @@
 //! Mails: handed to a server by SMTP, beside the requests. They wait in memory, bounded by
 //! `mail.queue_max`; one that the server cannot take now is tried again, after longer and longer pauses.
+//! Mails to one person are handed over one after the other: of two links the later one works, and should
+//! not arrive first. One that has to be tried again holds up none.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{Header, HeaderName, HeaderValue};
@@ -12,7 +15,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
 use crate::background::Background;
@@ -20,6 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Protection};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::user::fold;
 use crate::secret;
 
 /// Mails on their way at one time, each over a connection of its own.
@@ -55,6 +59,7 @@ struct Post {
     attempts_max: u32,
     queue: Arc<Semaphore>,
     at_once: Semaphore,
+    turns: Turns,
     clock: Clock,
     background: Background,
 }
@@ -85,6 +90,7 @@ impl Mailer {
             attempts_max: config.attempts_max,
             queue: Arc::new(Semaphore::new(config.queue_max)),
             at_once: Semaphore::new(AT_ONCE_MAX as usize),
+            turns: Turns::default(),
             clock: clock.clone(),
             background: background.clone(),
         };
@@ -132,30 +138,34 @@ impl Place {
     pub fn send(self, mail: &Mail) -> Result<(), Fault> {
         let id = id();
         let message = self.post.message(mail, &id)?;
+        let to = mail.to.clone();
         let tasks = self.post.background.tasks.clone();
         tasks.spawn(async move {
-            self.post.deliver(message, &id).await;
+            let turn = self.post.turns.take(&to).await;
+            self.post.deliver(message, &id, turn).await;
             drop(self.permit);
         });
         Ok(())
     }
 
-    /// Does some work, and sends the mail that comes of it, if one does. Whoever asked for it does not
-    /// wait, and so learns nothing from the time that it takes.
+    /// Does some work, and sends the mail that comes of it to this person, if one does. Whoever asked for it
+    /// does not wait, and so learns nothing from the time that it takes.
     pub fn send_what_comes_of(
         self,
+        to: String,
         work: impl Future<Output = Result<Option<Mail>, Fault>> + Send + 'static,
     ) {
         let tasks = self.post.background.tasks.clone();
         tasks.spawn(async move {
             let id = id();
+            let turn = self.post.turns.take(&to).await;
             let message = match work.await {
                 Ok(Some(mail)) => self.post.message(&mail, &id),
                 Ok(None) => return,
                 Err(fault) => Err(fault),
             };
             match message {
-                Ok(message) => self.post.deliver(message, &id).await,
+                Ok(message) => self.post.deliver(message, &id, turn).await,
                 Err(fault) => tracing::error!(%fault, "a mail that was asked for is not sent"),
             }
             drop(self.permit);
@@ -185,16 +195,18 @@ impl Post {
 
     /// Tries until the server has the mail, refuses it for good, or `mail.attempts_max` is reached.
     /// Where the server stops, a mail that waits for its next attempt gets one more, and no other.
-    async fn deliver(&self, message: Message, id: &str) {
+    /// The turn is over after the first attempt.
+    async fn deliver(&self, message: Message, id: &str, turn: Turn) {
+        let mut turn = Some(turn);
         let stop = &self.background.stop;
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=self.attempts_max {
             let is_last = attempt == self.attempts_max || stop.is_cancelled();
-            let Ok(turn) = self.at_once.acquire().await else {
+            let Ok(connection) = self.at_once.acquire().await else {
                 return;
             };
             let sent = self.transport.send(message.clone()).await;
-            drop(turn);
+            drop(connection);
             match sent {
                 Ok(_) => {
                     tracing::debug!(mail = id, attempt, "a mail was handed over");
@@ -208,12 +220,35 @@ impl Post {
                     tracing::warn!(mail = id, attempt, %error, "a mail could not be handed over; it is tried again");
                 }
             }
+            drop(turn.take());
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
             pause *= 2;
         }
+    }
+}
+
+/// While somebody has it, nobody else has one for the same person.
+type Turn = OwnedMutexGuard<()>;
+
+/// Who is next to write to a person, by address; those whom nobody writes to are forgotten.
+#[derive(Default)]
+struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    /// Waits for one's turn. There are as many as there are mails in the queue, at most.
+    async fn take(&self, to: &str) -> Turn {
+        let turn = {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, turn| turn.strong_count() > 0);
+            let known = all.entry(fold(to)).or_default();
+            let turn = known.upgrade().unwrap_or_default();
+            *known = Arc::downgrade(&turn);
+            turn
+        };
+        turn.lock_owned().await
     }
 }
 

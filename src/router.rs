@@ -178,6 +178,7 @@ fn of_users() -> Routes {
         .get("/users/{id}/logs", logs::of_user, &logs::OF_USER)
         .get("/users-by-email", users::by_email, &users::BY_EMAIL)
         .post("/jobs/users-imports", jobs::import, &jobs::IMPORT)
+        .post("/jobs/verification-email", jobs::send_verification, &jobs::SEND_VERIFICATION)
         .get("/jobs/{id}", jobs::get, &jobs::GET)
         .get("/jobs/{id}/errors", jobs::errors, &jobs::ERRORS)
         .get("/user-blocks", user_blocks::by_identifier, &user_blocks::BY_IDENTIFIER)

@@ -41,7 +41,8 @@ const LAYERS: &str = "
     login:      app audit config directory grants lifetime logout mail model secret sessions store tokens
                 users wire
     oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
-    management: app audit config directory grants keys lifetime logout model secret store tokens users wire
+    management: app audit config directory grants keys lifetime login logout model secret store tokens users
+                wire
     telemetry:  config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire

@@ -16,6 +16,7 @@ use crate::model::user::{CONNECTION, User};
 use crate::secret::Secret;
 use crate::store::group::Operation;
 use crate::users::authenticate::{Attempt, Outcome};
+use crate::users::limits::Reason;
 
 /// The grant type.
 pub const PASSWORD: &str = "password";
@@ -130,7 +131,15 @@ async fn authenticate(
         Outcome::Wrong(user_id) => refused("Wrong email or password.", user_id),
         Outcome::Blocked(user) => refused("user is blocked", Some(user.user_id)),
         Outcome::Limited(limited, user_id) => {
-            let text = "Your account has been blocked after multiple consecutive login attempts.";
+            // Auth0's words for each.
+            let text = match limited.reason {
+                Reason::Account => {
+                    "Your account has been blocked after multiple consecutive login attempts."
+                }
+                Reason::Address => {
+                    "We have detected suspicious login behavior and further attempts will be blocked. Please contact the administrator."
+                }
+            };
             let refusal = Refusal::new(Code::TooManyAttempts, text)
                 .retry_after(limited.retry_after)
                 .recorded_as(limited.reason.kind())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::mails::{self, Purpose};
@@ -87,18 +88,18 @@ impl From<&Weak> for PasswordProblem {
 
 /// What a mail's link leads to.
 #[derive(Clone, Copy)]
-pub(super) enum LinkTo {
+pub(crate) enum LinkTo {
     NewPassword,
     ConfirmEmail,
 }
 
-/// Writes the mail of a user and a ticket, in the language of the request.
-pub(super) fn mail(
-    visit: &Visit<'_>,
+/// Writes the mail of a user and a ticket, in the language of a request with these headers.
+pub(crate) fn mail(
+    app: &App,
+    headers: &HeaderMap,
     to: LinkTo,
 ) -> impl FnOnce(&User, &Secret<String>) -> Result<Mail, Fault> + Send + 'static {
-    let app = visit.app;
-    let language = Language::choose(None, visit.headers);
+    let language = Language::choose(None, headers);
     let (pages, issuer) = (Arc::clone(&app.pages), app.issuer.clone());
     let (purpose, path, kind) = match to {
         LinkTo::NewPassword => (
@@ -174,7 +175,8 @@ async fn ask_for_reset(visit: &Visit<'_>, params: &Params) -> Result<Response, T
         return Ok(again(ResetProblem::EmailInvalid));
     }
     let users = &visit.app.users;
-    let asked = users.request_reset(email, visit.by_link(), mail(visit, LinkTo::NewPassword));
+    let write = mail(visit.app, visit.headers, LinkTo::NewPassword);
+    let asked = users.request_reset(email, visit.by_link(), write);
     if let Verdict::Limited(limited) = asked.await? {
         visit.record_limit((None, None), limited);
         return Ok(again(ResetProblem::Limited {

@@ -131,7 +131,7 @@ async fn make(
     tx.record(record);
     tx.commit(now).await?;
     if app.users.offers_reset() {
-        let write = mail(visit, LinkTo::ConfirmEmail);
+        let write = mail(app, visit.headers, LinkTo::ConfirmEmail);
         let by = visit.by_link();
         if let Err(fault) = app.users.send_verification(&user, &by, write).await {
             // The account is there; the address can be proved later.

@@ -177,6 +177,15 @@ impl Problem {
         )
     }
 
+    /// 400: there is no server to hand mails to.
+    pub(crate) fn unsent() -> Self {
+        Self::refused(
+            StatusCode::BAD_REQUEST,
+            "operation_not_supported",
+            "No mails are sent here: mail.smtp_url is not set. POST /tickets/email-verification makes the link.",
+        )
+    }
+
     /// 400: a path segment.
     pub(crate) fn path(name: &str, why: &str) -> Self {
         Self::refused(

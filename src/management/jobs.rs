@@ -1,21 +1,23 @@
-//! `/api/v2/jobs`: imports of users.
+//! `/api/v2/jobs`: imports of users, and mails by which they prove an address.
 
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Multipart, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::access::Path;
+use super::access::{Path, require};
 use super::answer::{Missing, Problem, json as answer};
 use super::call::{Act, Call};
-use super::users::import;
+use super::user_tickets::{self, IDENTITY, ORGANIZATION_ID, USER_ID};
+use super::users::{self, import};
 use crate::app::App;
+use crate::login::links::{LinkTo, mail};
 use crate::model::fault::Fault;
 use crate::model::instant;
-use crate::model::job::Job;
+use crate::model::job::{Job, JobKind};
 use crate::model::json::Unique;
 use crate::model::user::{CONNECTION, CONNECTION_ID};
 use crate::secret;
@@ -65,7 +67,7 @@ const SHOWN: &[Field] = &[
 ];
 
 pub(crate) const IMPORT: Operation = Operation {
-    summary: "Import users from a JSON array, with hashes of their passwords by bcrypt or argon2",
+    summary: "Import users from a JSON array, with hashes of their passwords by bcrypt or argon2; `upsert` needs update:users as well",
     access: Access::AnyOf(&["create:users"]),
     body: Takes::Upload(FILE, &[BESIDE]),
     answer: Answer::One(202, &[SHOWN]),
@@ -80,23 +82,22 @@ pub(crate) async fn import(
 ) -> Result<Response, Problem> {
     let (admin, parts) = call.authorize_upload(&app, &IMPORT, body).await?;
     let (file, mut beside) = read_parts(parts).await?;
+    let upsert = beside.boolean("upsert").unwrap_or(false);
+    if upsert {
+        // It does what a PATCH of each user does.
+        require(&admin.caller, &["update:users"])?;
+    }
     let connection = beside.text("connection_id");
     if connection.is_some_and(|named| named != CONNECTION_ID && named != CONNECTION) {
         return Err(Problem::no_connection());
     }
     let users = read_users(&file)?;
     let job = Job {
-        id: secret::random_id("job_"),
         external_id: beside.text("external_id"),
-        upsert: beside.boolean("upsert").unwrap_or(false),
+        upsert,
         total: i64::try_from(users.len()).unwrap_or(i64::MAX),
-        inserted: 0,
-        updated: 0,
-        failed: 0,
-        errors: Vec::new(),
         is_complete: users.is_empty(),
-        created_at: admin.now,
-        updated_at: admin.now,
+        ..new_job(JobKind::UsersImport, admin.now)
     };
     let mut tx = app.store.write().await?;
     store::jobs::insert(&mut tx, &job).await?;
@@ -107,6 +108,10 @@ pub(crate) async fn import(
     let running = tokio::spawn(import::run(Arc::clone(&app), admin, job, users));
     let job = running.await.map_err(Fault::internal)??;
     Ok(answer(StatusCode::ACCEPTED, &show(&job, app.clock.now())))
+}
+
+fn new_job(kind: JobKind, now: i64) -> Job {
+    Job::new(secret::random_id("job_"), kind, now)
 }
 
 /// The file, and what stands beside it.
@@ -167,6 +172,68 @@ fn read_users(file: &[u8]) -> Result<Vec<Value>, Problem> {
     Ok(users)
 }
 
+pub(crate) const SEND_VERIFICATION: Operation = Operation {
+    summary: "Send a user a mail with a link that proves the e-mail address",
+    access: Access::AnyOf(&["update:users"]),
+    body: Takes::Fields(&[&[
+        USER_ID.required(),
+        text("client_id", 0, 255).or_null(),
+        IDENTITY,
+        ORGANIZATION_ID,
+    ]]),
+    answer: Answer::One(201, &[SHOWN]),
+    refuses: &[404],
+    ..Operation::DEFAULT
+};
+
+/// `POST /jobs/verification-email`: the job is done when the mail waits to be sent. Which application it is
+/// for is recorded; the mail says the same for all.
+pub(crate) async fn send_verification(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    call: Call,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (admin, mut fields) = call.authorize_body(&app, &SEND_VERIFICATION, body).await?;
+    if !app.users.offers_reset() {
+        return Err(Problem::unsent());
+    }
+    let mut tx = app.store.write().await?;
+    let user_id = fields.text("user_id").unwrap_or_default();
+    // Nobody's address changes between the mail to it and the link.
+    store::users::lock(&mut tx, &user_id).await?;
+    let found = store::users::get(&mut tx, &user_id).await?;
+    let user = found.ok_or_else(users::not_found)?;
+    user_tickets::check_has_email(&user)?;
+    let mut act = Act::new("Create a job to send a verification email").user(&user_id);
+    if let Some(client_id) = fields.text("client_id") {
+        if store::applications::get(&mut tx, &client_id)
+            .await?
+            .is_none()
+        {
+            return Err(Problem::property(
+                "client_id",
+                "There is no such application",
+            ));
+        }
+        act = act.client(&client_id);
+    }
+    let write = mail(&app, &headers, LinkTo::ConfirmEmail);
+    let written = app
+        .users
+        .write_verification(&mut tx, &user, admin.now, write);
+    let (place, mail) = written.await?.ok_or_else(users::not_found)?;
+    let job = Job {
+        is_complete: true,
+        ..new_job(JobKind::VerificationEmail, admin.now)
+    };
+    store::jobs::insert(&mut tx, &job).await?;
+    let shown = show(&job, admin.now);
+    admin.commit(&app, tx, act.after(shown.clone())).await?;
+    place.send(&mail)?;
+    Ok(answer(StatusCode::CREATED, &shown))
+}
+
 pub(crate) const GET: Operation = Operation {
     summary: "Read a job",
     access: READERS,
@@ -187,7 +254,7 @@ pub(crate) async fn get(
 }
 
 pub(crate) const ERRORS: Operation = Operation {
-    summary: "Read why users of an import were not taken",
+    summary: "Read why users of an import were not taken, or not with their password",
     access: READERS,
     answer: Answer::List(&[&[
         free("user", FILE_BYTES_MAX),
@@ -222,6 +289,14 @@ async fn find(app: &App, id: &str) -> Result<Job, Problem> {
 }
 
 fn show(job: &Job, now: i64) -> Value {
+    if job.kind == JobKind::VerificationEmail {
+        return json!({
+            "id": job.id,
+            "type": job.kind.as_str(),
+            "status": job.status(now),
+            "created_at": instant::to_rfc3339(job.created_at),
+        });
+    }
     let done = job.inserted + job.updated + job.failed;
     let percentage = if job.is_complete {
         100
@@ -230,7 +305,7 @@ fn show(job: &Job, now: i64) -> Value {
     };
     let mut shown = json!({
         "id": job.id,
-        "type": "users_import",
+        "type": job.kind.as_str(),
         "status": job.status(now),
         "connection": CONNECTION,
         "connection_id": CONNECTION_ID,

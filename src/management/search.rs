@@ -20,12 +20,14 @@ pub(super) struct Reader<'q> {
 pub(super) struct Value {
     pub(super) text: String,
     pub(super) is_quoted: bool,
+    /// The same with a space for each character that a quote or a backslash says is only itself.
+    bare: String,
 }
 
 impl Value {
     /// True where a `*` at its end stands for anything.
     pub(super) fn is_prefix(&self) -> bool {
-        !self.is_quoted && self.text.ends_with('*')
+        self.bare.ends_with('*')
     }
 
     /// What stands before a `*` at the end; `None` where there is none.
@@ -33,14 +35,33 @@ impl Value {
     /// # Errors
     /// Where a `*` stands elsewhere.
     pub(super) fn prefix(&self) -> Result<Option<&str>, String> {
-        if !self.is_prefix() {
-            return Ok(None);
-        }
-        let start = self.text.trim_end_matches('*');
+        let start = self.bare.trim_end_matches('*');
         if start.contains('*') {
-            return Err("* stands at the end of a value only".to_owned());
+            return Err(
+                "* stands at the end of a value only: name:ann*; as itself it stands in double quotes"
+                    .to_owned(),
+            );
         }
-        Ok(Some(start))
+        let cut = self.bare.len() - start.len();
+        let end = self.text.len() - cut;
+        Ok(self.text.get(..end).filter(|_| cut > 0))
+    }
+
+    /// Fails where Lucene reads an operator, which would only be looked for as it is written.
+    ///
+    /// # Errors
+    /// What to write.
+    pub(super) fn check_plain(&self) -> Result<(), String> {
+        if self.bare.starts_with(['[', '{', '<', '>']) {
+            return Err(
+                "ranges are for dates and counts; text that begins like one stands in double quotes"
+                    .to_owned(),
+            );
+        }
+        if self.bare.starts_with('/') || self.bare.contains(['?', '~', '^']) {
+            return Err("text with ?, ~ or ^, or / at its beginning, stands in double quotes; the one wildcard is * at the end".to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -164,7 +185,7 @@ impl Reader<'_> {
     /// A backslash takes the next character as it is.
     pub(super) fn value(&mut self, is_name: bool) -> Result<Value, String> {
         let is_quoted = self.takes('"');
-        let mut text = String::new();
+        let (mut text, mut bare) = (String::new(), String::new());
         let mut characters = self.rest.char_indices();
         let mut end = None;
         while let Some((at, c)) = characters.next() {
@@ -178,10 +199,12 @@ impl Reader<'_> {
                 end = Some(at);
                 break;
             }
-            match c {
-                '\\' => text.extend(characters.next().map(|(_, c)| c)),
-                c => text.push(c),
-            }
+            let (c, is_bare) = match c {
+                '\\' => (characters.next().map(|(_, c)| c), false),
+                c => (Some(c), !is_quoted),
+            };
+            text.extend(c);
+            bare.extend(c.map(|c| if is_bare { c } else { ' ' }));
         }
         if is_quoted && end.is_none() {
             return Err("a double quote is missing".to_owned());
@@ -195,7 +218,11 @@ impl Reader<'_> {
                 "a value is missing: write field:value, field:\"value\" or \"text\"".to_owned(),
             );
         }
-        Ok(Value { text, is_quoted })
+        Ok(Value {
+            text,
+            is_quoted,
+            bare,
+        })
     }
 
     /// True where something follows.

@@ -45,12 +45,23 @@ fn is_web_url(text: &str) -> bool {
     text.is_empty() || Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http"))
 }
 
-const USER_ID: Field = text("user_id", 1, USER_ID_CHARS_MAX);
+pub(super) const USER_ID: Field = text("user_id", 1, USER_ID_CHARS_MAX);
+pub(super) const ORGANIZATION_ID: Field =
+    text("organization_id", 0, 255).unbuilt(is_null, NO_ORGANIZATIONS);
+pub(super) const IDENTITY: Field = object(
+    "identity",
+    &[
+        text("user_id", 1, USER_ID_CHARS_MAX),
+        text("provider", 1, 100),
+        text("connection_id", 1, 255),
+    ],
+)
+.unbuilt(is_null, ONE_IDENTITY);
 const SHARED: &[Field] = &[
     formed("result_url", 0, URL_CHARS_MAX, RESULT_URL),
     integer("ttl_sec", 0, TTL_SECONDS_MAX),
     text("client_id", 0, 255).unbuilt(is_null, NO_LOGIN_ROUTE),
-    text("organization_id", 0, 255).unbuilt(is_null, NO_ORGANIZATIONS),
+    ORGANIZATION_ID,
     boolean("includeEmailInRedirect").unbuilt(is_off, NO_EMAIL),
 ];
 const SHOWN: Tables = &[&[text("ticket", 1, URL_CHARS_MAX)]];
@@ -93,21 +104,7 @@ pub(crate) async fn change_password(
 pub(crate) const VERIFY_EMAIL: Operation = Operation {
     summary: "Make a link by which a user proves an e-mail address",
     access: Access::AnyOf(&["create:user_tickets"]),
-    body: Takes::Fields(&[
-        SHARED,
-        &[
-            USER_ID.required(),
-            object(
-                "identity",
-                &[
-                    text("user_id", 1, USER_ID_CHARS_MAX),
-                    text("provider", 1, 100),
-                    text("connection_id", 1, 255),
-                ],
-            )
-            .unbuilt(is_null, ONE_IDENTITY),
-        ],
-    ]),
+    body: Takes::Fields(&[SHARED, &[USER_ID.required(), IDENTITY]]),
     answer: Answer::One(201, SHOWN),
     refuses: &[404],
     ..Operation::DEFAULT
@@ -121,12 +118,17 @@ pub(crate) async fn verify_email(
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &VERIFY_EMAIL, body).await?;
     let user = named(&app, &mut fields).await?;
-    if user.email.is_none() {
-        return Err(Problem::body("'The user has no e-mail address'."));
-    }
+    check_has_email(&user)?;
     let ticket = read(&app, fields, (TicketKind::VerifyEmail, &user), admin.now);
     let act = Act::new("Create an email verification ticket");
     issue(&app, &admin, &ticket, act).await
+}
+
+pub(super) fn check_has_email(user: &User) -> Result<(), Problem> {
+    if user.email.is_none() {
+        return Err(Problem::body("'The user has no e-mail address'."));
+    }
+    Ok(())
 }
 
 /// The user whom the body names, by `user_id` or by an address at the connection.

@@ -1,4 +1,4 @@
-//! A job of the Management API: an import of users.
+//! A job of the Management API: an import of users, or a mail to one.
 
 use serde_json::Value;
 
@@ -8,11 +8,33 @@ pub const SILENT_SECONDS_MAX: i64 = 600;
 /// How long a job can be read after its creation.
 pub const KEPT_SECONDS: i64 = 86_400;
 
-/// An import as stored. What it has done so far was committed together with these counts.
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Takes the users of a file.
+    UsersImport,
+    /// Sends a mail to prove an address; it has no counts.
+    VerificationEmail,
+}
+
+impl JobKind {
+    /// Auth0's name, as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UsersImport => "users_import",
+            Self::VerificationEmail => "verification_email",
+        }
+    }
+}
+
+/// A job as stored. What an import has done so far was committed together with these counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// `job_` and 16 characters.
     pub id: String,
+    /// What it does.
+    pub kind: JobKind,
     /// The caller's own name of it.
     pub external_id: Option<String>,
     /// Users who are there already are changed.
@@ -25,7 +47,7 @@ pub struct Job {
     pub updated: i64,
     /// Users who could not be taken.
     pub failed: i64,
-    /// Why, for each of them, in Auth0's shape and without hashes.
+    /// Why, for each of them and for those whose password stayed, in Auth0's shape and without hashes.
     pub errors: Vec<Value>,
     /// True once every user of the file is counted.
     pub is_complete: bool,
@@ -36,6 +58,25 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job that has done nothing yet.
+    #[must_use]
+    pub fn new(id: String, kind: JobKind, now: i64) -> Self {
+        Self {
+            id,
+            kind,
+            external_id: None,
+            upsert: false,
+            total: 0,
+            inserted: 0,
+            updated: 0,
+            failed: 0,
+            errors: Vec::new(),
+            is_complete: false,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Auth0's word for how far it is. One that stopped between two batches has failed: what its
     /// counts say was done, and the rest was not.
     #[must_use]

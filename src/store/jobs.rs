@@ -4,11 +4,12 @@ use sqlx::FromRow;
 
 use super::{Conn, Write, execute, run};
 use crate::model::fault::Fault;
-use crate::model::job::Job;
+use crate::model::job::{Job, JobKind};
 
 #[derive(FromRow)]
 struct JobRow {
     id: String,
+    kind: String,
     status: String,
     external_id: Option<String>,
     upsert: bool,
@@ -23,8 +24,13 @@ struct JobRow {
 
 impl JobRow {
     fn into_job(self) -> Result<Job, Fault> {
+        let kind = [JobKind::UsersImport, JobKind::VerificationEmail]
+            .into_iter()
+            .find(|kind| kind.as_str() == self.kind)
+            .ok_or_else(|| Fault::internal("a job of an unknown kind"))?;
         Ok(Job {
             id: self.id,
+            kind,
             external_id: self.external_id,
             upsert: self.upsert,
             total: self.total,
@@ -56,8 +62,9 @@ pub async fn insert(tx: &mut Write, job: &Job) -> Result<(), Fault> {
         tx,
         "insert into jobs (id, kind, status, external_id, upsert, total, inserted, updated, failed,
              errors, created_at, updated_at)
-         values ($1, 'users_import', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &job.id,
+        job.kind.as_str(),
         status(job),
         &job.external_id,
         job.upsert,
@@ -102,7 +109,7 @@ pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<Job>, Fault> {
         fetch_optional,
         conn,
         JobRow,
-        "select id, status, external_id, upsert, total, inserted, updated, failed, errors, created_at,
+        "select id, kind, status, external_id, upsert, total, inserted, updated, failed, errors, created_at,
              updated_at
            from jobs where id = $1",
         id

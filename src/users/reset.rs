@@ -8,7 +8,7 @@ use super::password::Weak;
 use super::{Users, end_everything};
 use crate::directory::Directory;
 use crate::logout::Why;
-use crate::mail::Mail;
+use crate::mail::{Mail, Place};
 use crate::model::fault::Fault;
 use crate::model::record::{Kind, Record, Whence};
 use crate::model::user::User;
@@ -80,7 +80,7 @@ impl Users {
         if matches!(verdict, Verdict::Admitted(())) {
             let (store, tickets, email) =
                 (self.store.clone(), self.tickets.clone(), email.to_owned());
-            place.send_what_comes_of(async move {
+            place.send_what_comes_of(email.clone(), async move {
                 let found = store::users::by_email(&mut *store.read().await?, &email).await?;
                 let Some(user) = found.into_iter().next() else {
                     return Ok(None);
@@ -99,7 +99,7 @@ impl Users {
     }
 
     /// Makes a link that proves the user's address, and sends it behind the answer. Who calls has counted it
-    /// ([`super::limits::Limits::sign_up`], [`super::limits::Limits::mail`]).
+    /// ([`super::limits::Limits::sign_up`]).
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where too many mails wait, or the store is away.
@@ -112,16 +112,39 @@ impl Users {
     where
         W: FnOnce(&User, &Secret<String>) -> Result<Mail, Fault>,
     {
-        let place = self.mailer.reserve()?;
-        let ticket = self
-            .tickets
-            .by_mail(TicketKind::VerifyEmail, &user.user_id, visit.now());
         let mut tx = self.store.write().await?;
-        let Some(text) = self.tickets.issue(&mut tx, &ticket).await? else {
+        let Some((place, mail)) = self
+            .write_verification(&mut tx, user, visit.now(), write)
+            .await?
+        else {
             return Ok(());
         };
         tx.commit(visit.now()).await?;
-        place.send(&write(user, &text)?)
+        place.send(&mail)
+    }
+
+    /// The same, to be sent once a transaction has committed that does more. `None` where there is no such
+    /// user any more.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where too many mails wait, or the store is away.
+    pub async fn write_verification<W>(
+        &self,
+        tx: &mut Write,
+        user: &User,
+        now: i64,
+        write: W,
+    ) -> Result<Option<(Place, Mail)>, Fault>
+    where
+        W: FnOnce(&User, &Secret<String>) -> Result<Mail, Fault>,
+    {
+        let place = self.mailer.reserve()?;
+        let kind = TicketKind::VerifyEmail;
+        let ticket = self.tickets.by_mail(kind, &user.user_id, now);
+        let Some(text) = self.tickets.issue(tx, &ticket).await? else {
+            return Ok(None);
+        };
+        Ok(Some((place, write(user, &text)?)))
     }
 
     /// Who a ticket is for, where it works: to show a page.

@@ -31,7 +31,7 @@ fn limited(answer: Answer, seconds: &str, words: &str) {
 }
 
 /// The audit's records of a type, oldest first.
-async fn records(node: &Node, kind: &str) -> Vec<Value> {
+pub(crate) async fn records(node: &Node, kind: &str) -> Vec<Value> {
     let path = format!("/logs?per_page=100&sort=date:1&q=type:{kind}");
     let shown = Desk::open(node).await.shown(&path).await;
     shown.as_array().unwrap().clone()

@@ -139,6 +139,26 @@ async fn a_mail_waits_for_a_server_that_is_down_and_for_one_that_is_busy() {
     assert_eq!(post.refused(), 1);
 }
 
+/// Of two links for one thing only the later one works, so it must not come first.
+#[tokio::test]
+async fn mails_to_one_person_come_in_the_order_in_which_they_were_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // It accepts and says nothing until all of them are on their way.
+    let office = office(&format!("smtp://{}", listener.local_addr().unwrap()), &[]);
+    let subjects: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    for (subject, name) in subjects.iter().zip(["ann", "ANN"].iter().cycle()) {
+        let mut mail = letter(subject);
+        mail.to = format!("{name}@example.com");
+        office.mailer.send(&mail).unwrap();
+    }
+    let letters = PostOffice::open_at(listener).letters(20).await;
+    let came: Vec<_> = letters
+        .iter()
+        .map(|own| own.read().subject().unwrap().to_owned())
+        .collect();
+    assert_eq!(came, subjects);
+}
+
 #[tokio::test]
 async fn what_the_server_refuses_for_good_is_tried_once() {
     let post = PostOffice::open();

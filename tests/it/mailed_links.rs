@@ -4,14 +4,17 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::desk::Desk;
 use crate::harness::{
-    Credentials, ISSUER, Node, PASSWORD, Person, Seen, authorize_path, both_stores, exchange,
-    hidden, usual,
+    ADMIN_ID, Credentials, ISSUER, Node, PASSWORD, Person, Seen, authorize_path, both_stores,
+    exchange, hidden, usual,
 };
 use crate::held::{EVERYTHING, Held, NOTHING};
+use crate::manage_users::CONNECTION;
 use crate::post_office::{Letter, node_with_mail};
 use crate::shop;
 
+const JOBS: &str = "/jobs/verification-email";
 const NEW: &str = "six quiet otters mend the kettle";
 
 /// The link that a mail is about.
@@ -66,6 +69,60 @@ async fn is_spent(person: &Person, node: &Node, link: &str) {
 }
 
 both_stores! {
+    /// As the mail after making an account does.
+    async fn an_administrator_has_a_mail_sent_by_which_a_user_proves_an_address(world: World) {
+        let (node, post) = node_with_mail(world).await;
+        let desk = Desk::open(&node).await;
+        let ann = Person::create(&node, "ann@example.com").await;
+        let of_ann = format!("/users/{}", ann.id);
+        desk.patch(&of_ann, json!({ "email_verified": false })).await.expect(StatusCode::OK);
+        let body = json!({ "user_id": ann.id, "client_id": ADMIN_ID });
+        let job = desk.post(JOBS, body).await.expect(StatusCode::CREATED).json;
+        assert_eq!((&job["type"], &job["status"]), (&json!("verification_email"), &json!("completed")));
+        assert_eq!(job.as_object().unwrap().len(), 4, "{job}");
+        let of_job = format!("/jobs/{}", job["id"].as_str().unwrap());
+        assert_eq!(desk.shown(&of_job).await, job);
+        assert_eq!(desk.shown(&format!("{of_job}/errors")).await, json!([]));
+        let letters = post.letters(1).await;
+        assert_eq!(letters[0].to, ["ann@example.com"]);
+        let (address, ticket) = link_in(&letters[0]).split_once("?ticket=").map(|(a, t)| (a.to_owned(), t.to_owned())).unwrap();
+        assert_eq!(address, format!("{ISSUER}u/verify-email"));
+        ann.send(&node, &address, &[("ticket", &ticket)]).await;
+        assert_eq!(desk.shown(&of_ann).await["email_verified"], true);
+        let told = desk.shown("/logs?q=description:%22Create%20a%20job%20to%20send%20a%20verification%20email%22").await;
+        assert_eq!((told.as_array().unwrap().len(), &told[0]["user_id"]), (1, &json!(ann.id)), "{told}");
+        assert!(!told.to_string().contains(&ticket));
+        node.stop().await;
+    }
+
+    async fn what_no_mail_can_be_sent_for_is_refused_and_nothing_is_sent(world: World) {
+        let (node, post) = node_with_mail(world).await;
+        let desk = Desk::open(&node).await;
+        let ann = Person::create(&node, "ann@example.com").await;
+        let named = json!({ "username": "bob", "connection": CONNECTION, "password": PASSWORD });
+        let bob = desk.post("/users", named).await.expect(StatusCode::CREATED).text("user_id");
+        let with = |name: &str, value: Value| json!({ "user_id": ann.id, name: value });
+        for (body, code, says) in [
+            (json!({}), "invalid_body", "user_id"),
+            (with("unknown", json!(1)), "invalid_body", "unknown"),
+            (with("client_id", json!("nobody")), "invalid_body", "client_id"),
+            (with("organization_id", json!("org_1")), "operation_not_supported", "organization_id"),
+            (with("identity", json!({ "user_id": "1", "provider": "auth0" })), "operation_not_supported", "identity"),
+            (json!({ "user_id": bob }), "invalid_body", "no e-mail address"),
+        ] {
+            let refused = desk.post(JOBS, body).await.expect_problem(StatusCode::BAD_REQUEST, code);
+            assert!(refused.text("message").contains(says), "{}", refused.body);
+        }
+        desk.post(JOBS, json!({ "user_id": "auth0|nobody" })).await.expect_problem(StatusCode::NOT_FOUND, "inexistent_user");
+        Desk::with_scopes(&node, &["create:users", "create:user_tickets"]).await
+            .post(JOBS, with("client_id", Value::Null)).await.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+        assert_eq!(post.letters(0).await.len(), 0);
+        let without = Desk::open(&world.node).await.post(JOBS, with("client_id", Value::Null)).await;
+        let refused = without.expect_problem(StatusCode::BAD_REQUEST, "operation_not_supported");
+        assert!(refused.text("message").contains("mail.smtp_url"), "{}", refused.body);
+        node.stop().await;
+    }
+
     async fn a_forgotten_password_is_set_anew_by_mail_and_the_old_one_opens_nothing_any_more(world: World) {
         let (node, post) = node_with_mail(world).await;
         let shop = shop::open(&node, json!({})).await;

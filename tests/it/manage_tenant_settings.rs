@@ -163,6 +163,8 @@ both_stores! {
             ("default_redirection_uri", json!("http://example.com/")),
             ("allowed_logout_urls", json!("https://example.com/")),
             ("allowed_logout_urls", json!(vec!["https://example.com/"; 2])),
+            ("allowed_logout_urls", json!(["file:///etc/passwd"])),
+            ("allowed_logout_urls", json!(["javascript://example.com/%0Aalert(1)"])),
             ("enabled_locales", json!(["tlh"])),
             ("enabled_locales", json!([])),
             ("sandbox_version", json!("123456789")),

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::harness::{Answer, Node, World, both_stores};
+use crate::harness::{Answer, Credentials, MANAGEMENT, Node, World, both_stores};
 use crate::manage_passwords::{sign_in, signed_in};
 use crate::manage_users::create;
 
@@ -30,9 +30,13 @@ fn form(parts: &[(&str, &str)]) -> String {
 }
 
 pub(crate) async fn upload(node: &Node, parts: &[(&str, &str)]) -> Answer {
+    upload_as(node, &node.admin_token().await, parts).await
+}
+
+async fn upload_as(node: &Node, token: &str, parts: &[(&str, &str)]) -> Answer {
     let request = node
         .request(Method::POST, "/api/v2/jobs/users-imports")
-        .bearer_auth(node.admin_token().await)
+        .bearer_auth(token)
         .header(
             "content-type",
             format!("multipart/form-data; boundary={BOUNDARY}"),
@@ -133,8 +137,48 @@ both_stores! {
         assert_eq!(job["summary"], summary(1, 0, 1, 0));
         let changed = desk.shown(&crate::manage_users::path(&own)).await;
         assert_eq!((&changed["name"], &changed["app_metadata"]), (&json!("Ann"), &json!({ "plan": "gold", "x": 1 })));
+        let errors = desk.shown(&format!("/jobs/{}/errors", job["id"].as_str().unwrap())).await;
+        assert_eq!((&errors[0]["errors"][0]["code"], &errors[0]["user"]["password_hash"]), (&json!("PASSWORD_KEPT"), &json!("*****")));
         assert!(matches!(sign_in(&world.node.app, "a@a.example", "secret").await, Outcome::Wrong(_)), "a password that is there stays");
         signed_in(sign_in(&world.node.app, "a@a.example", crate::manage_users::PASSWORD).await);
+    }
+
+    /// Whoever may only create users changes none by a file.
+    async fn to_change_who_is_there_needs_the_scope_that_a_change_needs(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let own = create(&desk, json!({ "email": "a@a.example", "blocked": true })).await;
+        let users = json!([{ "email": "a@a.example", "blocked": false, "app_metadata": { "admin": true } }, { "email": "b@a.example" }]).to_string();
+        for (scope, upsert, is_taken) in [
+            ("create:users", "true", false),
+            ("create:users update:users_app_metadata", "true", false),
+            ("create:users", "false", true),
+            ("create:users update:users", "true", true),
+        ] {
+            let params = [("audience", MANAGEMENT), ("scope", scope)];
+            let token = node.ask(&Credentials::admin(), &params).await.text("access_token");
+            let answer = upload_as(node, &token, &[("users", &users), ("upsert", upsert)]).await;
+            let found = desk.shown("/users?q=b*").await;
+            if is_taken {
+                answer.expect(StatusCode::ACCEPTED);
+            } else {
+                let refused = answer.expect_problem(StatusCode::FORBIDDEN, "insufficient_scope");
+                assert!(refused.text("message").contains("update:users"), "{}", refused.body);
+                assert_eq!(found, json!([]), "nobody was taken");
+            }
+            let changed = desk.shown(&crate::manage_users::path(&own)).await;
+            assert_eq!(changed["blocked"], upsert != "true" || !is_taken, "{scope}");
+        }
+    }
+
+    /// The same file sent again, after a node has stopped, is no attempt at passwords.
+    async fn the_same_hash_again_is_not_worth_a_word(world: World) {
+        let desk = Desk::open(&world.node).await;
+        let users = json!([{ "email": "a@a.example", "password_hash": argon2(Algorithm::Argon2id, "secret") }]);
+        import(world, &users, &[]).await;
+        let job = import(world, &users, &[("upsert", "true")]).await;
+        assert_eq!(job["summary"], summary(1, 0, 1, 0));
+        assert_eq!(desk.shown(&format!("/jobs/{}/errors", job["id"].as_str().unwrap())).await, json!([]));
     }
 
     async fn each_user_who_is_not_taken_is_told_why_and_the_others_are_taken(world: World) {

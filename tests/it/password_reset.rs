@@ -161,6 +161,20 @@ both_stores! {
         node.stop().await;
     }
 
+    async fn of_links_that_were_asked_for_at_one_time_the_one_that_comes_last_works(world: World) {
+        let (node, post, _) = with_mail(world).await;
+        let (ask, other) = (|| ask(world, &node, EMAIL), ask(world, &node, "Ann@Example.com"));
+        let asked = tokio::join!(ask(), other, ask(), ask(), ask());
+        assert_eq!(asked, (true, true, true, true, true));
+        let letters = post.letters(5).await;
+        for (n, letter) in letters.iter().enumerate() {
+            let ticket = ticket_in(&letter.text());
+            let holder = node.app.users.ticket_holder(TicketKind::ResetPassword, &ticket, world.clock.now());
+            assert_eq!(holder.await.unwrap().is_some(), n == 4, "{n}");
+        }
+        node.stop().await;
+    }
+
     async fn nobody_is_flooded_with_mails(world: World) {
         let (node, post, _) = with_mail(world).await;
         for n in 0..7 {

@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Credentials, Node, PASSWORD, Person, both_stores, claims};
+use crate::limits_of_pages::records;
 
 const ORDERS: &str = "https://orders.example/";
 const REALM: &str = "http://auth0.com/oauth/grant-type/password-realm";
@@ -76,6 +77,22 @@ both_stores! {
         let limited = node.form("/oauth/token", &old, &asked(&ann, "another")).await;
         let limited = limited.expect_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts");
         assert!(limited.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+        assert_eq!(limited.text("error_description"), "Your account has been blocked after multiple consecutive login attempts.");
+    }
+
+    async fn who_is_limited_for_the_address_is_not_told_that_the_account_is(world: World, "GRANTOR_LIMITS__SIGN_INS_PER_ADDRESS_MAX" = "1") {
+        let node = &world.node;
+        let old = old_application(node, json!({})).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        allow(node).await;
+        node.form("/oauth/token", &old, &asked(&ann, "another")).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        let limited = node.form("/oauth/token", &old, &asked(&ann, "another")).await;
+        let limited = limited.expect_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts");
+        let says = limited.text("error_description");
+        assert_eq!(says, "We have detected suspicious login behavior and further attempts will be blocked. Please contact the administrator.");
+        let told = records(node, "limit_mu").await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0]["description"], json!(says));
     }
 
     async fn an_application_of_somebody_elses_sees_no_password(world: World) {

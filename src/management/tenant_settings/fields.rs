@@ -44,7 +44,7 @@ pub(super) const TABLE: &[Field] = &[
         "allowed_logout_urls",
         URLS_MAX,
         URL_CHARS_MAX,
-        Form::Shape(&LOGOUT_URL),
+        Form::UriPattern,
     ),
     number("session_lifetime", SESSION_HOURS_MAX),
     number("idle_session_lifetime", IDLE_HOURS_MAX),
@@ -194,14 +194,8 @@ fn is_not_enforced(value: &Value) -> bool {
 
 const WEB_URL: Shape = Shape {
     pattern: r"^(https?://[^\s<>]+)?$",
-    fits: |text| text.is_empty() || is_url(text, &["https", "http"]),
+    fits: |text| text.is_empty() || is_web_url(text),
     why: "Expected an absolute URL with https or http",
-};
-/// Applications on telephones have schemes of their own.
-const LOGOUT_URL: Shape = Shape {
-    pattern: r"^[A-Za-z][A-Za-z0-9+.-]*://[^\s<>]+$",
-    fits: |text| is_url(text, &[]),
-    why: "Expected an absolute URL",
 };
 const EMAIL: Shape = Shape {
     pattern: r"^([^\s@<>]+@[^\s@<>]+)?$",
@@ -218,17 +212,10 @@ const MASK: Shape = Shape {
     why: "Expected * for each character of a code, with - or spaces between",
 };
 
-/// With one of the schemes; none: with any.
-fn is_url(text: &str, schemes: &[&str]) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return false;
-    };
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
-    let fits = schemes.is_empty() || schemes.contains(&scheme);
-    fits && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(is_scheme)
-        && !rest.is_empty()
-        && is_plain(rest)
+fn is_web_url(text: &str) -> bool {
+    let rest = text.strip_prefix("https://");
+    let rest = rest.or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && is_plain(rest))
 }
 
 fn is_plain(text: &str) -> bool {

@@ -69,6 +69,8 @@ impl From<Violation> for Rejected {
 enum Taken {
     Inserted(String),
     Updated(String),
+    /// The same, and a hash was named beside the password that stays.
+    UpdatedButPassword(String),
 }
 
 /// Takes all users of a file, and completes the job.
@@ -86,7 +88,15 @@ pub(in crate::management) async fn run(
             match take(&mut tx, user, job.upsert, admin.now).await? {
                 Ok(Taken::Inserted(user_id)) => inserted.push(user_id),
                 Ok(Taken::Updated(user_id)) => updated.push(user_id),
-                Err(rejected) => note(&mut job, user, &rejected),
+                Ok(Taken::UpdatedButPassword(user_id)) => {
+                    updated.push(user_id);
+                    let why = "The user was updated, and has a password already, which stays.";
+                    note(&mut job, user, &Rejected::new("PASSWORD_KEPT", why));
+                }
+                Err(rejected) => {
+                    job.failed += 1;
+                    note(&mut job, user, &rejected);
+                }
             }
         }
         job.inserted += count(&inserted);
@@ -156,13 +166,23 @@ async fn update(
         let why = "Another user has this username.";
         return Ok(Err(Rejected::new("CONFLICT_USERNAME", why)));
     }
-    if let (Some(hash), None) = (&hash, found.password_hash) {
-        store::users::set_password_hash(tx, &user_id, hash, now).await?;
+    let mut keeps_password = false;
+    match (&hash, &found.password_hash) {
+        (Some(hash), None) => {
+            store::users::set_password_hash(tx, &user_id, hash, now).await?;
+        }
+        // The same file sent again says nothing new.
+        (Some(hash), Some(own)) => keeps_password = hash.expose() != own.expose(),
+        (None, _) => {}
     }
     if user.blocked && !was_blocked {
         users::end_everything(tx, &user_id, Why::AccountDeactivated, now).await?;
     }
-    Ok(Ok(Taken::Updated(user_id)))
+    Ok(Ok(if keeps_password {
+        Taken::UpdatedButPassword(user_id)
+    } else {
+        Taken::Updated(user_id)
+    }))
 }
 
 /// What a user of the file says, and the hash of the password.
@@ -190,9 +210,8 @@ fn lay_over(user: &mut User, members: Map<String, Value>) -> Result<(), Rejected
     })
 }
 
-/// Counts a user who was not taken, and keeps why, without hashes.
+/// Keeps why a user was not taken, or not the whole, without hashes.
 fn note(job: &mut Job, entry: &Value, rejected: &Rejected) {
-    job.failed += 1;
     if job.errors.len() >= ERRORS_MAX {
         return;
     }

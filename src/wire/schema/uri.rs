@@ -2,8 +2,20 @@
 
 use url::Url;
 
-/// Schemes of what runs, or shows itself, in the place of being fetched.
-const SCRIPTS: [&str; 4] = ["blob", "data", "javascript", "vbscript"];
+/// Schemes of what runs or shows itself in the place of being fetched, of the machine's own files, and of
+/// what is no page.
+const NOT_FOLLOWED: [&str; 10] = [
+    "about",
+    "blob",
+    "data",
+    "file",
+    "filesystem",
+    "javascript",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
 
 type Misfit = Option<&'static str>;
 
@@ -78,7 +90,7 @@ fn parse(text: &str) -> Result<Url, &'static str> {
         return Err(NONE);
     }
     let url = Url::parse(text).map_err(|_| NONE)?;
-    if SCRIPTS.contains(&url.scheme()) {
+    if NOT_FOLLOWED.contains(&url.scheme()) {
         return Err("A URI of this scheme is never followed");
     }
     let is_of_the_web = matches!(url.scheme(), "http" | "https");
@@ -119,6 +131,14 @@ mod tests {
             "javascript:alert(1)",
             "JavaScript:alert(1)",
             "data:text/html,x",
+            "about:blank",
+            "blob:https://app.example/1",
+            "file:///etc/passwd",
+            "FILE:///etc/passwd",
+            "filesystem:https://app.example/temporary/x",
+            "view-source:https://app.example/",
+            "ws://app.example/",
+            "wss://app.example/",
             "https://app.example/#part",
             "https:app.example",
             "https://",

@@ -1,25 +1,13 @@
 //! `store::jobs`
 
-use grantor::model::job::{Job, SILENT_SECONDS_MAX};
+use grantor::model::job::{Job, JobKind, SILENT_SECONDS_MAX};
 use grantor::store::jobs;
 use serde_json::json;
 
 use super::{NOW, ODD, both_databases};
 
 fn job(id: &str) -> Job {
-    Job {
-        id: id.into(),
-        external_id: None,
-        upsert: false,
-        total: 0,
-        inserted: 0,
-        updated: 0,
-        failed: 0,
-        errors: Vec::new(),
-        is_complete: false,
-        created_at: NOW,
-        updated_at: NOW,
-    }
+    Job::new(id.into(), JobKind::UsersImport, NOW)
 }
 
 both_databases! {
@@ -34,6 +22,9 @@ both_databases! {
         bench.write(async |tx| jobs::update(tx, &ended).await).await.unwrap();
         assert_eq!(ended.status(i64::MAX), "completed");
         assert_eq!(get("a").await, Some(ended));
+        let mail = Job::new("mail".into(), JobKind::VerificationEmail, NOW);
+        bench.write(async |tx| jobs::insert(tx, &mail).await).await.unwrap();
+        assert_eq!(get("mail").await, Some(mail));
         assert_eq!(get("b").await, None);
     }
 

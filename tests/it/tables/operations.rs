@@ -7,12 +7,8 @@ use serde_json::Value;
 use super::rows::{OPERATIONS, lines};
 
 /// Operations of Auth0 at these resources that are not offered.
-const NOT_OFFERED: [(&str, &str); 6] = [
+const NOT_OFFERED: [(&str, &str); 5] = [
     ("POST /jobs/users-exports", "lists of users are pages"),
-    (
-        "POST /jobs/verification-email",
-        "no mail on an administrator's request; POST /tickets/email-verification gives the link",
-    ),
     (
         "POST /device-credentials",
         "public keys of devices, by a user's own Management token",
