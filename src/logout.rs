@@ -56,14 +56,16 @@ impl Why {
 /// # Errors
 /// A fault of the store.
 pub async fn end_session(tx: &mut Write, id: &str, why: Why, now: i64) -> Result<bool, Fault> {
+    // Of two who end it at one time, one tells; and no application is noted between reading who is to be
+    // told and the end.
+    if !store::sessions::lock(tx, id).await? {
+        return Ok(false);
+    }
     let Some(session) = store::sessions::get(tx, id).await? else {
         return Ok(false);
     };
     let clients = store::sessions::clients(tx, id).await?;
-    // Of two who end it at one time, one tells.
-    if !store::sessions::delete(tx, id).await? {
-        return Ok(false);
-    }
+    store::sessions::delete(tx, id).await?;
     for client_id in clients {
         note(tx, (&session, &client_id), why, now).await?;
     }

@@ -1,5 +1,5 @@
-//! Failures: the first of an application, for a reason, in a minute is a record at once; the rest of
-//! that minute become one more record when it is over.
+//! Failures: the first of an application, about a user, for a reason, in a minute is a record at once; the
+//! rest of that minute become one more record when it is over.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::model::instant;
 use crate::model::record::{Kind, Record, Whence};
 use crate::model::refusal::UNKNOWN_APPLICATION;
 
-/// Most (application, reason) that are told apart in a minute; further ones are added up by reason.
+/// Most (application, user, reason) that are told apart in a minute; further ones are added up by reason.
 const TOLD_APART_MAX: usize = 1000;
 /// Most records of failures that wait at one time; what a store that is away does not take.
 const WAITING_MAX: usize = 10_000;

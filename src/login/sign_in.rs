@@ -1,5 +1,6 @@
 //! Signing in with a password: `GET` and `POST /u/login`.
 
+use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 
@@ -87,7 +88,11 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
         Outcome::SignedIn(user) => Ok(signed_in(visit, &ticket, &application, &user).await?),
         Outcome::Wrong(user_id) => {
             let whose = (&*application, user_id.as_deref());
-            record_failure(visit, whose, "Wrong email or password.");
+            record_failure(
+                visit,
+                whose,
+                ("Wrong email or password.", StatusCode::BAD_REQUEST),
+            );
             Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
         }
         Outcome::Limited(limited, user_id) => {
@@ -99,7 +104,7 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
         }
         Outcome::Blocked(user) => {
             let whose = (&*application, Some(user.user_id.as_str()));
-            record_failure(visit, whose, "user is blocked");
+            record_failure(visit, whose, ("user is blocked", StatusCode::FORBIDDEN));
             Ok(form.show(visit, Some(SignInProblem::Blocked)))
         }
     }
@@ -146,7 +151,7 @@ pub(super) async fn signed_in(
 fn record_failure(
     visit: &Visit<'_>,
     (application, user_id): (&Application, Option<&str>),
-    description: &str,
+    (description, status): (&str, StatusCode),
 ) {
     visit.app.audit.refused(&Failure {
         kind: Kind::WrongPassword,
@@ -157,7 +162,7 @@ fn record_failure(
         code: "access_denied",
         description,
         log: "",
-        status: 400,
+        status: status.as_u16(),
     });
 }
 

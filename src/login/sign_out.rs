@@ -67,6 +67,9 @@ const PARAMETERS: &[Field] = &[
 
 /// `GET /oidc/logout`
 pub(crate) async fn get(request: PageRequest) -> Response {
+    if let Some(refused) = request.refuse_head("GET, POST") {
+        return refused;
+    }
     let answered = request.answer_or(refuse, async |visit, params| {
         let request = SignOutRequest::parse(visit, params).await?;
         proceed(visit, request).await
@@ -90,6 +93,9 @@ pub(crate) async fn post(request: PageRequest) -> Response {
 
 /// `GET /v2/logout`
 pub(crate) async fn auth0(request: PageRequest) -> Response {
+    if let Some(refused) = request.refuse_head("GET") {
+        return refused;
+    }
     let answered = request.answer_or(refuse, async |visit, params| {
         let request = SignOutRequest::parse_auth0(visit, params).await?;
         proceed(visit, request).await
@@ -99,6 +105,9 @@ pub(crate) async fn auth0(request: PageRequest) -> Response {
 
 /// `GET /u/logout`
 pub(crate) async fn resume(request: PageRequest) -> Response {
+    if let Some(refused) = request.refuse_head("GET, POST") {
+        return refused;
+    }
     let answered = request.answer_or(refuse, async |visit, params| {
         let request = SignOutRequest::unseal(visit, params)?;
         proceed(visit, request).await

@@ -84,15 +84,18 @@ impl PageRequest {
         served.await
     }
 
+    /// The refusal of HEAD, where a GET uses something up or ends it, and HEAD must do nothing (RFC 9110
+    /// §9.2.1); `allow` names the methods that there are.
+    pub(crate) fn refuse_head(&self, allow: &'static str) -> Option<Response> {
+        let is_head = self.method == Method::HEAD;
+        is_head.then(|| (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)]).into_response())
+    }
+
     /// Reads the parameters, as far as they can be read, and leaves the rest to `answer`.
     pub(crate) async fn serve<F>(self, answer: F) -> Response
     where
         F: AsyncFnOnce(&Visit<'_>, Result<Params, Refusal>) -> Response,
     {
-        if self.method == Method::HEAD {
-            // A GET may use up a pushed request or end a session, and HEAD must do nothing (RFC 9110 §9.2.1).
-            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response();
-        }
         let (app, headers) = (&self.app, &self.headers);
         let visit = Visit::of(app, self.origin, headers);
         let params = if self.method == Method::POST {

@@ -81,6 +81,9 @@ const REFERENCE: &[Field] = &[text("request_uri", 0, 2000)];
 
 /// `GET /authorize`
 pub(crate) async fn get(request: PageRequest) -> Response {
+    if let Some(refused) = request.refuse_head("GET, POST") {
+        return refused;
+    }
     let served = request.serve(async |visit, params| visit.answer(params).await);
     served.await
 }
@@ -93,6 +96,9 @@ pub(crate) async fn post(request: PageRequest) -> Response {
 
 /// `GET /authorize/resume`
 pub(crate) async fn resume(request: PageRequest) -> Response {
+    if let Some(refused) = request.refuse_head("GET") {
+        return refused;
+    }
     let served = request.serve(async |visit, params| match visit.reopen(params).await {
         Ok((reply, ticket)) => visit.proceed(reply, ticket).await,
         Err(early) => visit.show_early(early, &[]),
@@ -123,6 +129,7 @@ impl Visit<'_> {
     /// A request that was read before, out of its ticket.
     async fn reopen(&self, params: Result<Params, Refusal>) -> Result<(Reply, Ticket), Early> {
         let params = params?;
+        params.check_whole()?;
         let text = params.required("state", TICKET_BYTES_MAX)?;
         let ticket = self.app.mint.open_ticket(text, self.now);
         let ticket = ticket.ok_or_else(Unproven::expired)?;
@@ -137,7 +144,10 @@ impl Visit<'_> {
             let params = params?;
             let application = request::applicant(self.app, &params, self.now).await?;
             match arrival::reference(&params)? {
-                Some(reference) => self.take_pushed(reference, application).await,
+                Some(reference) => {
+                    params.check_whole()?;
+                    self.take_pushed(reference, application).await
+                }
                 None => self.read_unpushed(&params, application).await,
             }
         };

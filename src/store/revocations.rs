@@ -43,7 +43,7 @@ pub(super) async fn upsert(
     Ok(())
 }
 
-/// Every wholesale revocation in force; they are few.
+/// Every wholesale revocation in force.
 ///
 /// # Errors
 /// A fault of the store.

@@ -226,7 +226,16 @@ pub async fn ids_of_user(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// The ids of up to `rows_max` sessions that a wholesale revocation covers. They go before it is forgotten:
+/// Takes the session's row lock; false where it is gone.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
+    let locked = execute!(tx, "update sessions set id = id where id = $1", id)?;
+    Ok(locked == 1)
+}
+
+/// The ids of up to `rows_max` sessions that a wholesale revocation covers, in one order on every node. They go before it is forgotten:
 /// a session may outlive it.
 ///
 /// # Errors
@@ -242,7 +251,7 @@ pub async fn covered(
             fetch_all,
             conn,
             (String,),
-            "select id from sessions where user_id = $1 and position < $2 limit $3",
+            "select id from sessions where user_id = $1 and position < $2 order by position, id limit $3",
             user_id,
             number,
             rows_max
@@ -251,7 +260,7 @@ pub async fn covered(
             fetch_all,
             conn,
             (String,),
-            "select id from sessions where position < $1 limit $2",
+            "select id from sessions where position < $1 order by position, id limit $2",
             number,
             rows_max
         ),

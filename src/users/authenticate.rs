@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::Users;
-use super::limits::{Address, Limited, Verdict};
+use super::limits::{Address, Limited, Reason, Verdict};
 use super::password::needs_upgrade;
 use crate::model::fault::Fault;
 use crate::model::user::{TYPED_BYTES_MAX, User};
@@ -71,10 +71,10 @@ impl Users {
         let counted = match self.limits.sign_in(account, address, now_ms).await? {
             Verdict::Admitted(counted) => counted,
             Verdict::Limited(limited) => {
-                return Ok(Outcome::Limited(
-                    limited,
-                    found.map(|found| found.user.user_id),
-                ));
+                // An address is one whomever it tries, and one record.
+                let found = found.filter(|_| limited.reason == Reason::Account);
+                let user_id = found.map(|found| found.user.user_id);
+                return Ok(Outcome::Limited(limited, user_id));
             }
         };
         let hash = found

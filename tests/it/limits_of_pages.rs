@@ -99,7 +99,9 @@ both_stores! {
             tries(name).await.expect(StatusCode::BAD_REQUEST);
         }
         limited(tries("ann@example.com").await, "1800", "Please try again in 30 minutes.");
-        check(&records(node, "limit_mu").await, (Some(&shop.id), 429));
+        let told = records(node, "limit_mu").await;
+        check(&told, (Some(&shop.id), 429));
+        assert!(told[0]["user_id"].is_null(), "it is about the address");
         assert_eq!(records(node, "limit_wc").await, [] as [Value; 0]);
     }
 

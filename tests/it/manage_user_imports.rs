@@ -133,6 +133,11 @@ both_stores! {
         let errors = desk.shown(&format!("/jobs/{}/errors", job["id"].as_str().unwrap())).await;
         assert_eq!(errors[0]["errors"], json!([{ "code": "CONFLICT", "message": "The user already exists." }]));
         assert_eq!(errors[0]["user"]["password_hash"], "*****");
+        // What another system knows and this one does not may be a secret.
+        let users_elsewhere = json!([{ "email": "b@a.example", "mfa_factors": [{ "totp": { "secret": "JBSWY3DP" } }] }]);
+        let job = import(world, &users_elsewhere, &[]).await;
+        let errors = desk.shown(&format!("/jobs/{}/errors", job["id"].as_str().unwrap())).await;
+        assert_eq!(errors[0]["user"], json!({ "email": "b@a.example", "mfa_factors": "*****" }));
         let job = import(world, &users, &[("upsert", "true")]).await;
         assert_eq!(job["summary"], summary(1, 0, 1, 0));
         let changed = desk.shown(&crate::manage_users::path(&own)).await;

@@ -119,6 +119,20 @@ both_stores! {
         exchange(node, &shop, &late, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
     }
 
+    async fn a_request_that_does_not_fit_into_an_address_is_refused(world: World) {
+        let node = &world.node;
+        let (ann, shop, _) = begin(world).await;
+        let long = "/".repeat(5000);
+        let form = [
+            ("client_id", shop.id.as_str()), ("post_logout_redirect_uri", BYE), ("state", &long),
+            ("logout_hint", &long), ("ui_locales", &long),
+        ];
+        let (_, status, html) = ann.send(node, "/oidc/logout", &form).await.page();
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(html.contains("too long"), "{html}");
+        assert!(is_signed_in(node, &ann, &shop).await);
+    }
+
     async fn a_posted_request_is_as_good(world: World) {
         let node = &world.node;
         let (ann, shop, hint) = begin(world).await;

@@ -131,9 +131,15 @@ impl SignOutRequest {
     }
 
     /// As the question carries it.
-    pub(super) fn seal(&self, app: &App) -> Result<String, Fault> {
+    pub(super) fn seal(&self, app: &App) -> Result<String, Trouble> {
         let json = serde_json::to_vec(self).map_err(Fault::internal)?;
-        app.mint.tickets.seal(WHAT, &json)
+        let sealed = app.mint.tickets.seal(WHAT, &json)?;
+        if sealed.len() > STATE_BYTES_MAX {
+            let text =
+                "The request is too long: its parameters do not fit into the address of a page.";
+            return Err(Refusal::invalid_request(text).into());
+        }
+        Ok(sealed)
     }
 
     /// Reads what the question has carried.

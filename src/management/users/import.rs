@@ -14,9 +14,11 @@ use crate::app::App;
 use crate::logout::Why;
 use crate::management::answer::Problem;
 use crate::management::call::{Act, Admin};
+use crate::model::fault::Fault;
 use crate::model::job::Job;
 use crate::model::user::{User, user_id_of};
 use crate::secret::Secret;
+use crate::store::users::SignIn;
 use crate::store::{self, Write};
 use crate::users::{self, password};
 use crate::wire::schema::{Fields, Violation};
@@ -25,7 +27,9 @@ use crate::wire::schema::{Fields, Violation};
 const BATCH_USERS: usize = 100;
 /// Most errors that a job keeps; all are counted.
 const ERRORS_MAX: usize = 1000;
-/// What stands in the place of a hash.
+/// Where a hash stands.
+const HASHES: [&str; 2] = ["password_hash", "custom_password_hash"];
+/// What is shown in the place of a secret.
 const HIDDEN: &str = "*****";
 
 /// Why a user of the file was not taken, in Auth0's shape.
@@ -149,15 +153,13 @@ async fn update(
     now: i64,
 ) -> Result<Result<Taken, Rejected>, Problem> {
     let identifier = wanted.email.as_deref().or(wanted.username.as_deref());
-    let found = store::users::find_for_sign_in(tx, identifier.unwrap_or_default()).await?;
-    let Some(found) = found else {
+    let Some(found) = hold(tx, identifier.unwrap_or_default()).await? else {
         let why = "Another user has this user_id or username.";
         return Ok(Err(Rejected::new("CONFLICT", why)));
     };
     let mut user = found.user;
     let user_id = user.user_id.clone();
     let was_blocked = user.blocked;
-    store::users::lock(tx, &user_id).await?;
     if let Err(why) = lay_over(&mut user, rest) {
         return Ok(Err(why));
     }
@@ -185,6 +187,19 @@ async fn update(
     }))
 }
 
+/// The user of that address or username, locked: what others have changed while the lock was waited for
+/// counts.
+async fn hold(tx: &mut Write, identifier: &str) -> Result<Option<SignIn>, Fault> {
+    let Some(found) = store::users::find_for_sign_in(tx, identifier).await? else {
+        return Ok(None);
+    };
+    if !store::users::lock(tx, &found.user.user_id).await? {
+        return Ok(None);
+    }
+    let again = store::users::find_for_sign_in(tx, identifier).await?;
+    Ok(again.filter(|again| again.user.user_id == found.user.user_id))
+}
+
 /// What a user of the file says, and the hash of the password.
 fn read(entry: &Value) -> Result<(Fields, Option<Secret<String>>), Rejected> {
     let Value::Object(members) = entry else {
@@ -210,15 +225,17 @@ fn lay_over(user: &mut User, members: Map<String, Value>) -> Result<(), Rejected
     })
 }
 
-/// Keeps why a user was not taken, or not the whole, without hashes.
+/// Keeps why a user was not taken, or not the whole, without hashes and without what is not known here:
+/// another system's secrets may be in it.
 fn note(job: &mut Job, entry: &Value, rejected: &Rejected) {
     if job.errors.len() >= ERRORS_MAX {
         return;
     }
     let mut user = entry.clone();
     if let Value::Object(members) = &mut user {
-        for name in ["password_hash", "custom_password_hash", "password"] {
-            if let Some(own) = members.get_mut(name) {
+        for (name, own) in members {
+            let is_known = NEW.iter().chain(IMPORT).any(|field| field.name == name);
+            if !is_known || HASHES.contains(&name.as_str()) {
                 *own = HIDDEN.into();
             }
         }
