@@ -36,7 +36,9 @@ pub(super) async fn reach<'a>(
         let is_authorized = authorization.apis.iter().any(|api| api.audience == name);
         !is_authorized && policies.iter().any(|own| own.audience == name)
     };
-    if !asked.iter().any(|name| is_further(name)) {
+    let has_further = asked.iter().any(|name| is_further(name));
+    // Where all of it has ended, that is what is said.
+    if !has_further || ground.directory.is_ended(authorization).await? {
         return Ok(Cow::Borrowed(authorization));
     }
     let all = Named::Resources(asked.to_vec());

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import { ManagementClient } from 'auth0';
-import { onBothStores, start } from './daemon.mjs';
+import { endAll, onBothStores, start } from './daemon.mjs';
+import { openMailbox } from './mailbox.mjs';
 import { SIGNS_IN, attempt, signIn } from './person.mjs';
 
 /** The parts of the client under test, and what of them Grantor does not have. */
@@ -20,6 +21,7 @@ const RESOURCES = {
   jobs: [],
   'jobs.usersImports': [],
   'jobs.errors': [],
+  'jobs.verificationEmail': [],
   tickets: [],
   userBlocks: [],
   users: ['regenerateRecoveryCode'],
@@ -81,6 +83,7 @@ const publicKey = () =>
   });
 
 onBothStores('npm auth0', (store) => {
+  let mailbox;
   let daemon;
   let bare;
   let management;
@@ -93,10 +96,11 @@ onBothStores('npm auth0', (store) => {
   };
 
   before(async () => {
-    daemon = await start(store, { GRANTOR_LIMITS__SIGN_INS_PER_ACCOUNT_MAX: '2' });
+    mailbox = await openMailbox();
+    daemon = await start(store, { ...mailbox.settings, GRANTOR_LIMITS__SIGN_INS_PER_ACCOUNT_MAX: '2' });
   });
   beforeEach(connect);
-  after(() => daemon.stop());
+  after(() => endAll(() => daemon?.stop(), () => mailbox?.close()));
 
   const api = (name) => management.resourceServers.create({
     name,
@@ -360,6 +364,10 @@ onBothStores('npm auth0', (store) => {
     assert.equal(wrong.user.email, 'no address');
     const [moved] = await users.listUsersByEmail({ email: 'moved@example.com' });
     assert.ok(moved.user_id.startsWith('auth0|'), moved.user_id);
+    const sent = await jobs.verificationEmail.create({ user_id: moved.user_id });
+    assert.equal((await jobs.get(sent.id)).type, 'verification_email');
+    const { text } = await mailbox.take('moved@example.com');
+    assert.ok(text.includes(`${daemon.issuer}u/verify-email?ticket=`), text);
   });
 
   test('tickets', async () => {
