@@ -108,16 +108,21 @@ impl Consent<'_> {
 
     /// For how long, in one or two sentences.
     fn how_long(&self) -> String {
-        let language = self.frame.language;
-        let name = self.application.name();
         let Some(seconds) = self.access.token.seconds() else {
             return self.frame.say("consent-access-never");
         };
+        format!("{} {}", self.lasts(seconds), self.afterwards())
+    }
+
+    /// How long an access token lives, and how long it may.
+    fn lasts(&self, seconds: i64) -> String {
+        let language = self.frame.language;
+        let name = self.application.name();
         let duration = words::duration(language, seconds);
-        let access = match self.access.longest.seconds() {
+        match self.access.longest.seconds() {
             Some(longest) if longest <= seconds => {
-                self.frame
-                    .say_of("consent-access-for", "duration", duration)
+                let frame = self.frame;
+                frame.say_of("consent-access-for", "duration", duration)
             }
             Some(longest) => {
                 let longest = words::duration(language, longest);
@@ -132,31 +137,32 @@ impl Consent<'_> {
                 let texts = gaps([("duration", &duration), ("application", &name)]);
                 language.say_all("consent-access-or-never", Some(&texts))
             }
-        };
-        let then = match self.access.renewal {
-            None => self.frame.say_of("consent-then-asks", "application", &name),
+        }
+    }
+
+    /// What comes after it.
+    fn afterwards(&self) -> String {
+        let language = self.frame.language;
+        let name = self.application.name();
+        let (seconds, at) = match self.access.renewal {
+            None => return self.frame.say_of("consent-then-asks", "application", &name),
             Some(Renewal::UntilTakenBack) => {
-                self.frame.say_of("consent-renews", "application", &name)
+                return self.frame.say_of("consent-renews", "application", &name);
             }
-            Some(Renewal::Until { seconds, .. }) if seconds < DAY_SAID_FROM_SECONDS => {
-                let duration = words::duration(language, seconds);
-                let texts = gaps([("application", &name), ("duration", &duration)]);
-                language.say_all("consent-renews-for", Some(&texts))
-            }
-            Some(Renewal::Until { seconds, at }) => {
-                let (duration, date) = (
-                    words::duration(language, seconds),
-                    words::date(language, at),
-                );
-                let texts = gaps([
-                    ("application", &name),
-                    ("duration", &duration),
-                    ("date", &date),
-                ]);
-                language.say_all("consent-renews-until", Some(&texts))
-            }
+            Some(Renewal::Until { seconds, at }) => (seconds, at),
         };
-        format!("{access} {then}")
+        let duration = words::duration(language, seconds);
+        if seconds < DAY_SAID_FROM_SECONDS {
+            let texts = gaps([("application", &name), ("duration", &duration)]);
+            return language.say_all("consent-renews-for", Some(&texts));
+        }
+        let date = words::date(language, at);
+        let texts = gaps([
+            ("application", &name),
+            ("duration", &duration),
+            ("date", &date),
+        ]);
+        language.say_all("consent-renews-until", Some(&texts))
     }
 }
 
