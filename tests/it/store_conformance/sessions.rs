@@ -73,6 +73,24 @@ async fn touch(door: &GroupDoor, id: &str, client_id: Option<&str>) {
 }
 
 both_databases! {
+    /// Whoever notes an application at a session that somebody else is about to end comes too late.
+    async fn who_has_locked_a_session_goes_first(bench: Bench) {
+        bench.insert_user(&user("a")).await;
+        bench.insert_application(&application("c")).await;
+        insert(bench, &session("s", "a")).await;
+        let door = door(bench, 100);
+        let mut tx = bench.store.write().await.unwrap();
+        assert!(sessions::lock(&mut tx, "s").await.unwrap());
+        assert!(!sessions::lock(&mut tx, "nobody's").await.unwrap());
+        let note = touch(&door, "s", Some("c"));
+        let end = async {
+            assert!(sessions::delete(&mut tx, "s").await.unwrap());
+            tx.commit(NOW).await.unwrap();
+        };
+        tokio::join!(note, end);
+        assert_eq!((get(bench, "s").await, clients(bench, "s").await), (None, vec![]));
+    }
+
     async fn a_session_comes_back_as_it_was_stored_by_cookie_and_by_id(bench: Bench) {
         bench.insert_user(&user("a")).await;
         let metadata = json!({ ODD: [ODD, 1] });
