@@ -80,7 +80,8 @@ pub async fn end_session(tx: &mut Write, id: &str, why: Why, now: i64) -> Result
 pub async fn end_sessions(tx: &mut Write, user_id: &str, why: Why, now: i64) -> Result<u64, Fault> {
     let mut ended = 0;
     loop {
-        let ids = store::sessions::ids_of_user(tx, user_id, BATCH_ROWS).await?;
+        let mut ids = store::sessions::ids_of_user(tx, user_id, BATCH_ROWS).await?;
+        in_one_order(&mut ids);
         if ids.is_empty() {
             return Ok(ended);
         }
@@ -98,12 +99,13 @@ pub async fn end_sessions(tx: &mut Write, user_id: &str, why: Why, now: i64) -> 
 pub async fn end_expired(store: &Store, now: i64) -> Result<u64, Fault> {
     let mut ended = 0;
     loop {
-        let expired = {
+        let mut expired = {
             let mut conn = store.read().await?;
             let settings = store::settings::in_force(&mut conn).await?;
             let today = (settings.sessions, settings.ephemeral_sessions);
             store::sessions::expired(&mut conn, today, now, BATCH_ROWS).await?
         };
+        in_one_order(&mut expired);
         if expired.is_empty() {
             return Ok(ended);
         }
@@ -124,11 +126,16 @@ pub async fn end_covered(
     (covered, number): (&Covered, i64),
     now: i64,
 ) -> Result<u64, Fault> {
+    if !matches!(covered, Covered::User(_) | Covered::All) {
+        // A session is nobody's but the user's.
+        return Ok(0);
+    }
     let mut ended = 0;
     loop {
         let mut conn = store.read().await?;
-        let ids = store::sessions::covered(&mut conn, covered, number, BATCH_ROWS).await?;
+        let mut ids = store::sessions::covered(&mut conn, covered, number, BATCH_ROWS).await?;
         drop(conn);
+        in_one_order(&mut ids);
         if ids.is_empty() {
             return Ok(ended);
         }
@@ -138,6 +145,11 @@ pub async fn end_covered(
         }
         tx.commit(now).await?;
     }
+}
+
+/// So that two who end several at one time cannot wait for each other.
+fn in_one_order(ids: &mut [String]) {
+    ids.sort_unstable();
 }
 
 /// Notes that an application is to be told, at each of its addresses, where it wants to hear of such

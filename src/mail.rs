@@ -1,6 +1,6 @@
 //! Mails: handed to a server by SMTP, beside the requests. They wait in memory, bounded by
 //! `mail.queue_max`; one that the server cannot take now is tried again, after longer and longer pauses.
-//! Mails to one person are handed over one after the other: of two links the later one works, and should
+//! Mails of one node to one person are handed over one after the other: of two links the later one works, and should
 //! not arrive first. One that has to be tried again holds up none.
 
 use std::collections::HashMap;

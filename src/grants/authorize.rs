@@ -6,7 +6,7 @@ use url::Url;
 use super::consent::{self, By, Wish, Word};
 use super::targets::{self, Target};
 use super::{Ground, Means};
-use crate::lifetime::{self, Lifetime, TokenKind};
+use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
 use crate::model::application::Application;
 use crate::model::authorization::{Authorization, AuthorizationRequest, OFFLINE_ACCESS, acr_of};
 use crate::model::client_grant::SubjectType;
@@ -37,7 +37,8 @@ pub struct Terms {
     pub lifetime: Lifetime,
     /// How long it lives at the most.
     pub longest: Lifetime,
-    /// When the consent ends, or the application or a grant of it, in seconds; none: when it is taken back.
+    /// When the last of it ends, with the consent, the application or a grant of it, in seconds; none: when
+    /// it is taken back.
     pub ends_in: Option<i64>,
 }
 
@@ -171,14 +172,24 @@ impl Asked<'_> {
 
     fn terms(&self, wish: Wish) -> Terms {
         let now = self.ground.now;
-        let of_apis = wish
-            .apis
+        let of_application = self.application.expires_at.map(|end| end - now);
+        let end_at = |target: &Target| {
+            let of_grant = target.grant_ends_at.map(|end| end - now);
+            let ends = [of_grant, target.api.user_grant_seconds, of_application];
+            ends.into_iter().flatten().min()
+        };
+        let places: Vec<_> = self
+            .targets
             .iter()
-            .filter_map(|(api, _)| api.user_grant_seconds);
-        let of_grants = self.targets.iter().filter_map(|own| own.grant_ends_at);
-        let ends_at = of_grants.chain(self.application.expires_at);
-        let ends_in = ends_at.map(|end| end - now).chain(of_apis).min();
-        let (lifetime, longest) = self.lifetimes(&wish, ends_in);
+            .map(|own| (own.terms(now), end_at(own)))
+            .collect();
+        let (lifetime, longest) = self.lifetimes(&wish, &places, of_application);
+        // For one of several APIs it may go on when the others have ended.
+        let ends: Option<Vec<i64>> = places.iter().map(|(_, end)| *end).collect();
+        let ends_in = match ends {
+            Some(ends) => ends.into_iter().max().or(of_application),
+            None => None,
+        };
         Terms {
             wish,
             lifetime,
@@ -189,23 +200,32 @@ impl Asked<'_> {
 
     /// Of the access tokens that come of this: how long they live by what was asked, and how long one
     /// lives at the most.
-    fn lifetimes(&self, wish: &Wish, ends_in: Option<i64>) -> (Lifetime, Lifetime) {
+    fn lifetimes(
+        &self,
+        wish: &Wish,
+        places: &[(ApiTerms<'_>, Option<i64>)],
+        of_application: Option<i64>,
+    ) -> (Lifetime, Lifetime) {
         let request = &self.ticket.request;
-        let now = self.ground.now;
-        let targets = self.targets.iter();
-        let apis: Vec<_> = targets.map(|target| target.terms(now)).collect();
-        let decide = |kind, validity_period, unpushed_authorization| {
-            let asked = lifetime::Request {
-                kind,
-                validity_period,
-                unpushed_authorization,
-                application: self.application.lifetimes,
-                credential_expires_in: ends_in,
-                subject_token_expires_in: None,
+        let decide =
+            |apis: &[ApiTerms<'_>], end, (kind, validity_period, unpushed_authorization)| {
+                let asked = lifetime::Request {
+                    kind,
+                    validity_period,
+                    unpushed_authorization,
+                    application: self.application.lifetimes,
+                    credential_expires_in: end,
+                    subject_token_expires_in: None,
+                };
+                lifetime::decide(self.ground.lifetimes, apis, &asked).lifetime
             };
-            lifetime::decide(self.ground.lifetimes, &apis, &asked).lifetime
+        let all: Vec<_> = places.iter().map(|(terms, _)| *terms).collect();
+        let ends = places.iter().filter_map(|(_, end)| *end);
+        let end = ends.chain(of_application).min();
+        let by_request = |kind| {
+            let asked = (kind, request.validity_period, !request.is_pushed);
+            decide(&all, end, asked)
         };
-        let by_request = |kind| decide(kind, request.validity_period, !request.is_pushed);
         let response_type = request.response_type;
         let is_offline = wish.openid.contains(OFFLINE_ACCESS);
         let ways = [
@@ -214,20 +234,21 @@ impl Asked<'_> {
                 .then(|| by_request(TokenKind::FrontChannel)),
             response_type.code.then(|| by_request(TokenKind::User)),
             // What the request asks for is not kept for those that a refresh token gives.
-            is_offline.then(|| decide(TokenKind::User, None, false)),
+            is_offline.then(|| decide(&all, end, (TokenKind::User, None, false))),
         ];
-        let usual = ways.into_iter().flatten().max_by_key(length);
+        let usual = ways.into_iter().flatten().max();
         let usual = usual.unwrap_or_else(|| by_request(TokenKind::User));
-        // Whoever brings the code or the refresh token may ask for another lifetime.
-        let may_ask = response_type.code || is_offline;
-        let longest = may_ask.then(|| decide(TokenKind::User, Some(Lifetime::Never), false));
-        let longest = longest.into_iter().chain([usual]).max_by_key(length);
+        if !response_type.code && !is_offline {
+            return (usual, usual);
+        }
+        // Whoever brings the code or the refresh token may name one of the APIs and another lifetime.
+        let most = (TokenKind::User, Some(Lifetime::Never), false);
+        let alone = places
+            .iter()
+            .map(|(terms, end)| decide(&[*terms], *end, most));
+        let longest = alone.chain([decide(&all, end, most), usual]).max();
         (usual, longest.unwrap_or(usual))
     }
-}
-
-fn length(lifetime: &Lifetime) -> i64 {
-    lifetime.seconds().unwrap_or(i64::MAX)
 }
 
 /// An essential `acr` that cannot be had fails (OpenID Connect Core §5.5.1.1); `acr_values` are wishes.

@@ -155,7 +155,7 @@ pub struct By<'a> {
 pub enum Word {
     /// The user has said so just now, to what a page said.
     Given,
-    /// Nobody was asked: an end that the old one has does not move.
+    /// No page has asked: an end that the old one has does not move.
     Spared,
 }
 

@@ -5,27 +5,35 @@ use std::borrow::Cow;
 
 use super::targets::{self, Target};
 use super::{Ground, Means};
+use crate::lifetime::LONGEST_SIGNED_SECONDS;
 use crate::model::application::Application;
 use crate::model::audience::Named;
 use crate::model::authorization::{Authorization, AuthorizedApi, OFFLINE_ACCESS};
 use crate::model::client_grant::SubjectType;
 use crate::model::fault::Fault;
+use crate::model::refresh::Family;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
 use crate::model::user_grant::UserGrant;
 use crate::store;
 
-/// The authorization with those of the named APIs that a policy adds. Nobody is at a browser to be asked,
-/// so the user has to have consented to them before.
+/// How long after the first refresh token policies open anything, in seconds: a revocation of all that is
+/// at an API is remembered for a little longer, and does not know of refresh tokens that only a policy
+/// lets in.
+const OPEN_SECONDS: i64 = LONGEST_SIGNED_SECONDS;
+
+/// The authorization of a family with those of the named APIs that a policy adds. Nobody is at a browser to
+/// be asked, so the user has to have consented to them before.
 ///
 /// # Errors
 /// `invalid_target` where an API is not to be had, or not in one token with the others; a fault of the
 /// store.
 pub(super) async fn reach<'a>(
-    authorization: &'a Authorization,
+    family: &'a Family,
     named: &Named,
     application: &Application,
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<Cow<'a, Authorization>, Stop> {
+    let authorization = &family.authorization;
     let asked = match named {
         Named::None => &[][..],
         Named::Audience(name) => std::slice::from_ref(name),
@@ -41,6 +49,7 @@ pub(super) async fn reach<'a>(
     if !has_further || ground.directory.is_ended(authorization).await? {
         return Ok(Cow::Borrowed(authorization));
     }
+    let is_young = ground.now < family.created_at.saturating_add(OPEN_SECONDS);
     let all = Named::Resources(asked.to_vec());
     let found = targets::find(&all, application, SubjectType::User, ground).await?;
     let (user_id, client_id) = (&authorization.user_id, &authorization.client_id);
@@ -55,7 +64,7 @@ pub(super) async fn reach<'a>(
             apis: vec![api.clone()],
             ..authorization.clone()
         };
-        if !is_open(target, &grants, (&alone, ground)).await? {
+        if !is_young || !is_open(target, &grants, (&alone, ground)).await? {
             return Err(closed(&api.audience).into());
         }
         reached.apis.push(api);

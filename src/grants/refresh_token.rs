@@ -60,8 +60,7 @@ pub(super) async fn decide(
         return Err(invalid("expired").into());
     }
     let named = &request.named;
-    let reached =
-        multi_resource::reach(&family.authorization, named, application, (ground, means)).await?;
+    let reached = multi_resource::reach(&family, named, application, (ground, means)).await?;
     let asked = Asked {
         authorization: &reached,
         named: &request.named,

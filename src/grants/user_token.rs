@@ -216,11 +216,7 @@ impl Held<'_> {
                 "the user's consent does not hold offline_access any more",
             ));
         }
-        // The answer's scope says what there is, and without a refresh token that is none of it.
-        let may_be_offline = self.client.application.may_use(REFRESH_TOKEN)
-            && targets.iter().all(|own| own.api.allow_offline_access);
-        let is_there = |value: &&str| *value != OFFLINE_ACCESS || may_be_offline;
-        Ok(openid.iter().filter(is_there).collect())
+        Ok(openid)
     }
 
     /// Every scope that is still to be had, or those of them that are asked for.
@@ -228,17 +224,25 @@ impl Held<'_> {
         let of_apis = targets::shared_scopes(targets);
         let openid = self.openid(targets)?;
         let all: Scopes = openid.iter().chain(of_apis.iter()).collect();
-        let Some(asked) = self.asked.scope else {
-            return Ok(all);
-        };
+        let asked = self.asked.scope.unwrap_or(&all);
         match asked.iter().find(|value| !all.contains(value)) {
             // RFC 6749 §6: it must not include what the resource owner has not granted.
             Some(value) => Err(Refusal::new(
                 Code::InvalidScope,
                 format!("The scope '{}' is not part of the grant.", echo(value)),
             )),
-            None => Ok(asked.clone()),
+            // The answer says what there is, and without a refresh token that is no offline access.
+            None => Ok(asked
+                .iter()
+                .filter(|own| self.is_there(own, targets))
+                .collect()),
         }
+    }
+
+    fn is_there(&self, scope: &str, targets: &[Target]) -> bool {
+        scope != OFFLINE_ACCESS
+            || self.client.application.may_use(REFRESH_TOKEN)
+                && targets.iter().all(|own| own.api.allow_offline_access)
     }
 
     fn lifetime(&self, targets: &[Target], without_api: Option<i64>) -> lifetime::Decision {

@@ -119,12 +119,13 @@ fn show(
     let is_offline = terms.wish.openid.contains(OFFLINE_ACCESS);
     let lives = application.refresh_terms().lifetime;
     let ends_in = [lives, terms.ends_in].into_iter().flatten().min();
-    let renewal = match (ends_in, terms.lifetime.seconds()) {
-        _ if !is_offline => None,
-        (None, _) => Some(Renewal::UntilTakenBack),
-        // It would bring nothing.
-        (Some(end), Some(token)) if end <= token => None,
-        (Some(seconds), _) => Some(Renewal::Until {
+    // Where all of it ends no later than an access token, to renew one would bring nothing.
+    let token = terms.lifetime.seconds().unwrap_or(i64::MAX);
+    let brings_nothing = terms.ends_in.is_some_and(|end| end <= token);
+    let renewal = match ends_in {
+        _ if !is_offline || brings_nothing => None,
+        None => Some(Renewal::UntilTakenBack),
+        Some(seconds) => Some(Renewal::Until {
             seconds,
             at: visit.now.saturating_add(seconds),
         }),

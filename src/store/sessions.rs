@@ -235,8 +235,8 @@ pub async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
     Ok(locked == 1)
 }
 
-/// The ids of up to `rows_max` sessions that a wholesale revocation covers, in one order on every node. They go before it is forgotten:
-/// a session may outlive it.
+/// The ids of up to `rows_max` sessions that a wholesale revocation covers. They go before it is
+/// forgotten: a session may outlive it.
 ///
 /// # Errors
 /// A fault of the store.

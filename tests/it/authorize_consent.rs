@@ -135,6 +135,21 @@ both_stores! {
         says(&[OFFLINE], &format!("Access lasts 8 minutes and 20 seconds. {again}")).await;
     }
 
+    /// RFC 8707 §2.2: a token may be for one of them, and then the others' bounds do not count.
+    async fn of_several_apis_the_page_tells_the_longest(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let short = json!({ "token_lifetime": 3600, "max_token_lifetime": 3600, "user_grant_lifetime": 86_400 });
+        node.change_api(STOCK, short).await.expect(StatusCode::OK);
+        let ann = Person::create(node, "ann@example.com").await;
+        let asked = usual(&shop, &[("resource", ORDERS), ("scope", "openid read offline_access")]);
+        let both = [&asked[..], &[("resource", STOCK)]].concat();
+        ann.code(node, &shop, &[]).await;
+        let words = "Access lasts 1 hour, or up to 30 days if Shop asks for that. Shop can renew it without you, until you take it back.";
+        let (path, _, html) = ann.open(node, &authorize_path(&both)).await.page();
+        assert!(path == "u/consent" && html.contains(words), "{path}: {html}");
+    }
+
     /// The page shows an end, and the user's word moves it; where nobody is asked, it stays.
     async fn a_new_word_moves_the_end_and_none_does_not(world: World) {
         let node = &world.node;

@@ -58,6 +58,18 @@ both_stores! {
         assert_eq!(seen.json["refresh_token_timeout"], 300);
     }
 
+    /// SDKs ask for the scopes of the sign-in each time, and sign in anew only on `invalid_grant`.
+    async fn whoever_may_not_come_back_any_more_is_told_so(world: World) {
+        let node = &world.node;
+        let away = Away::new(world, json!({})).await;
+        let token = away.begin(node).await.text("refresh_token");
+        for api in [ORDERS, STOCK] {
+            node.change_api(api, json!({ "allow_offline_access": false })).await.expect(StatusCode::OK);
+        }
+        let answer = away.refresh(node, &token, &[("scope", "openid read offline_access")]).await;
+        answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+    }
+
     async fn none_is_issued_and_nothing_fails_where_one_may_not_be_had(world: World) {
         let node = &world.node;
         let away = Away::new(world, json!({})).await;

@@ -82,6 +82,10 @@ both_stores! {
         assert_eq!(claims(&answer.expect(StatusCode::OK).text("access_token"))["aud"], json!([ORDERS, STOCK]));
         let more = refresh(node, &shop, &token, &[("audience", STOCK), ("scope", "write")]).await;
         more.expect_error(StatusCode::BAD_REQUEST, "invalid_scope");
+        // Older than what revocations are remembered for, it needs the user again.
+        world.clock.advance(2_592_000);
+        is_closed(node, &shop, &token).await;
+        world.clock.advance(-2_592_000);
         // Without a name it is for what it was issued for, as ever.
         let usual = refresh(node, &shop, &token, &[]).await.expect(StatusCode::OK);
         assert_eq!(claims(&usual.text("access_token"))["aud"][0], ORDERS);

@@ -27,6 +27,10 @@ use crate::wire::schema::{Fields, Violation};
 const BATCH_USERS: usize = 100;
 /// Most errors that a job keeps; all are counted.
 const ERRORS_MAX: usize = 1000;
+/// Most of them that are remarks on users who were taken.
+const REMARKS_MAX: usize = 500;
+/// The code of such a remark.
+const PASSWORD_KEPT: &str = "PASSWORD_KEPT";
 /// Where a hash stands.
 const HASHES: [&str; 2] = ["password_hash", "custom_password_hash"];
 /// What is shown in the place of a secret.
@@ -95,7 +99,7 @@ pub(in crate::management) async fn run(
                 Ok(Taken::UpdatedButPassword(user_id)) => {
                     updated.push(user_id);
                     let why = "The user was updated, and has a password already, which stays.";
-                    note(&mut job, user, &Rejected::new("PASSWORD_KEPT", why));
+                    note(&mut job, user, &Rejected::new(PASSWORD_KEPT, why));
                 }
                 Err(rejected) => {
                     job.failed += 1;
@@ -228,7 +232,8 @@ fn lay_over(user: &mut User, members: Map<String, Value>) -> Result<(), Rejected
 /// Keeps why a user was not taken, or not the whole, without hashes and without what is not known here:
 /// another system's secrets may be in it.
 fn note(job: &mut Job, entry: &Value, rejected: &Rejected) {
-    if job.errors.len() >= ERRORS_MAX {
+    let is_remark = rejected.code == PASSWORD_KEPT;
+    if job.errors.len() >= if is_remark { REMARKS_MAX } else { ERRORS_MAX } {
         return;
     }
     let mut user = entry.clone();
