@@ -23,7 +23,7 @@ create table sessions (
 create index sessions_by_user on sessions (user_id, created_at, id);
 create index sessions_by_end on sessions (expires_at);
 create index sessions_by_interaction on sessions (last_interacted_at);
-create index sessions_by_position on sessions (position, id);
+create index sessions_by_position on sessions (position);
 -- Which applications a session has signed the user in to.
 create table session_clients (
     session_id text not null references sessions (id) on delete cascade,

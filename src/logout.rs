@@ -117,7 +117,8 @@ pub async fn end_expired(store: &Store, now: i64) -> Result<u64, Fault> {
     }
 }
 
-/// Ends the sessions that a wholesale revocation covers; how many there were.
+/// Ends the sessions that a wholesale revocation covers, before it is forgotten: a session may outlive it.
+/// How many there were.
 ///
 /// # Errors
 /// A fault of the store.
@@ -126,14 +127,20 @@ pub async fn end_covered(
     (covered, number): (&Covered, i64),
     now: i64,
 ) -> Result<u64, Fault> {
-    if !matches!(covered, Covered::User(_) | Covered::All) {
+    let user_id = match covered {
+        Covered::User(user_id) => Some(user_id.as_str()),
+        Covered::All => None,
         // A session is nobody's but the user's.
-        return Ok(0);
-    }
+        Covered::Application(_)
+        | Covered::UsersOf(_)
+        | Covered::Api(_)
+        | Covered::ClientGrant { .. }
+        | Covered::UserGrant { .. } => return Ok(0),
+    };
     let mut ended = 0;
     loop {
         let mut conn = store.read().await?;
-        let mut ids = store::sessions::covered(&mut conn, covered, number, BATCH_ROWS).await?;
+        let mut ids = store::sessions::begun_before(&mut conn, user_id, number, BATCH_ROWS).await?;
         drop(conn);
         in_one_order(&mut ids);
         if ids.is_empty() {

@@ -219,10 +219,6 @@ impl Operation {
                 families::give_back(tx, (id, *takes_grants), now).await?
             }
             Self::TouchSession { id, client_id } => {
-                // Whoever ends it reads first who is to be told.
-                if !sessions::lock(tx, id).await? {
-                    return Ok(Effect::Nothing);
-                }
                 let is_noted = match client_id {
                     Some(client_id) => sessions::note_client(tx, (id, client_id), now).await?,
                     None => false,

@@ -3,7 +3,6 @@
 use sqlx::FromRow;
 
 use super::{Conn, Write, execute, parse_json, run, to_json};
-use crate::model::change::Covered;
 use crate::model::fault::Fault;
 use crate::model::session::{Device, Session, SessionLifetimes};
 
@@ -171,17 +170,27 @@ pub(super) async fn touch(tx: &mut Write, id: &str, now: i64) -> Result<bool, Fa
     Ok(touched == 1)
 }
 
-/// Records that a session has signed the user in to an application.
+/// Records that a session has signed the user in to an application. Only where it is one more is the row
+/// locked: whoever ends the session reads who is to be told under that lock.
 pub(super) async fn note_client(
     tx: &mut Write,
     (id, client_id): (&str, &str),
     now: i64,
 ) -> Result<bool, Fault> {
+    let locked = execute!(
+        tx,
+        "update sessions set id = id where id = $1 and not exists
+             (select 1 from session_clients where session_id = $1 and client_id = $2)",
+        id,
+        client_id
+    )?;
+    if locked == 0 {
+        return Ok(false);
+    }
     let noted = execute!(
         tx,
         "insert into session_clients (session_id, client_id, created_at)
-         select $1, client_id, $3 from applications
-          where client_id = $2 and exists (select 1 from sessions where id = $1)
+         select $1, client_id, $3 from applications where client_id = $2
          on conflict (session_id, client_id) do nothing",
         id,
         client_id,
@@ -235,41 +244,34 @@ pub async fn lock(tx: &mut Write, id: &str) -> Result<bool, Fault> {
     Ok(locked == 1)
 }
 
-/// The ids of up to `rows_max` sessions that a wholesale revocation covers. They go before it is
-/// forgotten: a session may outlive it.
+/// The ids of up to `rows_max` sessions, of one user or of all, that began before a change had this number.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn covered(
+pub async fn begun_before(
     conn: &mut Conn,
-    covered: &Covered,
+    user_id: Option<&str>,
     number: i64,
     rows_max: i64,
 ) -> Result<Vec<String>, Fault> {
-    let rows = match covered {
-        Covered::User(user_id) => run!(
+    let rows = match user_id {
+        Some(user_id) => run!(
             fetch_all,
             conn,
             (String,),
-            "select id from sessions where user_id = $1 and position < $2 order by position, id limit $3",
+            "select id from sessions where user_id = $1 and position < $2 limit $3",
             user_id,
             number,
             rows_max
         ),
-        Covered::All => run!(
+        None => run!(
             fetch_all,
             conn,
             (String,),
-            "select id from sessions where position < $1 order by position, id limit $2",
+            "select id from sessions where position < $1 limit $2",
             number,
             rows_max
         ),
-        // A session is nobody's but the user's.
-        Covered::Application(_)
-        | Covered::UsersOf(_)
-        | Covered::Api(_)
-        | Covered::ClientGrant { .. }
-        | Covered::UserGrant { .. } => return Ok(Vec::new()),
     }?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
