@@ -69,7 +69,7 @@ pub async fn prepare(
     // Everybody takes the audit's counter before the feed's.
     tx.write_records().await?;
     // At each start: a store that was restored while no node ran must give no number twice.
-    store::feed::raise(&mut tx, clock.now_millis()).await?;
+    store::feed::raise(&mut tx, clock.now_millis(), now).await?;
     tx.commit(now).await?;
     drop(lock);
     let StoreKeys {

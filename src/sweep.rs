@@ -112,6 +112,7 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
         covered,
         number,
         ends_at,
+        ..
     } in &revocations
     {
         while tokens::is_any_covered(&mut *store.read().await?, covered, *number).await? {

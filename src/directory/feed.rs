@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::model::change::Change;
 use crate::model::fault::Fault;
 use crate::store::feed::{self, Entry, Reading};
-use crate::store::{Conn, Store};
+use crate::store::{Conn, Store, revocations};
 
 /// The feed is read at least this often.
 const POLL: Duration = Duration::from_millis(200);
@@ -97,12 +97,21 @@ impl Feed {
 
     /// Waits for a reading that begins after this call; true where it succeeded.
     pub(super) async fn read_again(&self) -> bool {
+        self.read_again_up_to(i64::MIN).await
+    }
+
+    /// Waits for a reading that begins after this call; true where it succeeded and the position has reached
+    /// `number`. A position that was there before proves nothing of a number that was given a moment ago: where
+    /// the store has lost history, the number may be below it.
+    pub(super) async fn read_again_up_to(&self, number: i64) -> bool {
         let asked_at = Instant::now();
         let mut progress = self.progress.subscribe();
         self.wake.notify_one();
         let has_read = progress.wait_for(|progress| progress.has_tried_since(asked_at));
         match timeout(WAIT_MAX, has_read).await {
-            Ok(Ok(progress)) => progress.read_at.is_some_and(|at| at >= asked_at),
+            Ok(Ok(progress)) => {
+                progress.read_at.is_some_and(|at| at >= asked_at) && progress.position >= number
+            }
             _ => false,
         }
     }
@@ -212,6 +221,12 @@ impl Follower {
                 } else {
                     tracing::warn!(position, counter, "a gap in the feed: reading anew");
                 }
+                // Another node may have raised the counter over what the store has lost.
+                let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
+                let stored = revocations::all(conn).await?;
+                if !self.directory.revoked.missed(&stored, position).is_empty() {
+                    self.recover(position).await?;
+                }
                 self.load(began).await
             }
             History::Lost => {
@@ -220,12 +235,29 @@ impl Follower {
                     counter = reading.counter,
                     "the store has lost history: everything is read anew"
                 );
-                let mut tx = self.directory.store.write().await?;
-                feed::raise(&mut tx, self.clock.now_millis()).await?;
-                tx.commit(self.clock.now()).await?;
+                self.recover(position).await?;
                 self.load(began).await
             }
         }
+    }
+
+    /// After the store has lost history: raises the counter above the time and above everything that this node
+    /// has read, and makes the revocations again, with the new number, that were given numbers which this node
+    /// had read as others. So they cover the tokens that carry those.
+    async fn recover(&self, position: i64) -> Result<(), Fault> {
+        let Directory { store, revoked, .. } = self.directory.as_ref();
+        let now = self.clock.now();
+        let least = self.clock.now_millis().max(position.saturating_add(1));
+        let mut tx = store.write().await?;
+        let n = feed::raise(&mut tx, least, now).await?;
+        // Nobody else takes a number until the commit.
+        let stored = revocations::all(&mut tx).await?;
+        for covered in revoked.missed(&stored, position) {
+            tracing::warn!(object = covered.to_key(), "a revocation is made again");
+            revocations::upsert(&mut tx, covered, n, now).await?;
+        }
+        tx.commit(now).await?;
+        Ok(())
     }
 
     async fn connection<'c>(
@@ -250,7 +282,7 @@ impl Follower {
                     return self.load(began).await;
                 }
                 keys_changed |= matches!(change, Change::SigningKeys(_));
-                self.take_effect(&change, n);
+                self.take_effect(&change, n, &mark);
                 last_mark = Some(mark);
             }
         }
@@ -266,12 +298,16 @@ impl Follower {
         if self.directory.revoked.is_full() {
             // What is known stays in force meanwhile, and what is revoked meanwhile is in the feed.
             let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
-            load_revocations(&self.directory, conn, self.clock.now()).await?;
+            let loaded = timeout(
+                LOAD_MAX,
+                self.directory.revoked.load_tokens(conn, self.clock.now()),
+            );
+            loaded.await.map_err(|_| too_long())??;
         }
         Ok(())
     }
 
-    fn take_effect(&self, change: &Change, n: i64) {
+    fn take_effect(&self, change: &Change, n: i64, mark: &str) {
         let directory = &self.directory;
         match change {
             Change::Api(identifier) => directory.apis.forget(identifier),
@@ -280,7 +316,7 @@ impl Follower {
                 directory.origins.forget();
             }
             Change::ClientGrants(client_id) => directory.client_grants.forget(client_id),
-            Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n),
+            Change::Revocation(covered) => directory.revoked.add_wholesale(covered, n, mark),
             Change::RevokedToken(name) => directory.revoked.add_token(name),
             // The ring is read anew when all are applied.
             Change::SigningKeys(_) => {}
@@ -297,6 +333,9 @@ impl Follower {
         let newest = timeout(READING_MAX, feed::newest(conn)).await;
         let (n, mark) =
             newest.map_err(|_| Fault::unavailable("reading the feed took too long"))??;
+        if n < self.directory.feed.position() {
+            return Err(Fault::unavailable("the store has lost history once more"));
+        }
         load_revocations(&self.directory, conn, now).await?;
         load_keys(&self.directory, conn).await?;
         self.directory.forget_everything();
@@ -317,7 +356,11 @@ impl Follower {
 
 async fn load_revocations(directory: &Directory, conn: &mut Conn, now: i64) -> Result<(), Fault> {
     let loaded = timeout(LOAD_MAX, directory.revoked.load(conn, now)).await;
-    loaded.map_err(|_| Fault::unavailable("loading revocations took too long"))?
+    loaded.map_err(|_| too_long())?
+}
+
+fn too_long() -> Fault {
+    Fault::unavailable("loading revocations took too long")
 }
 
 async fn load_keys(directory: &Directory, conn: &mut Conn) -> Result<(), Fault> {

@@ -231,12 +231,14 @@ impl Directory {
         self.catch_up(number).await
     }
 
-    /// Reads the feed up to a change that this node made; 0 where nothing changed.
+    /// Reads the feed up to a change that this node made; 0 where nothing changed. That is a reading which begins
+    /// after the commit: it finds out where the store has lost history, and then the change's number may be one
+    /// that this node has read before, for another change.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where it cannot be read that far.
     pub async fn catch_up(&self, number: i64) -> Result<(), Fault> {
-        if number == 0 || self.feed.read_up_to(number).await {
+        if number == 0 || self.feed.read_again_up_to(number).await {
             return Ok(());
         }
         Err(Fault::unavailable(

@@ -12,7 +12,8 @@ use quick_cache::sync::Cache;
 use crate::model::change::Covered;
 use crate::model::fault::Fault;
 use crate::model::token::Token;
-use crate::store::{Conn, revocations};
+use crate::store::Conn;
+use crate::store::revocations::{self, Revocation};
 
 /// Of the tokens that are not revoked, the share that the filter cannot exclude: one reading each.
 const FALSE_POSITIVES: f64 = 0.001;
@@ -23,9 +24,25 @@ const PAGE_ROWS: i64 = 10_000;
 
 /// See the module.
 pub(super) struct Revoked {
-    wholesale: RwLock<HashMap<Covered, i64>>,
+    wholesale: RwLock<HashMap<Covered, Applied>>,
     filter: ArcSwap<Filter>,
     recent: Cache<String, ()>,
+}
+
+/// A wholesale revocation that this node has applied.
+#[derive(Debug, PartialEq, Eq)]
+struct Applied {
+    number: i64,
+    /// The mark of the feed's row of that number; none where it was swept before this node looked.
+    mark: Option<String>,
+}
+
+impl Applied {
+    /// True where `stored` is this revocation. Another one may have the same number after the store has lost
+    /// history; the mark tells them apart. A row without a mark is older than the feed keeps rows.
+    fn is(&self, stored: &Revocation) -> bool {
+        self.number == stored.number && (stored.mark.is_none() || self.mark == stored.mark)
+    }
 }
 
 struct Filter {
@@ -65,6 +82,25 @@ impl Revoked {
     /// meanwhile comes by the feed.
     pub(super) async fn load(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
         let all = revocations::all(conn).await?;
+        self.load_tokens(conn, now).await?;
+        let applied = |one: Revocation| {
+            let Revocation {
+                covered,
+                number,
+                mark,
+                ..
+            } = one;
+            (covered, Applied { number, mark })
+        };
+        *self
+            .wholesale
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = all.into_iter().map(applied).collect();
+        Ok(())
+    }
+
+    /// Reads anew which single tokens are revoked, into a filter of the right size.
+    pub(super) async fn load_tokens(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
         let count =
             usize::try_from(revocations::count_tokens(conn, now).await?).unwrap_or(usize::MAX);
         let filter = Filter::for_items(count);
@@ -79,13 +115,6 @@ impl Revoked {
                 None => break,
             }
         }
-        *self
-            .wholesale
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = all
-            .into_iter()
-            .map(|one| (one.covered, one.number))
-            .collect();
         self.filter.store(Arc::new(filter));
         Ok(())
     }
@@ -102,13 +131,30 @@ impl Revoked {
         filter.items.load(Ordering::Relaxed) > filter.items_max
     }
 
-    /// An object's tokens were revoked, up to a number.
-    pub(super) fn add_wholesale(&self, covered: &Covered, number: i64) {
+    /// What of the `stored` wholesale revocations this node has not applied although it has read the feed up to
+    /// `position`, which is not below their numbers: made after the store had lost what this node has read. Tokens
+    /// of this node may carry positions above such a number.
+    pub(super) fn missed<'r>(&self, stored: &'r [Revocation], position: i64) -> Vec<&'r Covered> {
+        let wholesale = self
+            .wholesale
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_missed = |one: &&Revocation| {
+            let applied = wholesale.get(&one.covered);
+            one.number <= position && !applied.is_some_and(|applied| applied.is(one))
+        };
+        let missed = stored.iter().filter(is_missed);
+        missed.map(|one| &one.covered).collect()
+    }
+
+    /// An object's tokens were revoked, up to a number whose row in the feed has this mark.
+    pub(super) fn add_wholesale(&self, covered: &Covered, number: i64, mark: &str) {
         let mut wholesale = self
             .wholesale
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        wholesale.insert(covered.clone(), number);
+        let mark = Some(mark.to_owned());
+        wholesale.insert(covered.clone(), Applied { number, mark });
     }
 
     /// True where a wholesale revocation covers the token: one with a higher number than the
@@ -122,7 +168,7 @@ impl Revoked {
             && token.covered_by().any(|covered| {
                 wholesale
                     .get(&covered)
-                    .is_some_and(|number| *number > token.position)
+                    .is_some_and(|applied| applied.number > token.position)
             })
     }
 
@@ -134,5 +180,38 @@ impl Revoked {
     /// True where the token was revoked lately.
     pub(super) fn is_recent(&self, jti: &str) -> bool {
         self.recent.get(jti).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(object: &str, number: i64, mark: Option<&str>) -> Revocation {
+        Revocation {
+            covered: Covered::Application(object.into()),
+            number,
+            mark: mark.map(str::to_owned),
+            ends_at: 0,
+        }
+    }
+
+    #[test]
+    fn a_revocation_is_missed_where_it_stands_below_the_position_and_was_never_applied() {
+        let revoked = Revoked::new(1);
+        for (object, number) in [("known", 5), ("again", 6), ("old", 2)] {
+            revoked.add_wholesale(&Covered::Application(object.into()), number, "mark");
+        }
+        let stored = [
+            stored("known", 5, Some("mark")),
+            stored("again", 6, Some("of another history")),
+            stored("old", 2, None),
+            stored("new", 7, Some("any")),
+            stored("above", 8, Some("any")),
+        ];
+        let missed = revoked.missed(&stored, 7);
+        let expected = ["again", "new"].map(|object| Covered::Application(object.into()));
+        assert_eq!(missed, expected.iter().collect::<Vec<_>>());
+        assert!(revoked.missed(&stored, 4).is_empty());
     }
 }

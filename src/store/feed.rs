@@ -118,12 +118,12 @@ pub async fn newest(conn: &mut Conn) -> Result<(i64, String), Fault> {
     )
 }
 
-/// Starts the feed, or raises it after history was lost, so that no number is given twice: the
-/// counter becomes at least the unix time in milliseconds.
+/// Starts the feed, or raises it after history was lost, so that no number is given twice: the counter
+/// becomes `least`, or goes up by one where it is above that. Answers its new number.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn raise(tx: &mut Write, now_millis: i64) -> Result<i64, Fault> {
+pub async fn raise(tx: &mut Write, least: i64, now: i64) -> Result<i64, Fault> {
     execute!(
         tx,
         "insert into change_counter (id, n) values (1, $1) on conflict (id) do nothing",
@@ -134,9 +134,9 @@ pub async fn raise(tx: &mut Write, now_millis: i64) -> Result<i64, Fault> {
         tx,
         (i64,),
         "update change_counter set n = case when n < $1 then $1 else n + 1 end where id = 1 returning n",
-        now_millis
+        least
     )?;
-    insert(tx, n, &Change::Everything, now_millis.div_euclid(1000)).await?;
+    insert(tx, n, &Change::Everything, now).await?;
     Ok(n)
 }
 

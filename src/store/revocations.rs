@@ -21,17 +21,18 @@ pub struct Revocation {
     pub covered: Covered,
     /// The feed's number of the newest revocation of the object.
     pub number: i64,
+    /// The random mark of the feed's row of that number; none where that row has been swept.
+    pub mark: Option<String>,
     /// Unix seconds: no signed token that it covers lives longer.
     pub ends_at: i64,
 }
 
-/// One row per object, newest number only. Called with the counter locked, by the feed.
-pub(super) async fn upsert(
-    tx: &mut Write,
-    covered: &Covered,
-    n: i64,
-    now: i64,
-) -> Result<(), Fault> {
+/// Revokes everything of an object up to a number: one row per object, newest number only. The caller has
+/// the counter locked, because `n` comes from it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn upsert(tx: &mut Write, covered: &Covered, n: i64, now: i64) -> Result<(), Fault> {
     execute!(
         tx,
         "insert into revocations (object, number, ends_at) values ($1, $2, $3)
@@ -51,10 +52,12 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
     let rows = run!(
         fetch_all,
         conn,
-        (String, i64, i64),
-        "select object, number, ends_at from revocations order by object"
+        (String, i64, i64, Option<String>),
+        "select r.object, r.number, r.ends_at, c.mark
+           from revocations r left join changes c on c.n = r.number
+          order by r.object"
     )?;
-    let revocation = |(object, number, ends_at): (String, i64, i64)| {
+    let revocation = |(object, number, ends_at, mark): (String, i64, i64, Option<String>)| {
         let covered = Covered::from_key(&object);
         if covered.is_none() {
             tracing::warn!(
@@ -65,6 +68,7 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Revocation>, Fault> {
         Some(Revocation {
             covered: covered?,
             number,
+            mark,
             ends_at,
         })
     };

@@ -67,7 +67,7 @@ impl Bench {
         drop(lock);
         let bench = Self { database, store };
         bench
-            .write(async |tx| store::feed::raise(tx, NOW * 1000).await)
+            .write(async |tx| store::feed::raise(tx, NOW * 1000, NOW).await)
             .await
             .unwrap();
         bench

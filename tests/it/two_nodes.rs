@@ -3,6 +3,7 @@
 
 mod history;
 mod parallel;
+mod restored;
 
 use grantor::directory::FRESH_MAX;
 use reqwest::{Method, StatusCode};

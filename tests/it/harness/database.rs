@@ -1,5 +1,6 @@
 //! Databases of a test's own, and ways to look into them past every server.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use grantor::config;
@@ -97,6 +98,75 @@ impl Database {
         }
     }
 
+    /// Copies everything, as a backup does, while nodes run.
+    pub(crate) async fn back_up(&self) -> Backup {
+        match self {
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("backup.db");
+                let copy = format!("vacuum into '{}'", path.display());
+                self.sql().await.run(&copy).await.unwrap();
+                Backup::File(path)
+            }
+            Self::Postgres { name, .. } => {
+                let copy = format!("{name}_backup");
+                let mut server = self.without_connections().await;
+                for sql in [
+                    format!("create database {copy} template {name}"),
+                    format!("alter database {name} with allow_connections true"),
+                ] {
+                    server.run(&sql).await.unwrap();
+                }
+                Backup::Database(copy)
+            }
+        }
+    }
+
+    /// Puts a backup back, while nodes run: on Postgres their connections are cut, as a failover does.
+    pub(crate) async fn restore(&self, backup: Backup) {
+        match backup {
+            Backup::File(path) => {
+                let mut sql = self.sql().await;
+                let attach = format!("attach database '{}' as backup", path.display());
+                for statement in ["pragma foreign_keys = off", &attach, "begin immediate"] {
+                    sql.run(statement).await.unwrap();
+                }
+                for table in sql.tables().await {
+                    for statement in [
+                        format!("delete from main.{table}"),
+                        format!("insert into main.{table} select * from backup.{table}"),
+                    ] {
+                        sql.run(&statement).await.unwrap();
+                    }
+                }
+                sql.run("commit").await.unwrap();
+            }
+            Backup::Database(copy) => {
+                let (_, name) = self.postgres_server().await;
+                let mut server = self.without_connections().await;
+                for sql in [
+                    format!("drop database {name} with (force)"),
+                    format!("alter database {copy} rename to {name}"),
+                ] {
+                    server.run(&sql).await.unwrap();
+                }
+            }
+        }
+    }
+
+    /// Lets nobody connect to the Postgres database, and ends every connection to it.
+    async fn without_connections(&self) -> Sql {
+        let (connection, name) = self.postgres_server().await;
+        let mut server = Sql::Postgres(connection);
+        let refuse = format!("alter database {name} with allow_connections false");
+        server.run(&refuse).await.unwrap();
+        let end = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        );
+        let ended = Duration::from_secs(5);
+        super::within(ended, async || server.run(&end).await.unwrap() == 0).await;
+        server
+    }
+
     pub(crate) fn backend(&self) -> Backend {
         match self {
             Self::Sqlite(_) => Backend::Sqlite,
@@ -113,6 +183,12 @@ impl Database {
     }
 }
 
+/// A copy of a database.
+pub(crate) enum Backup {
+    File(PathBuf),
+    Database(String),
+}
+
 /// SQL of a test's own, on whichever database.
 pub(crate) enum Sql {
     Sqlite(SqliteConnection),
@@ -127,6 +203,19 @@ impl Sql {
             Self::Sqlite(c) => c.execute(sql).await.map(|done| done.rows_affected()),
             Self::Postgres(c) => c.execute(sql).await.map(|done| done.rows_affected()),
         }
+    }
+
+    /// The tables of an SQLite database.
+    async fn tables(&mut self) -> Vec<String> {
+        let Self::Sqlite(connection) = self else {
+            panic!("only SQLite is asked for its tables")
+        };
+        let names = "select name from main.sqlite_schema
+                      where type = 'table' and name not like 'sqlite~_%' escape '~'";
+        sqlx::query_scalar(names)
+            .fetch_all(connection)
+            .await
+            .unwrap()
     }
 
     /// The only number of a query's only row.

@@ -60,8 +60,8 @@ both_databases! {
 
     async fn the_counter_begins_at_the_time_in_milliseconds_and_is_only_ever_raised(bench: Bench) {
         assert_eq!(read(bench, 0).await.counter, NOW * 1000);
-        for (now_millis, expected) in [(NOW * 1000 + 5, NOW * 1000 + 5), (0, NOW * 1000 + 6), (NOW * 1000 + 6, NOW * 1000 + 7), (NOW * 2000, NOW * 2000)] {
-            let raised = bench.write(async |tx| feed::raise(tx, now_millis).await).await.unwrap();
+        for (least, expected) in [(NOW * 1000 + 5, NOW * 1000 + 5), (0, NOW * 1000 + 6), (NOW * 1000 + 6, NOW * 1000 + 7), (NOW * 2000, NOW * 2000)] {
+            let raised = bench.write(async |tx| feed::raise(tx, least, NOW).await).await.unwrap();
             assert_eq!(raised, expected);
             let reading = read(bench, raised).await;
             assert_eq!((reading.counter, &reading.entries[0].change), (raised, &Change::Everything));
@@ -123,7 +123,7 @@ both_databases! {
             assert!(apis::insert(&mut tx, &api("id", "https://api/")).await.unwrap());
             tx.note(Change::Api("https://api/".into()));
             tx.note(Change::Revocation(Covered::Api("https://api/".into())));
-            feed::raise(&mut tx, NOW * 2000).await.unwrap();
+            feed::raise(&mut tx, NOW * 2000, NOW).await.unwrap();
             drop(tx);
         }
         assert_eq!(apis::by_id(&mut bench.store.read().await.unwrap(), "id").await.unwrap(), None);

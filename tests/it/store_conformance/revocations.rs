@@ -1,6 +1,7 @@
 //! `store::revocations`
 
 use grantor::model::change::{Change, Covered};
+use grantor::store::feed;
 use grantor::store::group::Operation;
 use grantor::store::revocations::{self, KEPT_SECONDS, Revocation};
 
@@ -28,6 +29,13 @@ async fn revoke(bench: &Bench, covered: &Covered, now: i64) -> i64 {
     tx.commit(now).await.unwrap()
 }
 
+/// The mark of the feed's row of a number.
+async fn mark(bench: &Bench, number: i64) -> Option<String> {
+    let mut conn = bench.store.read().await.unwrap();
+    let entries = feed::read(&mut conn, number).await.unwrap().entries;
+    entries.first().map(|entry| entry.mark.clone())
+}
+
 async fn all(bench: &Bench) -> Vec<Revocation> {
     revocations::all(&mut bench.store.read().await.unwrap())
         .await
@@ -41,10 +49,20 @@ both_databases! {
             newest.clear();
             for covered in covereds() {
                 let number = revoke(bench, &covered, NOW + round).await;
-                newest.push(Revocation { covered, number, ends_at: NOW + round + KEPT_SECONDS });
+                newest.push(Revocation { covered, number, mark: mark(bench, number).await, ends_at: NOW + round + KEPT_SECONDS });
             }
         }
         assert_eq!(all(bench).await, newest);
+    }
+
+    async fn a_revocation_is_made_again_with_a_number_that_the_caller_has_and_needs_no_row_of_the_feed(bench: Bench) {
+        let covered = Covered::Application("app".into());
+        let number = revoke(bench, &covered, NOW).await;
+        for (number, mark) in [(number, mark(bench, number).await), (number + 7, None)] {
+            bench.write(async |tx| revocations::upsert(tx, &covered, number, NOW + 9).await).await.unwrap();
+            let ends_at = NOW + 9 + KEPT_SECONDS;
+            assert_eq!(all(bench).await, [Revocation { covered: covered.clone(), number, mark, ends_at }]);
+        }
     }
 
     async fn several_revocations_in_one_write_each_have_their_number(bench: Bench) {
@@ -59,7 +77,7 @@ both_databases! {
 
     async fn a_revocation_is_forgotten_only_where_it_is_still_the_newest(bench: Bench) {
         let [_, api, application, ..] = covereds();
-        let old = Revocation { number: revoke(bench, &api, NOW).await, covered: api.clone(), ends_at: 0 };
+        let old = Revocation { number: revoke(bench, &api, NOW).await, covered: api.clone(), mark: None, ends_at: 0 };
         revoke(bench, &application, NOW).await;
         let new = Revocation { number: revoke(bench, &api, NOW).await, ..old.clone() };
         bench.write(async |tx| revocations::forget(tx, &old.covered, old.number).await).await.unwrap();

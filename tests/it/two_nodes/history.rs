@@ -11,10 +11,10 @@ use crate::harness::{Credentials, Node, Sql, World, both_stores, within};
 
 const ORDERS: &str = "https://orders.example/";
 /// Finding out, raising the counter and reading everything anew.
-const RECOVERED_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const RECOVERED_WITHIN: Duration = Duration::from_secs(3);
 
 /// Two nodes that know the API, the application and the grant by heart, and have read all of the feed.
-async fn furnish(world: &World) -> (Node, Credentials) {
+pub(super) async fn furnish(world: &World) -> (Node, Credentials) {
     let (here, there) = (&world.node, world.another_node().await);
     let shop = here.api_and_application(ORDERS).await;
     here.change_api(ORDERS, json!({ "token_lifetime": 100 }))
@@ -33,12 +33,12 @@ async fn furnish(world: &World) -> (Node, Credentials) {
     (there, shop)
 }
 
-async fn counter(sql: &mut Sql) -> i64 {
+pub(super) async fn counter(sql: &mut Sql) -> i64 {
     sql.number("select n from change_counter").await
 }
 
 /// Runs statements as one transaction that no node takes part in.
-async fn behind_their_backs(sql: &mut Sql, statements: &[&str]) {
+pub(super) async fn behind_their_backs(sql: &mut Sql, statements: &[&str]) {
     sql.run("begin").await.unwrap();
     for statement in statements {
         sql.run(statement).await.unwrap();
