@@ -36,7 +36,10 @@ impl SecretChecker {
             Verifier::Digest(self.digester.digest(secret.expose()))
         } else {
             let secret = secret.clone();
-            let phc = self.slow.run(move || hash(secret.expose())).await??;
+            let phc = self
+                .slow
+                .run(move |memory| hash(secret.expose(), memory))
+                .await??;
             Verifier::Slow {
                 phc,
                 matched: OnceLock::new(),
@@ -83,7 +86,9 @@ impl SecretChecker {
 
     async fn is_slow_match(&self, given: &str, phc: &str) -> Result<bool, Fault> {
         let (given, phc) = (given.to_owned(), phc.to_owned());
-        self.slow.run(move || verify(&given, &phc)).await?
+        self.slow
+            .run(move |memory| verify(&given, &phc, memory))
+            .await?
     }
 }
 

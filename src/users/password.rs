@@ -12,7 +12,7 @@ use zxcvbn::zxcvbn;
 
 use crate::model::fault::Fault;
 use crate::model::user::{TYPED_BYTES_MAX, User};
-use crate::secret::slow::{self, SlowQueue};
+use crate::secret::slow::{self, HashMemory, SlowQueue};
 use crate::secret::{Secret, random_bytes};
 
 /// Longest password that can be set, in characters.
@@ -100,11 +100,11 @@ impl Passwords {
             return Ok(Err(weak));
         }
         let (password, personal) = (normal(password), personal(user));
-        let work = move || {
+        let work = move |memory: &mut HashMemory| {
             if let Some(weak) = weakness(password.expose(), &personal) {
                 return Ok(Err(weak));
             }
-            slow::hash(password.expose()).map(|hash| Ok(Secret::new(hash)))
+            slow::hash(password.expose(), memory).map(|hash| Ok(Secret::new(hash)))
         };
         self.queue.run(work).await?
     }
@@ -121,7 +121,9 @@ impl Passwords {
     /// Another hash of a password that was verified.
     pub(super) async fn hash(&self, password: &Secret<String>) -> Result<Secret<String>, Fault> {
         let password = normal(password);
-        let hash = self.queue.run(move || slow::hash(password.expose()));
+        let hash = self
+            .queue
+            .run(move |memory| slow::hash(password.expose(), memory));
         hash.await?.map(Secret::new)
     }
 
@@ -141,7 +143,7 @@ impl Passwords {
         };
         let verified = self
             .queue
-            .run(move || verify(password.expose(), hash.expose()));
+            .run(move |memory| verify(password.expose(), hash.expose(), memory));
         Ok(verified.await?? && has_hash)
     }
 
@@ -213,11 +215,11 @@ fn is_bcrypt(hash: &str) -> bool {
 
 /// bcrypt looks at 72 bytes of a password only. A longer one was taken by whoever made the hash, so it
 /// is verified the same way; the better hash that takes its place looks at all of it.
-fn verify(password: &str, hash: &str) -> Result<bool, Fault> {
+fn verify(password: &str, hash: &str, memory: &mut HashMemory) -> Result<bool, Fault> {
     if is_bcrypt(hash) {
         return bcrypt::verify(password, hash).map_err(Fault::internal);
     }
-    slow::verify(password, hash)
+    slow::verify(password, hash, memory)
 }
 
 /// True where a hash is not what this version makes: of another algorithm, or with other parameters.
@@ -344,10 +346,12 @@ mod tests {
 
     #[test]
     fn a_hash_of_other_parameters_needs_another() {
-        let own = Secret::new(slow::hash("x").unwrap());
+        let mut memory = HashMemory::default();
+        let own = Secret::new(slow::hash("x", &mut memory).unwrap());
         assert!(!needs_upgrade(&own));
         let other = own.expose().replace("t=2", "t=3");
         assert!(needs_upgrade(&Secret::new(other)));
-        assert!(verify("x", own.expose()).unwrap() && !verify("y", own.expose()).unwrap());
+        assert!(verify("x", own.expose(), &mut memory).unwrap());
+        assert!(!verify("y", own.expose(), &mut memory).unwrap());
     }
 }

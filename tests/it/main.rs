@@ -89,6 +89,7 @@ mod manage_user_grants;
 mod manage_user_imports;
 mod manage_user_lists;
 mod manage_users;
+mod memory;
 mod openapi;
 mod outage;
 mod pages;

@@ -148,6 +148,11 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn address(&self) -> Option<String> {
         let output = self.output();
         let (_, behind) = output.split_once("listening on ")?;
