@@ -58,6 +58,8 @@ pub struct App {
     pub assertion_audiences: Vec<String>,
     /// Where connections become TLS ones; `None` where `server.tls` is unset.
     pub tls: Option<Door>,
+    /// The tasks that run beside the requests.
+    pub background: Background,
     /// The OpenAPI document.
     pub openapi: String,
 }
@@ -81,18 +83,19 @@ impl App {
             store.clone(),
             clock.clone(),
             config.store.group_queue_max,
-            &background.tasks,
+            background,
         );
-        background.tasks.spawn(sweep::run(
+        let sweeping = sweep::run(
             store.clone(),
             clock.clone(),
             (config.sweep.clone(), config.audit.clone()),
             background.stop.clone(),
-        ));
+        );
+        background.spawn_vital("sweep", sweeping);
         let uses = SecretUses::start(&store, &clock, background);
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());
-        background.tasks.spawn(writing);
+        background.spawn_vital("audit", writing);
         let tls = renewal::open_door(config.server.tls.as_ref(), background)?;
         let mint = Arc::new(Mint {
             issuer: issuer.clone(),
@@ -106,6 +109,7 @@ impl App {
         Notices::start(&store, &directory, &mint, &clock, background);
         let app = Self {
             tls,
+            background: background.clone(),
             uses,
             assertion_audiences: assertion_audiences(&config, &issuer),
             openapi: openapi::written(&routes().listed, issuer.as_str()),

@@ -22,6 +22,7 @@ use crate::model::issuer::Issuer;
 use crate::router::routes;
 use crate::serve::serve;
 use crate::store::Store;
+use crate::telemetry::Logging;
 use crate::{openapi, store, telemetry};
 
 /// The server that the printed OpenAPI document names; a running one names its own issuer.
@@ -133,8 +134,7 @@ pub fn main() -> ExitCode {
                 }
                 Failure::Fault(fault) => (EXIT_SOFTWARE, fault.to_string()),
             };
-            // Where even standard error is gone, the exit code has to say it.
-            drop(writeln!(std::io::stderr(), "grantor: {text}"));
+            telemetry::write_last_words(&text);
             ExitCode::from(code)
         }
     }
@@ -152,7 +152,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Command::Config(command) = &arguments.command {
         return show_config(command, &loaded);
     }
-    telemetry::start(&loaded.config.log, store::LOG_FILTER).map_err(Failure::Configuration)?;
+    let logging =
+        telemetry::start(&loaded.config.log, store::LOG_FILTER).map_err(Failure::Configuration)?;
     loaded
         .warnings
         .iter()
@@ -161,7 +162,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime.block_on(async {
         match arguments.command {
             // The futures of a whole server are large; the stack is for others.
-            Command::Serve => Box::pin(serve_until_signal(loaded)).await,
+            Command::Serve => Box::pin(serve_until_signal(loaded, &logging)).await,
             Command::Migrate => migrate(loaded).await,
             Command::Explain(asked) => explain::run(&asked, &loaded.config).await,
             Command::AdminSecret { new } => Box::pin(recover(loaded, new)).await,
@@ -188,7 +189,10 @@ fn show_config(command: &ConfigCommand, loaded: &Loaded) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure> {
+async fn serve_until_signal(
+    Loaded { config, .. }: Loaded,
+    logging: &Logging,
+) -> Result<(), Failure> {
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen)
         .await
@@ -196,6 +200,7 @@ async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure
     let bound = listener.local_addr()?;
     let issuer = Issuer::new(config.issuer_at(bound));
     let background = Background::default();
+    logging.report_lost_lines(&background);
     let (app, first) = App::start(config, issuer, Clock::real(), &background).await?;
     warn_of_never_expiring(&app).await?;
     if let Some(first) = &first {
@@ -218,7 +223,7 @@ async fn serve_until_signal(Loaded { config, .. }: Loaded) -> Result<(), Failure
         }
         stopping.cancel();
     });
-    serve(app, listener, background, stop).await;
+    serve(app, listener, background, stop).await?;
     Ok(())
 }
 

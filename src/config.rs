@@ -176,6 +176,8 @@ pub struct Server {
     pub request_max: Duration,
     /// What a connection may take to send a request's head.
     pub header_max: Duration,
+    /// How long a client may leave an answer unread.
+    pub write_max: Duration,
     /// What running requests may take after a stop signal.
     pub shutdown_max: Duration,
     /// Those who may say for whom they speak.
@@ -197,6 +199,7 @@ impl Server {
             body_max: reader.seconds("server.body_seconds_max", 1..=600),
             request_max: reader.seconds("server.request_seconds_max", 1..=600),
             header_max: reader.seconds("server.header_seconds_max", 1..=120),
+            write_max: reader.seconds("server.write_seconds_max", 1..=600),
             shutdown_max: reader.seconds("server.shutdown_seconds_max", 0..=600),
             trusted_proxies: tls::trusted_proxies(reader),
             tls: Tls::read(reader),

@@ -28,6 +28,7 @@ pub mod router;
 pub mod secret;
 pub mod serve;
 pub mod sessions;
+pub mod socket;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;

@@ -39,9 +39,10 @@ fn start(tls: &Tls, door: &Door, background: &Background) -> Result<(), Fault> {
     };
     let watching = watch.run(hangup, tls.reload_interval);
     let stop = background.stop.clone();
-    background
-        .tasks
-        .spawn(stop.run_until_cancelled_owned(watching));
+    let watching = async move {
+        stop.run_until_cancelled_owned(watching).await;
+    };
+    background.spawn_vital("certificate renewal", watching);
     Ok(())
 }
 

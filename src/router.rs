@@ -25,7 +25,7 @@ use crate::oauth::{authorize, discovery, introspect, par, revoke, token, userinf
 use crate::wire::https::{self, Https};
 use crate::wire::operation::{Answer, Operation, Routes};
 use crate::wire::schema::text;
-use crate::wire::{cors, is_management, no_store, remains};
+use crate::wire::{cors, host, is_management, no_store, remains};
 use crate::{openapi, telemetry};
 
 /// What the log says of a request that ended in a panic.
@@ -260,14 +260,25 @@ pub fn router(app: &Arc<App>) -> Router {
                 )
             })
     };
-    all.fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+    let all = all
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed);
+    around_every_request(all, app)
+}
+
+/// What happens before and after each handler; the last layer is the outermost.
+fn around_every_request(routes: Router<Arc<App>>, app: &Arc<App>) -> Router {
+    routes
         .layer(CatchPanicLayer::custom(|_| {
             Fault::internal(PANICKED).into_response()
         }))
         .layer(middleware::from_fn_with_state(
             Https::of(&app.issuer, came_by_http),
             https::require,
+        ))
+        .layer(middleware::from_fn_with_state(
+            unreadable_host as host::Refuse,
+            host::require,
         ))
         .layer(middleware::from_fn_with_state(
             Arc::clone(app),
@@ -332,6 +343,11 @@ async fn method_not_allowed(OriginalUri(uri): OriginalUri) -> Response {
 /// What a proxy received by http, in the shape of the endpoint.
 fn came_by_http(path: &str) -> Response {
     let text = "This server is reached by https only; this request came to its proxy by http.";
+    no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text)
+}
+
+/// A `Host` header that the protocol does not allow, in the shape of the endpoint.
+fn unreadable_host(path: &str, text: &str) -> Response {
     no_such(StatusCode::BAD_REQUEST, path, "invalid_request", text)
 }
 

@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::background::Background;
 use crate::config::Server;
+use crate::model::fault::Fault;
 use crate::router::router;
+use crate::socket::{Backlog, Socket};
 use crate::tls::Door;
 use crate::wire::proxy::{Peer, Scheme};
 
@@ -31,16 +33,23 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// What the background tasks may take to end after the last request.
 const BACKGROUND_MAX: Duration = Duration::from_secs(10);
 
-/// Serves until `stop`, then lets running requests end within `server.shutdown_seconds_max`.
+/// Serves until `stop`, then lets running requests end within `server.shutdown_seconds_max`. Stops in the same
+/// way when a vital background task has ended, because a node without it would serve half of what it promises.
+///
+/// # Errors
+/// A fault that names the background task.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     background: Background,
     stop: CancellationToken,
-) {
+) -> Result<(), Fault> {
     let graceful = GracefulShutdown::new();
     let cut_off = CancellationToken::new();
-    accept(&app, &listener, (&graceful, &cut_off), &stop).await;
+    let failure = tokio::select! {
+        () = accept(&app, &listener, (&graceful, &cut_off), &stop) => None,
+        failure = background.failed() => Some(failure),
+    };
     drop(listener);
     tracing::info!("stopping: running requests may end");
     if timeout(app.config.server.shutdown_max, graceful.shutdown())
@@ -63,6 +72,7 @@ pub async fn serve(
     }
     store.close().await;
     tracing::info!("stopped");
+    failure.map_or(Ok(()), |text| Err(Fault::internal(text)))
 }
 
 async fn accept(
@@ -75,6 +85,7 @@ async fn accept(
         service: router(app),
         http: builder(&app.config.server),
         tls: app.tls.clone(),
+        write_max: app.config.server.write_max,
         stop: stop.clone(),
     });
     let slots = Arc::new(Semaphore::new(app.config.server.connections_max));
@@ -105,7 +116,14 @@ struct Entry {
     service: Router,
     http: http1::Builder,
     tls: Option<Door>,
+    write_max: Duration,
     stop: CancellationToken,
+}
+
+/// Who is at the other end of a connection.
+struct Client {
+    peer: Peer,
+    backlog: Backlog,
 }
 
 type Broken = Box<dyn Error + Send + Sync>;
@@ -118,35 +136,51 @@ impl Entry {
         address: SocketAddr,
         watcher: Watcher,
     ) -> Result<(), Broken> {
+        let socket = Socket::new(stream, self.write_max);
+        let backlog = socket.backlog();
+        let peer = |scheme| Peer {
+            address: address.ip(),
+            scheme,
+        };
         let Some(door) = &self.tls else {
-            return self.serve(stream, (address, Scheme::Http), watcher).await;
+            let client = Client {
+                peer: peer(Scheme::Http),
+                backlog,
+            };
+            return self.serve(socket, client, watcher).await;
         };
         // Whoever has not finished shaking hands has asked for nothing yet.
-        let handshake = self.stop.run_until_cancelled(door.handshake(stream));
+        let handshake = self.stop.run_until_cancelled(door.handshake(socket));
         let Some(stream) = handshake.await else {
             return Ok(());
         };
         let stream = stream.map_err(|error| format!("the TLS handshake failed: {error}"))?;
-        self.serve(stream, (address, Scheme::Https), watcher).await
+        let client = Client {
+            peer: peer(Scheme::Https),
+            backlog,
+        };
+        self.serve(stream, client, watcher).await
     }
 
     async fn serve<I>(
         &self,
         stream: I,
-        (address, scheme): (SocketAddr, Scheme),
+        Client { peer, backlog }: Client,
         watcher: Watcher,
     ) -> Result<(), Broken>
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer {
-            address: address.ip(),
-            scheme,
-        };
         let service = TowerToHyperService::new(self.service.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            service.call(request)
+            let (service, mut backlog) = (service.clone(), backlog.clone());
+            async move {
+                // A client may send further requests before it has read the answers to the first ones
+                // (RFC 9112 §9.3.2). They wait here, so that unread answers do not pile up in memory.
+                backlog.cleared().await;
+                service.call(request).await
+            }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         Ok(watcher.watch(connection).await?)

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::model::fault::Fault;
+use crate::socket::Socket;
 
 /// What we say in ALPN (RFC 7301 §6).
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -138,8 +139,8 @@ impl Door {
     ///
     /// # Errors
     /// The client's doing: what it sent is no TLS, it offers nothing that we do, or it is slow.
-    pub async fn handshake(&self, stream: TcpStream) -> io::Result<Secured> {
-        let handshake = self.acceptor.accept(stream);
+    pub async fn handshake(&self, socket: Socket) -> io::Result<Secured> {
+        let handshake = self.acceptor.accept(socket);
         timeout(self.handshake_max, handshake)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -150,14 +151,18 @@ impl Door {
 /// A TLS connection. Wherever it is dropped, it says that it ends (close_notify, RFC 8446 §6.1), so
 /// that the client can tell our end from an attacker's.
 #[derive(Debug)]
-pub struct Secured(TlsStream<TcpStream>);
+pub struct Secured(TlsStream<Socket>);
 
 impl Drop for Secured {
     fn drop(&mut self) {
-        let (tcp, session) = self.0.get_mut();
+        let (socket, session) = self.0.get_mut();
         session.send_close_notify();
         // What the socket does not take at once is lost; nobody waits for it any more.
-        while session.wants_write() && session.write_tls(&mut AtOnce(tcp)).is_ok_and(|n| n > 0) {}
+        while session.wants_write()
+            && session
+                .write_tls(&mut AtOnce(socket.stream()))
+                .is_ok_and(|n| n > 0)
+        {}
     }
 }
 

@@ -40,12 +40,13 @@ impl SecretUses {
     #[must_use]
     pub fn start(store: &Store, clock: &Clock, background: &Background) -> Arc<Self> {
         let uses = Arc::new(Self::default());
-        background.tasks.spawn(run(
+        let writing = run(
             Arc::clone(&uses),
             store.clone(),
             clock.clone(),
             background.stop.clone(),
-        ));
+        );
+        background.spawn_vital("uses of secrets", writing);
         uses
     }
 

@@ -3,6 +3,7 @@
 
 pub mod bearer;
 pub(crate) mod cors;
+pub(crate) mod host;
 pub(crate) mod https;
 pub(crate) mod operation;
 pub mod origin;

@@ -21,9 +21,10 @@ const LAYERS: &str = "
     lifetime:
     model:      lifetime
     secret:     model
-    tls:        model
+    socket:
+    tls:        model socket
     config:     lifetime model secret tls
-    store:      clock config lifetime model secret
+    store:      background clock config lifetime model secret
     keys:       lifetime model secret store
     directory:  background clock config keys model store
     uses:       background clock model store
@@ -43,12 +44,12 @@ const LAYERS: &str = "
     oauth:      app audit config directory grants lifetime login model secret sessions tokens wire
     management: app audit config directory grants keys lifetime login logout model secret store tokens users
                 wire
-    telemetry:  config model secret wire
+    telemetry:  background config model secret wire
     openapi:    app wire
     router:     app login management model oauth openapi telemetry wire
     app:        audit background bootstrap clock config directory grants keys login logout mail model
                 oauth openapi renewal router secret sessions store sweep tls tokens users uses
-    serve:      app background config router tls wire
+    serve:      app background config model router socket tls wire
     cli:        app background bootstrap clock config grants lifetime model openapi router serve store
                 telemetry
 ";

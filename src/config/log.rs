@@ -10,6 +10,8 @@ pub struct Log {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
+    /// Lines that wait to be written, at most.
+    pub queue_lines_max: usize,
 }
 
 /// How a line of the log looks.
@@ -33,6 +35,7 @@ impl Log {
             format: reader
                 .text("log.format", rules::log_format)
                 .unwrap_or_default(),
+            queue_lines_max: reader.integer("log.queue_lines_max", 100..=1_000_000),
         }
     }
 }

@@ -130,9 +130,10 @@ pub(super) async fn follow(
         mark: String::new(),
     };
     follower.step().await?;
-    let Background { tasks, stop } = background;
-    tasks.spawn(listen(Arc::clone(directory), stop.clone()));
-    tasks.spawn(follower.run(stop.clone()));
+    let stop = &background.stop;
+    let listening = listen(Arc::clone(directory), stop.clone());
+    background.spawn_vital("feed listener", listening);
+    background.spawn_vital("feed reader", follower.run(stop.clone()));
     Ok(())
 }
 

@@ -84,7 +84,7 @@ impl Notices {
             client: client(&mint.issuer),
         };
         let running = Arc::new(notices).run(background.stop.clone());
-        background.tasks.spawn(running);
+        background.spawn_vital("logout notices", running);
     }
 
     /// What is under way at the end comes up again at another node, or here after the next start.

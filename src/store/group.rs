@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 
 use super::authorization_codes::Redeemed;
 use super::refresh_exchange::{self, Exchange, Exchanged};
@@ -19,6 +19,7 @@ use super::{
     Store, Write, assertions, authorization_codes, families, pushed_requests, revocations,
     sessions, tokens,
 };
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::authorization::Pushed;
 use crate::model::authorization_code::AuthorizationCode;
@@ -28,6 +29,8 @@ use crate::model::token::Token;
 
 /// What a transaction may take: a connection that has gone silent must not hold up everybody.
 const COMMIT_MAX: Duration = Duration::from_secs(10);
+/// What the log says of a request that finds no group-commit task.
+const ENDED: &str = "the group-commit task has ended";
 /// Most operations in one transaction.
 const BATCH_MAX: usize = 256;
 
@@ -249,9 +252,9 @@ pub struct GroupDoor {
 impl GroupDoor {
     /// Starts the task behind the door. It ends when the last door is dropped, after what is queued.
     #[must_use]
-    pub fn open(store: Store, clock: Clock, queue_max: usize, tasks: &TaskTracker) -> Self {
+    pub fn open(store: Store, clock: Clock, queue_max: usize, background: &Background) -> Self {
         let (queue, waiting) = mpsc::channel(queue_max);
-        tasks.spawn(run(store, clock, waiting));
+        background.spawn_vital("group commit", run(store, clock, waiting));
         Self { queue }
     }
 
@@ -314,12 +317,13 @@ impl GroupDoor {
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(Waiting { operation, answer })
-            .map_err(|_| {
-                Fault::unavailable("the group-commit queue is full (store.group_queue_max)")
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => {
+                    Fault::unavailable("the group-commit queue is full (store.group_queue_max)")
+                }
+                TrySendError::Closed(_) => Fault::unavailable(ENDED),
             })?;
-        answered
-            .await
-            .map_err(|_| Fault::unavailable("the group-commit task has ended"))?
+        answered.await.map_err(|_| Fault::unavailable(ENDED))?
     }
 
     /// Runs the operation some time; dropped where the queue is full.

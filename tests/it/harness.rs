@@ -6,24 +6,23 @@
 mod answer;
 mod database;
 mod first_keys;
+mod parts;
 mod person;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use grantor::app::App;
-use grantor::background::Background;
 use grantor::clock::Clock;
-use grantor::config;
-use grantor::model::issuer::Issuer;
+use grantor::model::fault::Fault;
 use grantor::serve::serve;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use answer::{Answer, claims, header};
 pub(crate) use database::{Database, OWN, Sql};
+pub(crate) use parts::Parts;
 pub(crate) use person::{
     CALLBACK, CHALLENGE, PASSWORD, Person, Seen, VERIFIER, authorize_path, exchange, hidden, usual,
 };
@@ -117,6 +116,11 @@ impl World {
         Node::start(&self.database, &self.settings, self.clock.clone()).await
     }
 
+    /// The parts of another node on the same database, which does not serve yet.
+    pub(crate) async fn parts_of_another_node(&self) -> Parts {
+        Parts::prepare(&self.database, &self.settings, self.clock.clone()).await
+    }
+
     /// Another node on the same database, with further settings.
     pub(crate) async fn another_node_with(&self, further: &[(&str, &str)]) -> Node {
         let further = further
@@ -178,26 +182,17 @@ pub(crate) struct Node {
     /// Its parts, where a test looks behind the wire.
     pub(crate) app: Arc<App>,
     stop: CancellationToken,
-    served: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+    served: tokio::sync::Mutex<Option<tokio::task::JoinHandle<Result<(), Fault>>>>,
 }
 
 impl Node {
     async fn start(database: &Database, settings: &[(String, String)], clock: Clock) -> Self {
-        let defaults =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/identity.toml");
-        let environment = environment(database, settings)
-            .into_iter()
-            .map(|(key, value)| (key.into(), value.into()));
-        let config = config::load(Some(&defaults), environment)
-            .unwrap_or_else(|problems| panic!("{problems}"))
-            .config;
-        let listener = TcpListener::bind(config.server.listen).await.unwrap();
+        let Parts {
+            app,
+            listener,
+            background,
+        } = Parts::prepare(database, settings, clock).await;
         let bound = listener.local_addr().unwrap();
-        let issuer = Issuer::new(config.issuer_at(bound));
-        let background = Background::default();
-        let (app, _) = App::start(config, issuer, clock, &background)
-            .await
-            .unwrap();
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(Arc::clone(&app), listener, background, stop.clone()));
         let mut wire = Wire::to(format!("http://{bound}"));

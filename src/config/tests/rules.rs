@@ -4,12 +4,13 @@ use super::super::{LogFormat, StoreUrl};
 use super::*;
 
 /// `(key, least, most)`, as the issue and the manual state them.
-const BOUNDS: [(&str, i64, i64); 23] = [
+const BOUNDS: [(&str, i64, i64); 25] = [
     ("server.body_bytes_max", 1024, 16_777_216),
     ("server.header_bytes_max", 32_768, 1_048_576),
     ("server.connections_max", 1, 1_000_000),
     ("server.request_seconds_max", 1, 600),
     ("server.header_seconds_max", 1, 120),
+    ("server.write_seconds_max", 1, 600),
     ("server.shutdown_seconds_max", 0, 600),
     ("server.body_seconds_max", 1, 600),
     ("server.tls.handshake_seconds_max", 1, 120),
@@ -28,6 +29,7 @@ const BOUNDS: [(&str, i64, i64); 23] = [
     ("secrets.slow_hash_queue_max", 1, 100_000),
     ("sweep.interval_seconds", 1, 86_400),
     ("sweep.batch_rows_max", 1, 100_000),
+    ("log.queue_lines_max", 100, 1_000_000),
 ];
 
 #[test]

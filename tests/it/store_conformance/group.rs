@@ -1,12 +1,12 @@
 //! `store::group`: the group-commit door.
 
+use grantor::background::Background;
 use grantor::clock::Clock;
 use grantor::model::fault::Fault;
 use grantor::model::token::Token;
 use grantor::store::feed;
 use grantor::store::group::{GroupDoor, Operation};
 use grantor::store::{revocations, tokens};
-use tokio_util::task::TaskTracker;
 
 use super::{Bench, NOW, both_databases, expect_defect, token};
 
@@ -15,7 +15,12 @@ pub(super) fn door(bench: &Bench, queue_max: usize) -> GroupDoor {
 }
 
 pub(super) fn door_with(bench: &Bench, queue_max: usize, clock: Clock) -> GroupDoor {
-    GroupDoor::open(bench.store.clone(), clock, queue_max, &TaskTracker::new())
+    GroupDoor::open(
+        bench.store.clone(),
+        clock,
+        queue_max,
+        &Background::default(),
+    )
 }
 
 fn store(jti: &str) -> Operation {
