@@ -23,12 +23,13 @@ use crate::secret::SecretChecker;
 use crate::sessions::Sessions;
 use crate::store::Store;
 use crate::store::group::GroupDoor;
+use crate::sweep::Sweeper;
 use crate::tls::Door;
 use crate::tokens::issue::Mint;
 use crate::tokens::recognise::Recogniser;
 use crate::users::Users;
 use crate::uses::SecretUses;
-use crate::{openapi, renewal, sweep};
+use crate::{openapi, renewal};
 
 /// What every request may use.
 pub struct App {
@@ -85,13 +86,8 @@ impl App {
             config.store.group_queue_max,
             background,
         );
-        let sweeping = sweep::run(
-            store.clone(),
-            clock.clone(),
-            (config.sweep.clone(), config.audit.clone()),
-            background.stop.clone(),
-        );
-        background.spawn_vital("sweep", sweeping);
+        let sweeper = Sweeper::start(&store, &clock, &config.sweep, &config.audit).await?;
+        background.spawn_vital("sweep", sweeper.run(background.stop.clone()));
         let uses = SecretUses::start(&store, &clock, background);
         let audit = Audit::new(&store, clock.clone(), &config.audit);
         let writing = Arc::clone(&audit).run(background.stop.clone());

@@ -1,45 +1,136 @@
 //! Removes what has expired, in bounded batches.
+//!
+//! What is removed is gone, also where the clock was wrong: a revocation that goes before its token makes the
+//! token active again. So nothing is removed by a clock that has just been set ([`Clock::settled_now`]), that is far
+//! from the store's newest records, or that is ahead of the database server's.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, JUMP_SECONDS_MAX, SETTLED_AFTER_FAR_JUMP_SECONDS};
 use crate::config::{AuditConfig, Sweep};
 use crate::logout;
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
-use crate::store::revocations::{self, Revocation};
+use crate::store::revocations::{self, CLOCKS_APART_SECONDS_MAX, Revocation};
 use crate::store::{
-    self, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
+    self, Conn, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
     known_addresses, pushed_requests, refresh_families, tokens, user_tickets,
 };
 
-/// Sweeps every `sweep.interval_seconds` until `stop`.
-pub async fn run(
+/// Sweeps one node's store again and again.
+pub struct Sweeper {
     store: Store,
     clock: Clock,
-    (config, kept): (Sweep, AuditConfig),
-    stop: CancellationToken,
-) {
-    let sweeping = async {
-        loop {
-            sleep(config.interval).await;
-            let (now, rows_max) = (clock.now(), config.batch_rows_max);
-            let swept = async {
-                Ok(once(&store, now, rows_max).await?
-                    + logout::end_expired(&store, now).await?
-                    + audit(&store, now, &kept, rows_max).await?)
-            };
-            match swept.await {
-                Ok(0) => {}
-                Ok(rows) => tracing::debug!(rows, "swept"),
-                Err::<_, Fault>(fault) => tracing::warn!(%fault, "the sweep did not finish"),
+    config: Sweep,
+    kept: AuditConfig,
+    /// The clocks of this node and of the database's server were apart in the round before.
+    were_apart: AtomicBool,
+}
+
+impl Sweeper {
+    /// Looks once whether the store's newest records and the clock agree. Where they do not, the log says so, and
+    /// nothing is removed for a while.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn start(
+        store: &Store,
+        clock: &Clock,
+        config: &Sweep,
+        kept: &AuditConfig,
+    ) -> Result<Self, Fault> {
+        compare_with_newest(&mut *store.read().await?, clock).await?;
+        Ok(Self {
+            store: store.clone(),
+            clock: clock.clone(),
+            config: config.clone(),
+            kept: kept.clone(),
+            were_apart: AtomicBool::new(false),
+        })
+    }
+
+    /// Sweeps every `sweep.interval_seconds` until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let sweeping = async {
+            loop {
+                sleep(self.config.interval).await;
+                match self.round().await {
+                    Ok(0) => {}
+                    Ok(rows) => tracing::debug!(rows, "swept"),
+                    Err(fault) => tracing::warn!(%fault, "the sweep did not finish"),
+                }
             }
+        };
+        stop.run_until_cancelled(sweeping).await;
+    }
+
+    /// One round; answers how many rows went. None go where the time may not be relied on.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn round(&self) -> Result<u64, Fault> {
+        let Some(now) = self.time().await? else {
+            return Ok(0);
+        };
+        let rows_max = self.config.batch_rows_max;
+        Ok(once(&self.store, now, rows_max).await?
+            + logout::end_expired(&self.store, now).await?
+            + audit(&self.store, now, &self.kept, rows_max).await?)
+    }
+
+    /// The time by which things have ended: the earlier one of this node's and the database server's, so that one
+    /// node whose clock is ahead removes nothing that lives by the clocks of all others.
+    async fn time(&self) -> Result<Option<i64>, Fault> {
+        let Some(now) = self.clock.settled_now() else {
+            return Ok(None);
+        };
+        let Some(server) = self.store.server_time().await? else {
+            return Ok(Some(now));
+        };
+        let server = self.clock.of_another_machine(server);
+        let ahead_seconds = now.saturating_sub(server);
+        let are_apart = ahead_seconds.abs() > JUMP_SECONDS_MAX;
+        if are_apart && !self.were_apart.swap(are_apart, Ordering::Relaxed) {
+            tracing::warn!(
+                ahead_seconds,
+                "this machine's clock and the database server's differ; what has ended by the earlier one is removed. Set both by NTP."
+            );
         }
-    };
-    stop.run_until_cancelled(sweeping).await;
+        self.were_apart.store(are_apart, Ordering::Relaxed);
+        Ok(Some(if are_apart { now.min(server) } else { now }))
+    }
+}
+
+/// The newest records say about what time it is. Those from the future prove that this machine's clock is behind, or
+/// that another one was ahead. Old ones prove nothing, since the server may have been off; but a clock that is far
+/// ahead of them has to prove itself for longer.
+async fn compare_with_newest(conn: &mut Conn, clock: &Clock) -> Result<(), Fault> {
+    let now = clock.now();
+    let record = store::audit::newest(conn).await?;
+    let record = record.map(|date_ms| date_ms.div_euclid(1000));
+    let newest = record.max(feed::latest_time(conn).await?);
+    let ahead_seconds = newest.map_or(0, |newest| newest.saturating_sub(now));
+    if ahead_seconds > CLOCKS_APART_SECONDS_MAX {
+        tracing::warn!(
+            ahead_seconds,
+            "the database holds records from the future: this machine's clock is behind, or that of a machine that wrote them was ahead. Compare `date -u` on every machine with the true time and set the clocks by NTP. What has ended is not removed until this clock has kept pace for a while."
+        );
+        clock.doubt(ahead_seconds);
+    } else if let Some(behind_seconds) = record.map(|record| now.saturating_sub(record))
+        && behind_seconds > SETTLED_AFTER_FAR_JUMP_SECONDS
+    {
+        tracing::info!(
+            behind_seconds,
+            "the newest record in the database is old: where the server was not off for so long, this machine's clock is ahead. What has ended is not removed until this clock has kept pace for a day."
+        );
+        clock.doubt(behind_seconds);
+    }
+    Ok(())
 }
 
 /// Sweeps once; answers how many rows went.

@@ -299,10 +299,7 @@ impl Follower {
         if self.directory.revoked.is_full() {
             // What is known stays in force meanwhile, and what is revoked meanwhile is in the feed.
             let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
-            let loaded = timeout(
-                LOAD_MAX,
-                self.directory.revoked.load_tokens(conn, self.clock.now()),
-            );
+            let loaded = timeout(LOAD_MAX, self.directory.revoked.load_tokens(conn));
             loaded.await.map_err(|_| too_long())??;
         }
         Ok(())
@@ -329,7 +326,6 @@ impl Follower {
     /// Notes where the feed stands, reads what is revoked and the keys, and forgets the rest. What is known
     /// stays in force meanwhile, for as long as it counts as fresh.
     async fn load(&mut self, began: Instant) -> Result<(), Fault> {
-        let now = self.clock.now();
         let conn = Self::connection(&mut self.conn, &self.directory.store).await?;
         let newest = timeout(READING_MAX, feed::newest(conn)).await;
         let (n, mark) =
@@ -337,7 +333,7 @@ impl Follower {
         if n < self.directory.feed.position() {
             return Err(Fault::unavailable("the store has lost history once more"));
         }
-        load_revocations(&self.directory, conn, now).await?;
+        load_revocations(&self.directory, conn).await?;
         load_keys(&self.directory, conn).await?;
         self.directory.forget_everything();
         self.mark = mark;
@@ -355,8 +351,8 @@ impl Follower {
     }
 }
 
-async fn load_revocations(directory: &Directory, conn: &mut Conn, now: i64) -> Result<(), Fault> {
-    let loaded = timeout(LOAD_MAX, directory.revoked.load(conn, now)).await;
+async fn load_revocations(directory: &Directory, conn: &mut Conn) -> Result<(), Fault> {
+    let loaded = timeout(LOAD_MAX, directory.revoked.load(conn)).await;
     loaded.map_err(|_| too_long())?
 }
 

@@ -80,9 +80,9 @@ impl Revoked {
 
     /// Reads everything anew. The feed's position has been noted before, so what is revoked
     /// meanwhile comes by the feed.
-    pub(super) async fn load(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
+    pub(super) async fn load(&self, conn: &mut Conn) -> Result<(), Fault> {
         let all = revocations::all(conn).await?;
-        self.load_tokens(conn, now).await?;
+        self.load_tokens(conn).await?;
         let applied = |one: Revocation| {
             let Revocation {
                 covered,
@@ -100,13 +100,12 @@ impl Revoked {
     }
 
     /// Reads anew which single tokens are revoked, into a filter of the right size.
-    pub(super) async fn load_tokens(&self, conn: &mut Conn, now: i64) -> Result<(), Fault> {
-        let count =
-            usize::try_from(revocations::count_tokens(conn, now).await?).unwrap_or(usize::MAX);
+    pub(super) async fn load_tokens(&self, conn: &mut Conn) -> Result<(), Fault> {
+        let count = usize::try_from(revocations::count_tokens(conn).await?).unwrap_or(usize::MAX);
         let filter = Filter::for_items(count);
         let mut after = String::new();
         loop {
-            let page = revocations::page_of_tokens(conn, now, &after, PAGE_ROWS).await?;
+            let page = revocations::page_of_tokens(conn, &after, PAGE_ROWS).await?;
             for jti in &page {
                 filter.insert(jti);
             }

@@ -198,7 +198,8 @@ impl Notices {
                     "a logout notice was not delivered"
                 );
                 let next = now.saturating_add(pause(notice.attempts));
-                if next < notice.ends_at {
+                // A clock that has just been set may be a day ahead.
+                if next < notice.ends_at || self.clock.settled_now().is_none() {
                     store::logout_notices::put_off(&mut tx, notice, next).await?;
                 } else if store::logout_notices::delete(&mut tx, &notice.id).await? {
                     let failed = self.record(Kind::NotToldOfSignOut, notice);

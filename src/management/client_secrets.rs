@@ -100,7 +100,9 @@ pub(crate) async fn create(
             "The client has {LIVE_SECRETS_MAX} live secrets, the most that it can have. Delete one first."
         )));
     }
-    store::secrets::delete_ended(&mut tx, &client_id, admin.now).await?;
+    if let Some(now) = app.clock.settled_now() {
+        store::secrets::delete_ended(&mut tx, &client_id, now).await?;
+    }
     store::applications::insert_secret(&mut tx, &client_id, &kept).await?;
     tx.note(Change::Application(client_id.clone()));
     let facts = SecretFacts {

@@ -58,7 +58,16 @@ pub(crate) async fn rotate(
     check_takes_secrets(&application)?;
     may_become(&app, &mut tx, &admin.caller, &id).await?;
     rotation.check_room(&application, now)?;
-    store::applications::end_secrets(&mut tx, &id, now + rotation.grace_seconds, now).await?;
+    // Those that end now go at once; others by a clock that may be relied on.
+    let removed_by = match rotation.grace_seconds {
+        0 => now,
+        _ => app
+            .clock
+            .settled_now()
+            .map_or(i64::MIN, |settled| settled.min(now)),
+    };
+    let end = now + rotation.grace_seconds;
+    store::applications::end_secrets(&mut tx, &id, end, removed_by).await?;
     store::applications::insert_secret(&mut tx, &id, &kept).await?;
     tx.note(Change::Application(id.clone()));
     let mut act = Act::new("Rotate a client secret").client(&id);

@@ -412,6 +412,20 @@ pub async fn sign_ins(
     )
 }
 
+/// When the newest record was made, unix milliseconds.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn newest(conn: &mut Conn) -> Result<Option<i64>, Fault> {
+    let row = run!(
+        fetch_optional,
+        conn,
+        (i64,),
+        "select date_ms from audit order by n desc limit 1"
+    )?;
+    Ok(row.map(|(date_ms,)| date_ms))
+}
+
 /// Removes up to `rows_max` records older than `before_ms`, and writers that have ended.
 ///
 /// # Errors

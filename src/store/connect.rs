@@ -63,6 +63,19 @@ impl Store {
         })
     }
 
+    /// The time of day on the database's server, unix seconds. None for SQLite, whose server is this machine.
+    ///
+    /// # Errors
+    /// A fault where the database cannot be reached.
+    pub async fn server_time(&self) -> Result<Option<i64>, Fault> {
+        let Pools::Postgres(pool) = &self.pools else {
+            return Ok(None);
+        };
+        let text = "select cast(floor(extract(epoch from clock_timestamp())) as bigint)";
+        let time = sqlx::query_scalar(text).fetch_one(pool);
+        time.await.map(Some).map_err(fault)
+    }
+
     /// Resolves when another node has committed a change: an accelerator only. SQLite has none.
     ///
     /// # Errors

@@ -118,6 +118,20 @@ pub async fn newest(conn: &mut Conn) -> Result<(i64, String), Fault> {
     )
 }
 
+/// The latest time at which a change was made, unix seconds, by the clock of the node that made it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn latest_time(conn: &mut Conn) -> Result<Option<i64>, Fault> {
+    let (latest,) = run!(
+        fetch_one,
+        conn,
+        (Option<i64>,),
+        "select max(created_at) from changes"
+    )?;
+    Ok(latest)
+}
+
 /// Starts the feed, or raises it after history was lost, so that no number is given twice: the counter
 /// becomes `least`, or goes up by one where it is above that. Answers its new number.
 ///

@@ -295,6 +295,26 @@ both_stores! {
         assert_eq!(logged[0]["user_id"], json!(ann.id));
     }
 
+    async fn by_a_clock_that_has_just_been_set_it_is_not_given_up(world: World, "GRANTOR_ISSUER" = LOOPBACK) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        let party = RelyingParty::start().await;
+        let shop = application(&desk, &party.url, json!({})).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        party.end();
+        let sid = sign_in(world, &ann, &shop).await;
+        end(node, &sid, Why::SignedOut).await;
+        let attempted = async |times: i64| {
+            let count = format!("select count(*) from logout_notices where attempts = {times}");
+            within(SOON, async || world.database.sql().await.number(&count).await == 1).await;
+        };
+        attempted(1).await;
+        world.clock.jump(2 * 86_400);
+        attempted(2).await;
+        let put_off = format!("select count(*) from logout_notices where next_attempt_at = {}", world.clock.now() + 20);
+        within(SOON, async || world.database.sql().await.number(&put_off).await == 1).await;
+    }
+
     /// §2.2, and what an operator may choose.
     async fn where_an_application_is_told_is_https_and_plain(world: World) {
         let desk = Desk::open(&world.node).await;

@@ -43,6 +43,7 @@ mod bounds;
 mod cli;
 mod client_assertion;
 mod client_authentication;
+mod clock_jumps;
 mod cors;
 mod crash;
 mod curl;

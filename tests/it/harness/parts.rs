@@ -36,9 +36,9 @@ impl Parts {
         let bound = listener.local_addr().unwrap();
         let issuer = Issuer::new(config.issuer_at(bound));
         let background = Background::default();
-        let (app, _) = App::start(config, issuer, clock, &background)
-            .await
-            .unwrap();
+        // On the heap: what a start takes is too much for the stack of every test.
+        let starting = Box::pin(App::start(config, issuer, clock, &background));
+        let (app, _) = starting.await.unwrap();
         Self {
             app,
             listener,

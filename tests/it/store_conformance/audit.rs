@@ -120,6 +120,14 @@ both_databases! {
         assert_eq!(numbers, [NOW_MS * 1000 + 1, NOW_MS * 1000 + 2]);
     }
 
+    async fn the_newest_record_tells_when_it_was_made(bench: Bench) {
+        let newest = async || audit::newest(&mut bench.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(newest().await, None);
+        write(bench, &[record("a", NOW_MS + 7)]).await;
+        write(bench, &[record("b", NOW_MS), record("c", NOW_MS + 3)]).await;
+        assert_eq!(newest().await, Some(NOW_MS + 3));
+    }
+
     async fn what_is_rolled_back_leaves_no_record(bench: Bench) {
         let mut tx = bench.store.write().await.unwrap();
         tx.record(record("never happened", NOW_MS));

@@ -1,9 +1,11 @@
 //! `store::feed`, and what a [`Write`](grantor::store::Write) promises.
 
+use grantor::clock::Clock;
 use grantor::model::change::{Change, Covered};
 use grantor::store::{apis, feed, revocations};
 
 use super::{Bench, NOW, ODD, api, both_databases};
+use crate::harness::Backend;
 
 /// Commits changes; answers the number of the last.
 async fn note(bench: &Bench, changes: &[Change], now: i64) -> i64 {
@@ -65,6 +67,24 @@ both_databases! {
             assert_eq!(raised, expected);
             let reading = read(bench, raised).await;
             assert_eq!((reading.counter, &reading.entries[0].change), (raised, &Change::Everything));
+        }
+    }
+
+    async fn the_latest_time_of_a_change_is_told_whatever_the_order(bench: Bench) {
+        let latest = async || feed::latest_time(&mut bench.store.read().await.unwrap()).await.unwrap();
+        assert_eq!(latest().await, Some(NOW), "the start of the feed");
+        note(bench, &[Change::Settings], NOW + 9).await;
+        note(bench, &[Change::Settings], NOW + 1).await;
+        assert_eq!(latest().await, Some(NOW + 9));
+    }
+
+    async fn the_server_of_a_database_tells_its_time_where_it_is_another_machine(bench: Bench) {
+        let (before, time) = (Clock::still().now(), bench.store.server_time().await.unwrap());
+        let after = Clock::still().now();
+        match bench.database.backend() {
+            Backend::Sqlite => assert_eq!(time, None),
+            // Here it is the same machine after all.
+            Backend::Postgres => assert!((before..=after).contains(&time.unwrap()), "{time:?}"),
         }
     }
 

@@ -130,26 +130,25 @@ both_databases! {
         for other in ["", "A", "g"] {
             assert!(!revocations::is_token_revoked(&mut conn, other).await.unwrap(), "{other}");
         }
-        assert_eq!(revocations::count_tokens(&mut conn, later).await.unwrap(), 3);
-        assert_eq!(revocations::count_tokens(&mut conn, later - 3).await.unwrap(), 6);
-        // Page by page, as a node loads them: each live one once.
+        assert_eq!(revocations::count_tokens(&mut conn).await.unwrap(), 6);
+        // Page by page, as a node loads them: each of them once, whatever the clock says of their ends.
         let (mut seen, mut after) = (Vec::new(), String::new());
         loop {
-            let page = revocations::page_of_tokens(&mut conn, later, &after, 2).await.unwrap();
+            let page = revocations::page_of_tokens(&mut conn, &after, 2).await.unwrap();
             assert!(page.len() <= 2);
             let Some(last) = page.last() else { break };
             after.clone_from(last);
             seen.extend(page);
         }
         seen.sort();
-        let mut live = vec!["a".to_owned(), "c".to_owned(), ODD.to_owned()];
-        live.sort();
-        assert_eq!(seen, live);
+        let mut all = ends.map(|(jti, _)| jti.to_owned());
+        all.sort();
+        assert_eq!(seen, all);
         drop(conn);
         let sweep = async || bench.write(async |tx| revocations::sweep(tx, later, 2).await).await.unwrap();
         assert_eq!(sweep().await, 2);
         assert!(revocations::is_token_revoked(&mut bench.store.read().await.unwrap(), "b").await.unwrap(), "the longest ended go first");
         assert_eq!((sweep().await, sweep().await), (1, 0));
-        assert_eq!(revocations::count_tokens(&mut bench.store.read().await.unwrap(), i64::MIN).await.unwrap(), 3);
+        assert_eq!(revocations::count_tokens(&mut bench.store.read().await.unwrap()).await.unwrap(), 3);
     }
 }

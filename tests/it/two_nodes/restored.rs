@@ -222,7 +222,7 @@ both_stores! {
         let mut sql = world.database.sql().await;
         let before = counter(&mut sql).await;
         let shop = Shop::open(here, &there).await;
-        world.clock.advance(-60);
+        world.clock.jump(-60);
         lose_all_above(&mut sql, before).await;
         let revoke = json!({ "client_id": shop.client.id });
         until_answered(async || here.manage(Method::POST, "/tokens/revoke", Some(revoke.clone())).await).await.expect(StatusCode::OK);
