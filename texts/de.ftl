@@ -25,6 +25,7 @@ limited = { $count ->
    *[other] Zu viele Versuche. Bitte versuchen Sie es in { $count } Minuten wieder.
 }
 to-application = weiter zu { $application }
+unverified = { $brand } konnte nicht überprüfen, ob diese Anfrage wirklich von { $application } stammt. Fahren Sie nur fort, wenn Sie den Vorgang selbst gestartet haben.
 privacy = Datenschutz
 terms = Nutzungsbedingungen
 secure-host = Sie sind auf { $host }

@@ -26,6 +26,7 @@ limited = { $count ->
    *[other] Too many attempts. Please try again in { $count } minutes.
 }
 to-application = to continue to { $application }
+unverified = { $brand } could not verify that this request really comes from { $application }. Continue only if you started this yourself.
 privacy = Privacy
 terms = Terms
 secure-host = You are on { $host }

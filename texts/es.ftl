@@ -25,6 +25,7 @@ limited = { $count ->
    *[other] Demasiados intentos. Vuelva a intentarlo dentro de { $count } minutos.
 }
 to-application = para continuar en { $application }
+unverified = { $brand } no ha podido comprobar que esta solicitud proceda realmente de { $application }. Continúe solo si la ha iniciado usted.
 privacy = Privacidad
 terms = Condiciones
 secure-host = Está en { $host }

@@ -30,6 +30,7 @@ pub(crate) fn all(frame: Frame<'_>) -> Samples {
         signing_in(frame),
         signing_up(frame),
         consents(frame),
+        consent_durations(frame),
         passwords(frame),
         addresses(frame),
         ends(frame),
@@ -51,11 +52,21 @@ fn shop(destination: &Destination) -> ApplicationView<'_> {
         name: "Acme Shop",
         logo: None,
         destination: Some(destination),
+        is_unverified: false,
+    }
+}
+
+/// The same, where anybody may have sent the request.
+fn unverified(application: ApplicationView<'_>) -> ApplicationView<'_> {
+    ApplicationView {
+        is_unverified: true,
+        ..application
     }
 }
 
 fn signing_in(frame: Frame<'_>) -> Samples {
     let destination = Destination::of(&url("https://shop.acme.example/callback"));
+    let device = Destination::of(&url("com.acme.shop:/callback"));
     let page = |name, username, problem| {
         let application = ApplicationView {
             name,
@@ -72,6 +83,15 @@ fn signing_in(frame: Frame<'_>) -> Samples {
         };
         page.show()
     };
+    let unverified = SignIn {
+        frame,
+        application: unverified(shop(&device)),
+        state: STATE,
+        username: "",
+        can_sign_up: true,
+        can_reset: true,
+        problem: Some(SignInProblem::WrongCredentials),
+    };
     let limited = SignInProblem::Limited {
         retry_after_seconds: 290,
     };
@@ -87,11 +107,21 @@ fn signing_in(frame: Frame<'_>) -> Samples {
             page("Acme Shop", EMAIL, Some(SignInProblem::Blocked)),
         ),
         ("sign-in-hostile", page(HOSTILE, HOSTILE, None)),
+        ("sign-in-unverified", unverified.show()),
     ]
 }
 
 fn signing_up(frame: Frame<'_>) -> Samples {
     let destination = Destination::of(&url("https://shop.acme.example/callback"));
+    let device = Destination::of(&url("com.acme.shop:/callback"));
+    let unverified = SignUp {
+        frame,
+        application: unverified(shop(&device)),
+        state: STATE,
+        email: "",
+        password_chars_min: 10,
+        problem: None,
+    };
     let page = |email, problem| {
         let page = SignUp {
             frame,
@@ -119,6 +149,7 @@ fn signing_up(frame: Frame<'_>) -> Samples {
         ),
         ("sign-up-known", page(EMAIL, Some(known))),
         ("sign-up-limited", page(EMAIL, Some(limited))),
+        ("sign-up-unverified", unverified.show()),
     ]
 }
 
@@ -192,6 +223,41 @@ fn consents(frame: Frame<'_>) -> Samples {
         access: access(Lifetime::Finite(5400), Some(Renewal::UntilTakenBack)),
         ..ordinary
     };
+    let unverified = Consent {
+        application: unverified(shop(&device)),
+        ..ordinary
+    };
+    let unverified_shop = unverified.application;
+    let hostile = Consent {
+        application: ApplicationView {
+            name: HOSTILE,
+            ..unverified_shop
+        },
+        user: HOSTILE,
+        apis: &[hostile],
+        ..ordinary
+    };
+    vec![
+        ("consent", ordinary.show()),
+        ("consent-device", of_device.show()),
+        ("consent-unverified", unverified.show()),
+        ("consent-hostile", hostile.show()),
+    ]
+}
+
+/// For how long an application has access.
+fn consent_durations(frame: Frame<'_>) -> Samples {
+    let web = Destination::of(&url("https://shop.acme.example/callback"));
+    let one_api = [orders()];
+    let ordinary = Consent {
+        frame,
+        application: shop(&web),
+        state: STATE,
+        user: EMAIL,
+        about_user: &["openid", "profile", "email"],
+        apis: &one_api,
+        access: access(Lifetime::Finite(3600), Some(HALF_A_YEAR)),
+    };
     let once = Consent {
         apis: &[],
         access: Access {
@@ -213,22 +279,10 @@ fn consents(frame: Frame<'_>) -> Samples {
         access: access(Lifetime::Never, None),
         ..ordinary
     };
-    let hostile = Consent {
-        application: ApplicationView {
-            name: HOSTILE,
-            ..shop(&web)
-        },
-        user: HOSTILE,
-        apis: &[hostile],
-        ..ordinary
-    };
     vec![
-        ("consent", ordinary.show()),
-        ("consent-device", of_device.show()),
         ("consent-once", once.show()),
         ("consent-or-never", or_never.show()),
         ("consent-never", never.show()),
-        ("consent-hostile", hostile.show()),
     ]
 }
 

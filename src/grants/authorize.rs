@@ -1,18 +1,25 @@
 //! What the authorization endpoint decides: whether the user has to sign in or to consent first, and
 //! what he has then authorized.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::consent::{self, By, Wish, Word};
 use super::targets::{self, Target};
 use super::{Ground, Means};
+use crate::directory::Stance;
 use crate::lifetime::{self, ApiTerms, Lifetime, TokenKind};
+use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::authorization::{Authorization, AuthorizationRequest, OFFLINE_ACCESS, acr_of};
 use crate::model::client_grant::SubjectType;
+use crate::model::consent_page::{AccessDuration, ConsentPage, ConsentPageApi};
 use crate::model::issuer::is_loopback;
 use crate::model::refusal::{Code, Refusal, Stop};
+use crate::model::scope::Scopes;
 use crate::model::session::Session;
+use crate::model::settings::InForce;
 use crate::tokens::ticket::{CONSENT_SECONDS_MAX, Said, Ticket};
 
 /// What is to happen.
@@ -33,13 +40,26 @@ const SIGN_IN_SECONDS_MAX: i64 = 600;
 pub struct Terms {
     /// What the application wants.
     pub wish: Wish,
-    /// How long an access token lives, unless the application asks for another lifetime.
-    pub lifetime: Lifetime,
-    /// How long it lives at the most.
-    pub longest: Lifetime,
-    /// When the last of it ends, with the consent, the application or a grant of it, in seconds; none: when
-    /// it is taken back.
-    pub ends_in: Option<i64>,
+    /// For how long.
+    pub duration: AccessDuration,
+    /// The user has to confirm the request as well, because anybody may have sent it.
+    pub needs_confirmation: bool,
+}
+
+impl Terms {
+    /// The page that shows all of this to the user of a session; `requested` are the scopes of the request.
+    #[must_use]
+    pub fn page(&self, session_id: &str, requested: &Scopes) -> ConsentPage {
+        let api =
+            |(api, shown): &(Arc<Api>, Scopes)| ConsentPageApi::new(&api.id, shown, requested);
+        ConsentPage {
+            session_id: session_id.to_owned(),
+            about_user: self.wish.openid.clone(),
+            apis: self.wish.apis.iter().map(api).collect(),
+            duration: self.duration,
+            has_warned: self.needs_confirmation,
+        }
+    }
 }
 
 /// Decides; everything that the application may have is looked at before the user is asked anything.
@@ -54,7 +74,9 @@ pub async fn decide(
 ) -> Result<Ruling, Stop> {
     let request = &ticket.request;
     let found = targets::find(&request.named, application, SubjectType::User, ground).await?;
+    let settings = ground.directory.settings(Stance::Strict).await?;
     let asked = Asked {
+        needs_confirmation: needs_confirmation(request, application, &settings),
         ticket,
         application,
         targets: found,
@@ -92,6 +114,7 @@ struct Asked<'a> {
     application: &'a Application,
     targets: Vec<Target>,
     ground: Ground<'a>,
+    needs_confirmation: bool,
 }
 
 impl Asked<'_> {
@@ -122,21 +145,22 @@ impl Asked<'_> {
         let (user_id, client_id) = (&session.user_id, &self.application.client_id);
         let at_hand = (self.ground, means);
         let places = (user_id.as_str(), client_id.as_str());
-        let lacking = wish.lacking(places, at_hand).await?;
-        let has_consented = self.has_consented(session);
-        let is_needed =
-            request.prompt.consent || !lacking.is_empty() && !self.may_skip_consent(&wish);
-        if is_needed && !has_consented {
-            if request.prompt.none {
-                return Err(Refusal::new(Code::ConsentRequired, "Consent required").into());
-            }
-            return Ok(Ruling::Consent(Box::new(self.terms(wish))));
-        }
-        if has_consented {
-            consent::keep(wish.grants(places, self.ground.now), Word::Given, at_hand).await?;
+        let wish = if let Some(consented) = self.consented(&wish, session) {
+            let grants = consented.grants(places, self.ground.now);
+            consent::keep(grants, Word::Given, at_hand).await?;
+            consented
         } else {
+            let lacking = wish.lacking(places, at_hand).await?;
+            let is_consent_lacking = !lacking.is_empty() && !self.may_skip_consent(&wish);
+            if request.prompt.consent || is_consent_lacking || self.is_unconfirmed(session) {
+                if request.prompt.none {
+                    return Err(Refusal::new(Code::ConsentRequired, "Consent required").into());
+                }
+                return Ok(Ruling::Consent(Box::new(self.terms(wish))));
+            }
             consent::keep(lacking, Word::Spared, at_hand).await?;
-        }
+            wish
+        };
         let by = By {
             client_id,
             user_id,
@@ -150,14 +174,30 @@ impl Asked<'_> {
         Ok(Ruling::Authorized(Box::new(authorization)))
     }
 
-    /// Just now, and on a page that was shown to this session's user.
-    fn has_consented(&self, session: &Session) -> bool {
-        match &self.ticket.said {
-            Said::Yes { session_id, at } => {
-                *session_id == session.id && self.ground.now - at <= CONSENT_SECONDS_MAX
-            }
-            Said::Nothing | Said::No => false,
-        }
+    /// What the user has consented to just now: what the page showed to this session's user, as far as it
+    /// may be had now. Where the page showed other APIs, a shorter time or no warning, it counts for
+    /// nothing, and the user is asked again.
+    fn consented(&self, wish: &Wish, session: &Session) -> Option<Wish> {
+        let Said::Yes { session_id, at } = &self.ticket.said else {
+            return None;
+        };
+        let page = self.ticket.consent_page.as_ref()?;
+        let is_of_session = *session_id == session.id && page.session_id == session.id;
+        let is_new = self.ground.now - at <= CONSENT_SECONDS_MAX;
+        let is_confirmed = page.has_warned || !self.needs_confirmation;
+        let consented = wish.limited_to(page, &self.ticket.request.scope)?;
+        let is_within = self.duration(&consented).is_within(&page.duration);
+        (is_of_session && is_new && is_confirmed && is_within).then_some(consented)
+    }
+
+    /// True where the user still has to confirm this very request. A sign-in for it a moment ago, on a page
+    /// with the warning, is a confirmation as well.
+    fn is_unconfirmed(&self, session: &Session) -> bool {
+        let age = self.ground.now - session.authenticated_at;
+        let is_by_sign_in = self.ticket.sign_in_warned
+            && self.ticket.signed_in.as_ref() == Some(&session.id)
+            && age <= CONSENT_SECONDS_MAX;
+        self.needs_confirmation && !is_by_sign_in
     }
 
     /// First-party applications skip consent where each API allows it and nobody else can be behind the
@@ -171,6 +211,14 @@ impl Asked<'_> {
     }
 
     fn terms(&self, wish: Wish) -> Terms {
+        Terms {
+            duration: self.duration(&wish),
+            needs_confirmation: self.needs_confirmation,
+            wish,
+        }
+    }
+
+    fn duration(&self, wish: &Wish) -> AccessDuration {
         let now = self.ground.now;
         let of_application = self.application.expires_at.map(|end| end - now);
         let end_at = |target: &Target| {
@@ -183,18 +231,18 @@ impl Asked<'_> {
             .iter()
             .map(|own| (own.terms(now), end_at(own)))
             .collect();
-        let (lifetime, longest) = self.lifetimes(&wish, &places, of_application);
+        let (lifetime, longest) = self.lifetimes(wish, &places, of_application);
         // For one of several APIs it may go on when the others have ended.
         let ends: Option<Vec<i64>> = places.iter().map(|(_, end)| *end).collect();
         let ends_in = match ends {
             Some(ends) => ends.into_iter().max().or(of_application),
             None => None,
         };
-        Terms {
-            wish,
+        AccessDuration {
             lifetime,
             longest,
             ends_in,
+            refresh_lifetime: self.application.refresh_terms().lifetime,
         }
     }
 
@@ -264,6 +312,21 @@ fn check_acr(request: &AuthorizationRequest, session: &Session) -> Result<(), Re
         Code::UnmetAuthenticationRequirements,
         "None of the requested acr values can be had.",
     ))
+}
+
+/// True where the user has to confirm the request, whatever is known already: it comes from nobody who could
+/// be verified, and what comes back at its redirect URI is worth something to whoever receives it (RFC 8252
+/// §8.6, RFC 6749 §10.2). A code alone is worth nothing without the secret of a confidential application.
+#[must_use]
+pub fn needs_confirmation(
+    request: &AuthorizationRequest,
+    application: &Application,
+    settings: &InForce,
+) -> bool {
+    let own = application.sign_in.skips_callback_confirmation;
+    let is_skipped = own.unwrap_or(settings.skips_callback_confirmation);
+    let is_worth_something = application.is_public() || request.response_type.is_front_channel();
+    !is_skipped && is_worth_something && !is_verifiable(&request.redirect_uri)
 }
 
 /// Nobody but the application's own server is at this address.

@@ -10,6 +10,7 @@ use crate::model::application::Application;
 use crate::model::authorization::{
     Authorization, AuthorizedApi, ClaimsRequest, OFFLINE_ACCESS, OPENID_SCOPES,
 };
+use crate::model::consent_page::ConsentPage;
 use crate::model::fault::Fault;
 use crate::model::scope::Scopes;
 use crate::model::user_grant::UserGrant;
@@ -52,6 +53,24 @@ impl Wish {
                 .collect(),
             apis: targets.iter().map(of).collect(),
         }
+    }
+
+    /// The same as far as a consent page has shown it; none where the page was about other APIs.
+    /// `requested` are the scopes of the page's request.
+    #[must_use]
+    pub fn limited_to(&self, page: &ConsentPage, requested: &Scopes) -> Option<Self> {
+        let limit = |(api, scopes): &(Arc<Api>, Scopes)| {
+            let shown = page.scopes_at(&api.id, requested)?;
+            let both = scopes.iter().filter(|value| shown.contains(value));
+            Some((Arc::clone(api), both.collect()))
+        };
+        let apis: Option<Vec<_>> = self.apis.iter().map(limit).collect();
+        let apis = apis.filter(|apis| apis.len() == page.apis.len())?;
+        let is_shown = |value: &&str| page.about_user.contains(value);
+        Some(Self {
+            openid: self.openid.iter().filter(is_shown).collect(),
+            apis,
+        })
     }
 
     /// The user grants that it rests on, as of a consent that is given now.

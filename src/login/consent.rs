@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::response::Response;
 
 use super::sign_in::STATE;
-use super::views::{Access, ApiView, Consent, Renewal, ScopeView};
+use super::views::{Access, ApiView, ApplicationView, Consent, Renewal, ScopeView};
 use super::visit::{PageRequest, Trouble, Visit, destination, logo, view};
 use super::{Page, redirect};
 use crate::grants::authorize::{self, Ruling, Terms};
@@ -56,8 +56,10 @@ async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
     match authorize::decide(&ticket, &application, Some(session), at_hand).await {
         Ok(Ruling::Consent(terms)) => {
             let name = user.shown_name().unwrap_or(&user.user_id);
+            // What was said of another page is said of this one no more.
             let shown = Ticket {
-                asked: Some(session.id.clone()),
+                consent_page: Some(terms.page(&session.id, &ticket.request.scope)),
+                said: Said::Nothing,
                 ..ticket.clone()
             };
             let state = visit.app.mint.seal_ticket(&shown)?;
@@ -82,7 +84,8 @@ async fn decide(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble>
         return Ok(go_on(visit, &ticket)?);
     };
     // Somebody else may have signed in in another tab meanwhile.
-    if ticket.asked.as_ref() != Some(&session.id) {
+    let page = ticket.consent_page.as_ref();
+    if page.is_none_or(|page| page.session_id != session.id) {
         return Ok(go_on(visit, &ticket)?);
     }
     ticket.said = match params.required("action", 20)? {
@@ -117,11 +120,12 @@ fn show(
     let about_user: Vec<&str> = terms.wish.openid.iter().collect();
     let apis: Vec<ApiView<'_>> = terms.wish.apis.iter().map(api).collect();
     let is_offline = terms.wish.openid.contains(OFFLINE_ACCESS);
-    let lives = application.refresh_terms().lifetime;
-    let ends_in = [lives, terms.ends_in].into_iter().flatten().min();
+    let duration = terms.duration;
+    let ends = [duration.refresh_lifetime, duration.ends_in];
+    let ends_in = ends.into_iter().flatten().min();
     // Where all of it ends no later than an access token, to renew one would bring nothing.
-    let token = terms.lifetime.seconds().unwrap_or(i64::MAX);
-    let brings_nothing = terms.ends_in.is_some_and(|end| end <= token);
+    let token = duration.lifetime.seconds().unwrap_or(i64::MAX);
+    let brings_nothing = duration.ends_in.is_some_and(|end| end <= token);
     let renewal = match ends_in {
         _ if !is_offline || brings_nothing => None,
         None => Some(Renewal::UntilTakenBack),
@@ -132,14 +136,17 @@ fn show(
     };
     let page = Consent {
         frame: visit.frame(&ticket.request.ui_locales),
-        application: view(application, logo.as_ref(), destination.as_ref()),
+        application: ApplicationView {
+            is_unverified: terms.needs_confirmation,
+            ..view(application, logo.as_ref(), destination.as_ref())
+        },
         state,
         user,
         about_user: &about_user,
         apis: &apis,
         access: Access {
-            token: terms.lifetime,
-            longest: terms.longest,
+            token: duration.lifetime,
+            longest: duration.longest,
             renewal,
         },
     };

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::Response;
 
-use super::views::{SignIn, SignInProblem};
+use super::views::{ApplicationView, SignIn, SignInProblem};
 use super::visit::{PageRequest, Trouble, Visit, destination, logo, typed_password, view};
 use super::{Page, cookies, redirect};
 use crate::audit::Failure;
@@ -52,12 +52,11 @@ async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
     let state = params.required("state", TICKET_BYTES_MAX)?;
     let (ticket, application) = visit.open(state).await?;
     let form = Form {
-        state,
         ticket: &ticket,
         application: &application,
         username: ticket.request.login_hint.as_deref().unwrap_or_default(),
     };
-    Ok(form.show(visit, None))
+    form.show(visit, None).await
 }
 
 /// `POST /u/login`
@@ -72,7 +71,6 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
     let username = params.text("username", TYPED_BYTES_MAX)?.unwrap_or("");
     let password = typed_password(params)?;
     let form = Form {
-        state,
         ticket: &ticket,
         application: &application,
         username,
@@ -93,19 +91,20 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
                 whose,
                 ("Wrong email or password.", StatusCode::BAD_REQUEST),
             );
-            Ok(form.show(visit, Some(SignInProblem::WrongCredentials)))
+            form.show(visit, Some(SignInProblem::WrongCredentials))
+                .await
         }
         Outcome::Limited(limited, user_id) => {
             visit.record_limit((Some(&application), user_id.as_deref()), limited);
             let problem = SignInProblem::Limited {
                 retry_after_seconds: limited.retry_after_seconds(),
             };
-            Ok(form.show(visit, Some(problem)))
+            form.show(visit, Some(problem)).await
         }
         Outcome::Blocked(user) => {
             let whose = (&*application, Some(user.user_id.as_str()));
             record_failure(visit, whose, ("user is blocked", StatusCode::FORBIDDEN));
-            Ok(form.show(visit, Some(SignInProblem::Blocked)))
+            form.show(visit, Some(SignInProblem::Blocked)).await
         }
     }
 }
@@ -168,25 +167,33 @@ fn record_failure(
 
 /// The form and what stands in it.
 struct Form<'a> {
-    state: &'a str,
     ticket: &'a Ticket,
     application: &'a Application,
     username: &'a str,
 }
 
 impl Form<'_> {
-    fn show(&self, visit: &Visit<'_>, problem: Option<SignInProblem>) -> Response {
+    async fn show(
+        &self,
+        visit: &Visit<'_>,
+        problem: Option<SignInProblem>,
+    ) -> Result<Response, Trouble> {
+        let warning = visit.warning(self.ticket, self.application);
+        let (is_unverified, state) = warning.await?;
         let destination = destination(self.ticket);
         let logo = logo(self.application);
         let page = SignIn {
             frame: visit.frame(&self.ticket.request.ui_locales),
-            application: view(self.application, logo.as_ref(), destination.as_ref()),
-            state: self.state,
+            application: ApplicationView {
+                is_unverified,
+                ..view(self.application, logo.as_ref(), destination.as_ref())
+            },
+            state: &state,
             username: self.username,
             can_sign_up: visit.app.config.sign_up_allowed,
             can_reset: visit.app.users.offers_reset(),
             problem,
         };
-        page.show()
+        Ok(page.show())
     }
 }

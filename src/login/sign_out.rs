@@ -121,6 +121,11 @@ pub(crate) async fn answer(request: PageRequest) -> Response {
         let request = SignOutRequest::unseal(visit, params)?;
         if params.required("action", TEXT_BYTES_MAX)? == "accept" {
             let signed_in = visit.signed_in().await?;
+            let session_id = signed_in.as_ref().map(|own| &own.session.id);
+            // Somebody else may have signed in in another tab meanwhile, whom the page did not name.
+            if session_id.is_some() && session_id != request.asked_session.as_ref() {
+                return proceed(visit, request).await;
+            }
             return sign_out(visit, request, signed_in).await;
         }
         // Whoever stays signed in goes back where they came from all the same.
@@ -141,6 +146,8 @@ async fn proceed(visit: &Visit<'_>, request: SignOutRequest) -> Result<Response,
     if request.is_of(&signed_in.session) || !request.asks(visit).await? {
         return sign_out(visit, request, Some(signed_in)).await;
     }
+    let mut request = request;
+    request.asked_session = Some(signed_in.session.id.clone());
     let user = &signed_in.user;
     let destination = request.back.as_deref().and_then(|uri| Url::parse(uri).ok());
     let destination = destination.as_ref().map(Destination::of);

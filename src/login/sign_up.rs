@@ -5,7 +5,7 @@ use axum::response::Response;
 use super::Page;
 use super::links::{LinkTo, mail};
 use super::sign_in::{STATE, signed_in};
-use super::views::{SignUp, SignUpProblem};
+use super::views::{ApplicationView, SignUp, SignUpProblem};
 use super::visit::{PageRequest, Trouble, Visit, destination, logo, typed_password, view};
 use crate::app::App;
 use crate::model::application::Application;
@@ -52,12 +52,11 @@ async fn ask(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble> {
     let (ticket, application) = visit.open(state).await?;
     check_allowed(visit.app)?;
     let form = Form {
-        state,
         ticket: &ticket,
         application: &application,
         email: ticket.request.login_hint.as_deref().unwrap_or_default(),
     };
-    Ok(form.show(visit, None))
+    form.show(visit, None).await
 }
 
 /// `POST /u/signup`
@@ -81,14 +80,13 @@ async fn sign_up(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
     let email = params.text("email", TYPED_BYTES_MAX)?.unwrap_or("").trim();
     let password = typed_password(params)?;
     let form = Form {
-        state,
         ticket: &ticket,
         application: &application,
         email,
     };
     match make(visit, &application, (email, &password)).await? {
         Ok(user) => Ok(signed_in(visit, &ticket, &application, &user).await?),
-        Err(problem) => Ok(form.show(visit, Some(problem))),
+        Err(problem) => form.show(visit, Some(problem)).await,
     }
 }
 
@@ -143,24 +141,32 @@ async fn make(
 
 /// The form and what stands in it.
 struct Form<'a> {
-    state: &'a str,
     ticket: &'a Ticket,
     application: &'a Application,
     email: &'a str,
 }
 
 impl Form<'_> {
-    fn show(&self, visit: &Visit<'_>, problem: Option<SignUpProblem>) -> Response {
+    async fn show(
+        &self,
+        visit: &Visit<'_>,
+        problem: Option<SignUpProblem>,
+    ) -> Result<Response, Trouble> {
+        let warning = visit.warning(self.ticket, self.application);
+        let (is_unverified, state) = warning.await?;
         let destination = destination(self.ticket);
         let logo = logo(self.application);
         let page = SignUp {
             frame: visit.frame(&self.ticket.request.ui_locales),
-            application: view(self.application, logo.as_ref(), destination.as_ref()),
-            state: self.state,
+            application: ApplicationView {
+                is_unverified,
+                ..view(self.application, logo.as_ref(), destination.as_ref())
+            },
+            state: &state,
             email: self.email,
             password_chars_min: visit.password_chars_min(),
             problem,
         };
-        page.show()
+        Ok(page.show())
     }
 }

@@ -15,6 +15,7 @@ use super::{Destination, Frame, Page};
 use crate::app::App;
 use crate::audit::Failure;
 use crate::directory::Stance;
+use crate::grants::authorize::needs_confirmation;
 use crate::model::application::Application;
 use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal};
@@ -216,6 +217,24 @@ impl<'a> Visit<'a> {
     }
 }
 
+impl Visit<'_> {
+    /// Whether the page on which a user signs in for a request warns that the application could not be
+    /// verified; and the ticket for the form of that page, which remembers the warning.
+    pub(super) async fn warning(
+        &self,
+        ticket: &Ticket,
+        application: &Application,
+    ) -> Result<(bool, String), Fault> {
+        let settings = self.app.directory.settings(Stance::Strict).await?;
+        let is_unverified = needs_confirmation(&ticket.request, application, &settings);
+        let ticket = Ticket {
+            sign_in_warned: is_unverified,
+            ..ticket.clone()
+        };
+        Ok((is_unverified, self.app.mint.seal_ticket(&ticket)?))
+    }
+}
+
 /// The page that says what is wrong.
 pub(super) fn refuse(visit: &Visit<'_>, trouble: Trouble) -> Response {
     let frame = visit.frame(&[]);
@@ -262,6 +281,7 @@ pub(super) fn view<'a>(
         name: &application.name,
         logo,
         destination,
+        is_unverified: false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::authorization::ClaimRequest;
+use super::authorization::{ClaimRequest, ClaimsRequest};
 use super::scope::Scopes;
 use super::user::User;
 
@@ -34,6 +34,36 @@ const OF_SCOPES: [(&str, &[&str]); 4] = [
     ("address", &["address"]),
     ("phone", &["phone_number", "phone_number_verified"]),
 ];
+
+/// The scope that a claim belongs to, and that the user's consent to the claim is kept as; none for claims
+/// that describe the sign-in rather than the user (`sub`, `auth_time`, `acr`) and for unknown ones.
+fn scope_of(claim: &str) -> Option<&'static str> {
+    let is_of = |(_, names): &&(&str, &[&str])| names.contains(&claim);
+    OF_SCOPES.iter().find(is_of).map(|(scope, _)| *scope)
+}
+
+impl ClaimsRequest {
+    /// The scopes that the claims belong to.
+    #[must_use]
+    pub fn scopes(&self) -> Scopes {
+        let names = self.id_token.keys().chain(self.userinfo.keys());
+        names.filter_map(|name| scope_of(name)).collect()
+    }
+
+    /// The same without the claims whose scope is not allowed.
+    #[must_use]
+    pub fn limited_to(&self, is_allowed: impl Fn(&str) -> bool) -> Self {
+        let limit = |claims: &BTreeMap<String, ClaimRequest>| {
+            let mut claims = claims.clone();
+            claims.retain(|name, _| scope_of(name).is_none_or(&is_allowed));
+            claims
+        };
+        Self {
+            id_token: limit(&self.id_token),
+            userinfo: limit(&self.userinfo),
+        }
+    }
+}
 
 /// Every claim of a user that there may be, as it is advertised.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -79,4 +109,15 @@ pub fn of_user(
         values.is_empty() || values.contains(value)
     });
     claims
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_claim_of_a_user_but_the_subject_needs_the_consent_of_a_scope() {
+        let without: Vec<_> = names().filter(|name| scope_of(name).is_none()).collect();
+        assert_eq!(without, ["sub"]);
+    }
 }

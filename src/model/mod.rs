@@ -9,6 +9,7 @@ pub mod change;
 pub mod claims;
 pub mod client_credential;
 pub mod client_grant;
+pub mod consent_page;
 pub mod described;
 pub mod fault;
 pub mod instant;

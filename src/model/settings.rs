@@ -42,9 +42,14 @@ pub struct InForce {
     pub announces_sign_out: bool,
     /// The user is asked before a request to sign out counts that may be anybody's.
     pub asks_before_sign_out: bool,
+    /// Redirect URIs that cannot be verified need no confirmation, unless an application says otherwise.
+    pub skips_callback_confirmation: bool,
     /// Where a browser may be sent after signing out, whatever the application.
     pub logout_urls: Vec<String>,
 }
+
+/// Auth0's name of the switch, the same on the tenant and on an application.
+pub const SKIP_CALLBACK_CONFIRMATION: &str = "skip_non_verifiable_callback_uri_confirmation_prompt";
 
 /// Auth0's defaults, in minutes.
 const SESSION_MINUTES: i64 = 168 * 60;
@@ -96,6 +101,8 @@ impl InForce {
                 != Some(&Value::Bool(false)),
             announces_sign_out: is_on("oidc_logout", "rp_logout_end_session_endpoint_discovery"),
             asks_before_sign_out: is_on("sessions", "oidc_logout_prompt_enabled"),
+            skips_callback_confirmation: fields.get(SKIP_CALLBACK_CONFIRMATION)
+                == Some(&Value::Bool(true)),
             logout_urls: logout_urls.map(str::to_owned).collect(),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::api::SigningAlgorithm;
 use super::described::Described;
 use super::scope::Scopes;
+use super::settings::SKIP_CALLBACK_CONFIRMATION;
 
 /// Auth0's defaults (compatibility.md §1.4).
 const ID_TOKEN_SECONDS: i64 = 36_000;
@@ -148,6 +149,8 @@ pub struct SignIn {
     pub must_sign_requests: bool,
     /// The ids of credentials that sign those, beside the attached ones.
     pub request_credentials: Vec<String>,
+    /// Its redirect URIs that cannot be verified need no confirmation; none: the tenant's setting counts.
+    pub skips_callback_confirmation: Option<bool>,
     /// Where it is told that a session has ended.
     pub logout_notice_urls: Vec<String>,
     /// Of which ends it is told; see [`SignIn::hears_of`].
@@ -199,6 +202,10 @@ impl SignIn {
                 .unwrap_or(PUSHED_SECONDS),
             must_sign_requests: signed("required") == Some(&Value::Bool(true)),
             request_credentials: ids(signed("credentials")),
+            skips_callback_confirmation: described
+                .0
+                .get(SKIP_CALLBACK_CONFIRMATION)
+                .and_then(Value::as_bool),
             logout_notice_urls: logout
                 .map(|own| list(own.get("backchannel_logout_urls")))
                 .unwrap_or_default(),

@@ -53,6 +53,8 @@ onBothStores('npm @auth0/auth0-spa-js', (store) => {
   let site;
   let user;
   let options;
+  /** The same application, whose developer does without the confirmation that localhost needs. */
+  let trusted;
 
   before(async () => {
     browser = await launch();
@@ -65,14 +67,19 @@ onBothStores('npm @auth0/auth0-spa-js', (store) => {
     const { user: makeUser, api, application } = tenant(daemon);
     user = await makeUser();
     const { identifier: audience } = await api('Notes');
-    const { client_id: clientId } = await application({
+    const settings = {
       app_type: 'spa',
       token_endpoint_auth_method: 'none',
       callbacks: [`${site.origin}/callback`],
       allowed_logout_urls: [`${site.origin}/bye`],
       web_origins: [site.origin],
       refresh_token: ROTATING,
-    });
+    };
+    const { client_id: clientId } = await application(settings);
+    ({ client_id: trusted } = await application({
+      ...settings,
+      skip_non_verifiable_callback_uri_confirmation_prompt: true,
+    }));
     options = {
       domain: daemon.domain,
       clientId,
@@ -175,8 +182,14 @@ onBothStores('npm @auth0/auth0-spa-js', (store) => {
     await visit.leave();
   });
 
+  test('silent authentication needs an address that nobody else can have', async () => {
+    const visit = await signedIn({ useRefreshTokens: false });
+    assert.equal(await failure(visit.page), 'consent_required');
+    await visit.leave();
+  });
+
   test('silent authentication, and a page that is loaded again', async () => {
-    const settings = { useRefreshTokens: false };
+    const settings = { useRefreshTokens: false, clientId: trusted };
     const visit = await signedIn(settings);
     const { page } = visit;
     const [token] = await renew(page);

@@ -67,6 +67,8 @@ onBothStores('the pages', (store) => {
   /** The tenant's own application, and somebody else's, which must ask. */
   let own;
   let foreign;
+  /** A public one, in whose name any program on this machine could send a request. */
+  let native;
   let audience;
 
   before(async () => {
@@ -82,6 +84,12 @@ onBothStores('the pages', (store) => {
     const settings = { callbacks: [`${site.origin}/callback`], allowed_logout_urls: [`${site.origin}/bye`] };
     ({ client_id: own } = await made.application({ ...settings, name: 'Notebook' }));
     ({ client_id: foreign } = await made.application({ ...settings, name: 'Stranger', is_first_party: false }));
+    ({ client_id: native } = await made.application({
+      ...settings,
+      name: 'Gadget',
+      app_type: 'native',
+      token_endpoint_auth_method: 'none',
+    }));
   });
   after(() => endAll(
     () => browser?.close(),
@@ -167,6 +175,29 @@ onBothStores('the pages', (store) => {
     await act(page, 'accept');
     assert.ok((await answer(page, state)).has('code'));
     state = await authorize(page, foreign);
+    assert.ok((await answer(page, state)).has('code'));
+    await visit.leave();
+  });
+
+  test('a program on this device is confirmed each time, under a warning', async () => {
+    const visit = await somebody();
+    const { page } = visit;
+    const parameters = { scope: 'openid', audience: '' };
+    const warning = page.getByText('Grantor could not verify that this request really comes from Gadget.');
+    let state = await authorize(page, native, parameters);
+    await atPage(page, 'login');
+    assert.ok(await warning.isVisible());
+    assert.deepEqual(await obstacles(page), []);
+    await signIn(page, user);
+    // The warning stood on the page of this sign-in, and one's own application needs no consent.
+    assert.ok((await answer(page, state)).has('code'));
+    state = await authorize(page, native, { ...parameters, prompt: 'none' });
+    assert.equal((await answer(page, state)).get('error'), 'consent_required');
+    state = await authorize(page, native, parameters);
+    await atPage(page, 'consent');
+    assert.ok(await warning.isVisible());
+    assert.deepEqual(await obstacles(page), []);
+    await act(page, 'accept');
     assert.ok((await answer(page, state)).has('code'));
     await visit.leave();
   });

@@ -201,7 +201,6 @@ both_stores! {
             ("authorization_response_iss_parameter_supported", json!(true), json!(null)),
             ("customize_mfa_in_postlogin_action", json!(true), json!(null)),
             ("allow_organization_name_in_authentication_api", json!(true), json!(false)),
-            ("skip_non_verifiable_callback_uri_confirmation_prompt", json!(true), json!(null)),
             ("client_id_metadata_document_supported", json!(true), json!(false)),
             ("acr_values_supported", json!(["urn:acr"]), json!([])),
         ] {

@@ -183,6 +183,7 @@ async fn pictures_come_from_where_they_are_set_and_from_nowhere_else() {
             name: "Shop",
             logo: Some(&logo),
             destination: None,
+            is_unverified: false,
         };
         let access = grantor::login::views::Access {
             token: grantor::lifetime::Lifetime::Never,
@@ -403,6 +404,7 @@ async fn a_name_that_turns_text_around_is_straightened() {
             name: "Bank\u{202e}live",
             logo: None,
             destination: Some(&destination),
+            is_unverified: false,
         },
         state: "s",
         username: "",

@@ -119,6 +119,22 @@ both_stores! {
         exchange(node, &shop, &late, &[]).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
     }
 
+    /// The page names the user; somebody else who has signed in since was not asked.
+    async fn the_answer_counts_for_the_user_whom_the_page_named(world: World) {
+        let node = &world.node;
+        let (ann, shop, _) = begin(world).await;
+        let bob = Person::create(node, "bob@example.com").await;
+        let state = asked(sign_out(node, &ann, &[]).await);
+        let bob = bob.at_the_browser_of(&ann).await;
+        bob.code(node, &shop, &[("prompt", "login")]).await;
+        let (_, _, html) = bob.send(node, "/u/logout", &[("state", &state), ("action", "accept")]).await.page();
+        assert!(html.contains("bob@example.com"), "{html}");
+        assert!(is_signed_in(node, &bob, &shop).await);
+        let state = hidden(&html, "state");
+        is_done(bob.send(node, "/u/logout", &[("state", &state), ("action", "accept")]).await);
+        assert!(!is_signed_in(node, &bob, &shop).await);
+    }
+
     async fn a_request_that_does_not_fit_into_an_address_is_refused(world: World) {
         let node = &world.node;
         let (ann, shop, _) = begin(world).await;

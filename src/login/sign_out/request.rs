@@ -47,6 +47,9 @@ pub(super) struct SignOutRequest {
     /// It came the way in which Auth0 never asks.
     is_auth0: bool,
     made_at: i64,
+    /// The session that the question was about: the answer counts for no other one.
+    #[serde(default)]
+    pub(super) asked_session: Option<String>,
 }
 
 impl SignOutRequest {
@@ -105,6 +108,7 @@ impl SignOutRequest {
             session_id: None,
             is_auth0: false,
             made_at: visit.now,
+            asked_session: None,
         }
     }
 

@@ -3,7 +3,8 @@
 use url::Url;
 
 use crate::login::destination::Destination;
-use crate::login::texts::plain;
+use crate::login::page::Frame;
+use crate::login::texts::{gaps, plain};
 use crate::model::issuer::is_loopback;
 
 /// An application, as people see it.
@@ -15,11 +16,20 @@ pub struct ApplicationView<'a> {
     pub logo: Option<&'a Url>,
     /// Where the answer goes; `None` where the page leads to no answer to it.
     pub destination: Option<&'a Destination>,
+    /// Anybody may have sent the request in its name: pages on which the user could confirm it say so.
+    pub is_unverified: bool,
 }
 
 impl<'a> ApplicationView<'a> {
     pub(super) fn name(&self) -> String {
         plain(self.name)
+    }
+
+    /// The warning where [`Self::is_unverified`].
+    pub(super) fn unverified_text(&self, frame: &Frame<'_>) -> String {
+        let name = self.name();
+        let texts = gaps([("application", name.as_str()), ("brand", frame.brand())]);
+        frame.language.say_all("unverified", Some(&texts))
     }
 
     /// What stands in the place of a logo.

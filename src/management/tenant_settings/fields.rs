@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::answer::Problem;
-use crate::model::settings::Settings;
+use crate::model::settings::{SKIP_CALLBACK_CONFIRMATION, Settings};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::wire::schema::{
     Field, Fields, Form, Shape, boolean, choice, formed, integer, is_empty, is_off, number, object,
@@ -72,7 +72,7 @@ pub(super) const TABLE: &[Field] = &[
     object("mtls", MTLS).or_null(),
     boolean("pushed_authorization_requests_supported").or_null(),
     off("authorization_response_iss_parameter_supported").or_null(),
-    off("skip_non_verifiable_callback_uri_confirmation_prompt").or_null(),
+    boolean(SKIP_CALLBACK_CONFIRMATION).or_null(),
     off("customize_mfa_in_postlogin_action").or_null(),
     off("allow_organization_name_in_authentication_api").or_null(),
     off("client_id_metadata_document_supported"),

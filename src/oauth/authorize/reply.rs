@@ -159,6 +159,7 @@ impl Reply {
             name: &self.application.name,
             logo: None,
             destination: None,
+            is_unverified: false,
         }
     }
 }

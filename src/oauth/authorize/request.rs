@@ -22,7 +22,7 @@ use crate::model::scope::Scopes;
 use crate::model::settings::InForce;
 use crate::oauth::token::parse_named;
 use crate::tokens::issue::Mint;
-use crate::tokens::ticket::REQUEST_BYTES_MAX;
+use crate::tokens::ticket::{REQUEST_BYTES_MAX, consent_page_bytes};
 use crate::wire::params::Params;
 
 /// Longest redirect URI, in bytes.
@@ -204,7 +204,8 @@ pub(super) fn parse(
 
 /// The way through the pages has room for so much.
 fn check_length(request: &AuthorizationRequest) -> Result<(), Refusal> {
-    let length = serde_json::to_vec(request).map_or(usize::MAX, |json| json.len());
+    let json = serde_json::to_vec(request).map_or(usize::MAX, |json| json.len());
+    let length = json.saturating_add(consent_page_bytes(request));
     if length <= REQUEST_BYTES_MAX {
         return Ok(());
     }

@@ -138,6 +138,22 @@ impl Person {
         super::Answer::read(request.send().await.unwrap()).await
     }
 
+    /// Signs in by the form of a page; the address that the browser is sent to, which it does not open.
+    pub(crate) async fn sign_in(&self, node: &Node, html: &str) -> String {
+        let state = hidden(html, "state");
+        let form = [
+            ("state", state.as_str()),
+            ("username", self.email.as_str()),
+            ("password", PASSWORD),
+            ("action", "default"),
+        ];
+        let request = self.client.post(format!("{}/u/login", node.base));
+        let request = request.header("sec-fetch-site", "same-origin").form(&form);
+        let response = request.send().await.unwrap();
+        self.keep(&response).await;
+        response.headers()[LOCATION].to_str().unwrap().to_owned()
+    }
+
     /// Opens a URL of the server, or a path of it, and follows redirects as long as they stay there.
     pub(crate) async fn open(&self, node: &Node, url: &str) -> Seen {
         self.go(node, Method::GET, url, None).await

@@ -279,7 +279,6 @@ fn settings(of: Of<'_>) -> Vec<Listed> {
     ];
     let nullable = [
         "authorization_response_iss_parameter_supported",
-        "skip_non_verifiable_callback_uri_confirmation_prompt",
         "customize_mfa_in_postlogin_action",
         "allow_organization_name_in_authentication_api",
     ];

@@ -7,6 +7,7 @@ use super::super::super::answer::Problem;
 use crate::app::App;
 use crate::logout::notices::may_be_told;
 use crate::model::application::Application;
+use crate::model::settings::SKIP_CALLBACK_CONFIRMATION;
 use crate::wire::schema::{Field, Form, Shape, boolean, choice, formed, integer, object, texts};
 
 /// Most URLs of one kind.
@@ -28,7 +29,7 @@ pub(in super::super) const TABLE: &[Field] = &[
         "redirection_policy",
         &["allow_always", "open_redirect_protection"],
     ),
-    boolean("skip_non_verifiable_callback_uri_confirmation_prompt").or_null(),
+    boolean(SKIP_CALLBACK_CONFIRMATION).or_null(),
     boolean("require_pushed_authorization_requests").or_null(),
     integer("par_request_expiry", 10, 600).or_null(),
     boolean("cross_origin_authentication"),
