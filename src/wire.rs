@@ -90,10 +90,12 @@ pub async fn read_body(body: Body, bounds: &Server) -> Result<Bytes, Cut> {
 
 /// The media type of `Content-Type` in lower case, without its parameters; empty where there is none.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    let text = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    // Two of them name no type: whoever looks at the body in front of us may read it by the other.
+    let text = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().unwrap_or(""),
+        _ => "",
+    };
     text.split(';')
         .next()
         .unwrap_or("")

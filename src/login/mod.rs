@@ -33,14 +33,17 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use crate::app::App;
 use crate::model::fault::Fault;
 use crate::wire::operation::{Answer, Operation};
 use views::{ErrorKind, ErrorPage};
 
-/// 303, so that no browser posts on what it has posted (RFC 9700 §4.12).
+/// 303, so that no browser posts on what it has posted (RFC 9700 §4.12). A header field is ASCII
+/// (RFC 9110 §5.5), so anything beyond is percent-encoded (RFC 3987 §3.1).
 pub(crate) fn redirect(location: &str) -> Response {
+    let location = utf8_percent_encode(location, CONTROLS).to_string();
     let Ok(location) = HeaderValue::try_from(location) else {
         return Fault::internal("a redirect is no header value").into_response();
     };

@@ -38,6 +38,14 @@ pub(crate) fn lay_under(shown: &mut Value, described: &Described) {
     }
 }
 
+/// The named members of a resource and no others.
+pub(crate) fn only(names: &[&str], mut whole: Value) -> Value {
+    if let Value::Object(members) = &mut whole {
+        members.retain(|name, _| names.contains(&name.as_str()));
+    }
+    whole
+}
+
 /// A single resource, with the tag that `If-Match` may name.
 pub(crate) fn resource(status: StatusCode, shown: &Value) -> Response {
     selected(status, shown, shown)
@@ -202,6 +210,11 @@ impl Problem {
             "invalid_query_string",
             format!("Query validation error: '{why}' on property {name}."),
         )
+    }
+
+    /// 400: a header that is not as it should be.
+    pub(crate) fn header(why: &str) -> Self {
+        Self::refused(StatusCode::BAD_REQUEST, "invalid_request", why)
     }
 
     /// 401: no token.

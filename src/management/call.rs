@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use serde_json::{Map, Value};
 
-use super::answer::{Problem, etag};
+use super::answer::{Problem, etag, only};
 use super::refusals::Asker;
 use crate::app::App;
 use crate::model::instant;
@@ -20,7 +20,7 @@ use crate::model::refusal::echo;
 use crate::store::{self, Write};
 use crate::wire;
 use crate::wire::bearer::{self, Bad, Caller};
-use crate::wire::operation::Operation;
+use crate::wire::operation::{Access, Operation};
 use crate::wire::origin::Origin;
 use crate::wire::schema::{Fields, Tables};
 
@@ -105,6 +105,7 @@ impl Call {
         let caller = bearer::management_caller(app, &self.headers, now).await;
         let caller = caller.map_err(|bad| match bad {
             Bad::Missing => Problem::missing_token(),
+            Bad::Repeated => Problem::header(bearer::REPEATED),
             Bad::Invalid => Problem::invalid_token(),
             Bad::Fault(fault) => Problem::Fault(fault),
         })?;
@@ -196,6 +197,16 @@ impl Admin {
             Ok(())
         } else {
             Err(Problem::changed_meanwhile())
+        }
+    }
+
+    /// What the answer to a change shows of a resource: all of it to a caller who may read it by GET, and only
+    /// the members that name it to anybody else.
+    pub(crate) fn readable(&self, readers: Access, names: &[&str], shown: Value) -> Value {
+        if super::access::admit(&self.caller, readers).is_ok() {
+            shown
+        } else {
+            only(names, shown)
         }
     }
 

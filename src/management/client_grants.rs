@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, may_hand_out};
-use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, lay_under, resource, selected, shown};
 use super::call::{Act, Call, future_instant};
 use super::query::{CHECKPOINTS, OFFSETS, Paging};
 use super::{clients, resource_servers};
@@ -233,7 +233,8 @@ pub(crate) async fn update(
     let shown = show(&grant);
     let act = act("Update a client grant", &grant).before(was);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(GET.access, &["id"], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 pub(crate) const DELETE: Operation = Operation {

@@ -28,9 +28,9 @@ use crate::store;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Form, objects, texts};
 
-pub(super) use view::{SHOWN, show, show_with_secret};
+pub(super) use view::{SHOWN, for_changer, show, show_with_secret};
 
-const READERS: Access = Access::AnyOf(&[
+pub(super) const READERS: Access = Access::AnyOf(&[
     "read:clients",
     "read:client_keys",
     "read:client_credentials",
@@ -88,24 +88,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &CREATE, body).await?;
     let now = admin.now;
-    let mut application = Application {
-        client_id: secret::random_alphanumeric(32),
-        name: String::new(),
-        app_type: None,
-        grant_types: Vec::new(),
-        token_endpoint_auth_method: None,
-        private_key_jwt: None,
-        resource_server_identifier: None,
-        lifetimes: app.config.lifetimes.new_applications,
-        expires_at: None,
-        created_at: now,
-        is_first_party: true,
-        described: Described::default(),
-        sign_in: Arc::default(),
-        secrets: Vec::new(),
-        credentials: Vec::new(),
-        request_credentials: Vec::new(),
-    };
+    let mut application = empty_application(&app, now);
     let names_grant_types = fields.names("grant_types");
     let chosen = fields::chosen_secret(&mut fields);
     let methods = authentication::read(&mut fields)?;
@@ -118,6 +101,7 @@ pub(crate) async fn create(
         application.grant_types = fields::usual_grant_types(application.app_type.as_deref());
     }
     fields::check_secret(&application, chosen.as_ref())?;
+    fields::refresh_token::check(&application)?;
     let secret = match chosen {
         None if !application.takes_secrets() => None,
         chosen => Some(chosen.unwrap_or_else(secret::new_secret)),
@@ -140,9 +124,32 @@ pub(crate) async fn create(
     let shown = show(&app, &application);
     let act = Act::new("Create a client").client(&application.client_id);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
+    fields::refresh_token::warn_if_endless(&application);
     let with_secret = show_with_secret(&app, &application, secret.as_ref());
     let state = state_of(&shown, &application);
     Ok(selected(StatusCode::CREATED, &state, &with_secret))
+}
+
+/// An application of which nothing has been set yet.
+fn empty_application(app: &App, now: i64) -> Application {
+    Application {
+        client_id: secret::random_alphanumeric(32),
+        name: String::new(),
+        app_type: None,
+        grant_types: Vec::new(),
+        token_endpoint_auth_method: None,
+        private_key_jwt: None,
+        resource_server_identifier: None,
+        lifetimes: app.config.lifetimes.new_applications,
+        expires_at: None,
+        created_at: now,
+        is_first_party: true,
+        described: Described::default(),
+        sign_in: Arc::default(),
+        secrets: Vec::new(),
+        credentials: Vec::new(),
+        request_credentials: Vec::new(),
+    }
 }
 
 pub(crate) const GET: Operation = Operation {
@@ -217,6 +224,7 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     authentication::require_scopes(&admin.caller, &fields)?;
+    let names_refresh_tokens = fields.names("refresh_token");
     let methods = authentication::read(&mut fields)?;
     let signed = signed_requests::read(&mut fields);
     let chosen = fields::chosen_secret(&mut fields);
@@ -248,6 +256,7 @@ pub(crate) async fn update(
         may_become(&app, &mut tx, &admin.caller, &id).await?;
     }
     fields::check_secret(&application, chosen.as_ref())?;
+    fields::refresh_token::check(&application)?;
     if fields::resource_server_of(&application) != was_for {
         fields::check_resource_server(&mut tx, &app, &application).await?;
     }
@@ -262,9 +271,13 @@ pub(crate) async fn update(
     tx.note(Change::Application(id));
     let shown = show(&app, &application);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
+    if names_refresh_tokens {
+        fields::refresh_token::warn_if_endless(&application);
+    }
     let with_secret = show_with_secret(&app, &application, chosen.as_ref());
     let state = state_of(&shown, &application);
-    Ok(selected(StatusCode::OK, &state, &with_secret))
+    let readable = view::for_changer(&admin.caller, with_secret);
+    Ok(selected(StatusCode::OK, &state, &readable))
 }
 
 pub(crate) const DELETE: Operation = Operation {

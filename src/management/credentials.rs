@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::{Path, may_become};
-use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, resource, selected, shown};
 use super::call::{Act, Call, future_instant};
 use super::clients;
 use crate::app::App;
@@ -173,7 +173,8 @@ pub(crate) async fn update(
     let act = Act::new("Update a client credential").client(&client_id);
     let act = act.before(was).after(shown.clone());
     admin.commit(&app, tx, act).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(GET.access, &["id"], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 pub(crate) const DELETE: Operation = Operation {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::access::Path;
-use super::answer::{Missing, Problem, gone, json as answer, resource, shown};
+use super::answer::{Missing, Problem, gone, json as answer, selected, shown};
 use super::call::{Act, Call, future_instant};
 use super::query::{OFFSETS, Paging};
 use crate::app::App;
@@ -135,7 +135,8 @@ pub(crate) async fn update(
     let shown = show(&grant, &app.issuer);
     let act = act("Update a grant", &grant, &app.issuer).before(was);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(LIST.access, &["id"], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 pub(crate) const DELETE: Operation = Operation {

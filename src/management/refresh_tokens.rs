@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::access::Path;
-use super::answer::{Missing, Problem, accepted, json as answer, resource, shown};
+use super::answer::{Missing, Problem, accepted, json as answer, resource, selected, shown};
 use super::call::{Act, Admin, Call};
 use super::query::{CHECKPOINTS, Paging, SELECTION, Selection, TOTALS};
 use super::sessions::{DEVICE, ShownDevice, metadata, read_metadata};
@@ -260,7 +260,8 @@ pub(crate) async fn update(
     let shown = show(&family, terms);
     let act = act("Update a refresh token", &family).before(was);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(GET.access, &["id"], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 pub(crate) const DELETE: Operation = Operation {

@@ -159,9 +159,11 @@ pub(crate) async fn create(
     let shown = show(&api, &app.config.lifetimes, &Links::default());
     let act = Act::new("Create a resource server").audience(&api.identifier);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
+    let state = state_of(&shown, &api);
     Ok(with_secret(
         StatusCode::CREATED,
-        (&shown, &api),
+        &shown,
+        &state,
         secret.as_ref(),
     ))
 }
@@ -236,7 +238,14 @@ pub(crate) async fn update(
     admin
         .commit(&app, tx, act.before(was).after(shown.clone()))
         .await?;
-    Ok(with_secret(StatusCode::OK, (&shown, &api), secret.as_ref()))
+    let state = state_of(&shown, &api);
+    let readable = admin.readable(GET.access, &["id", "identifier"], shown);
+    Ok(with_secret(
+        StatusCode::OK,
+        &readable,
+        &state,
+        secret.as_ref(),
+    ))
 }
 
 /// The API with what the body names laid over it.
@@ -374,7 +383,8 @@ struct Policy {
 /// The answer that generates or sets a signing secret shows it; no other does.
 fn with_secret(
     status: StatusCode,
-    (shown, api): (&Value, &Api),
+    shown: &Value,
+    state: &Value,
     secret: Option<&Secret<String>>,
 ) -> Response {
     let mut once = shown.clone();
@@ -382,7 +392,7 @@ fn with_secret(
         let value = Value::from(secret.expose().as_str());
         members.insert("signing_secret".to_owned(), value);
     }
-    selected(status, &state_of(shown, api), &once)
+    selected(status, state, &once)
 }
 
 /// What `If-Match` compares: its signing secret is part of it.

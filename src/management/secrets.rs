@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::access::{Path, may_become};
 use super::answer::{Problem, selected};
 use super::call::{Act, Admin, Call};
-use super::clients::{SHOWN, not_found, show, show_with_secret, state_of};
+use super::clients::{SHOWN, for_changer, not_found, show, show_with_secret, state_of};
 use crate::app::App;
 use crate::model::application::{Application, ApplicationSecret, LIVE_SECRETS_MAX};
 use crate::model::change::{Change, Covered};
@@ -77,10 +77,11 @@ pub(crate) async fn rotate(
     }
     admin.commit(&app, tx, act).await?;
     application.secrets.push(kept);
+    let with_secret = show_with_secret(&app, &application, Some(&secret));
     Ok(selected(
         StatusCode::OK,
         &state_of(&shown, &application),
-        &show_with_secret(&app, &application, Some(&secret)),
+        &for_changer(&admin.caller, with_secret),
     ))
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::access::Path;
-use super::answer::{Missing, Problem, accepted, json as answer, resource, shown};
+use super::answer::{Missing, Problem, accepted, json as answer, resource, selected, shown};
 use super::call::{Act, Call};
 use super::query::{CHECKPOINTS, Paging, TOTALS};
 use super::refresh_tokens::{self, Ending};
@@ -128,7 +128,8 @@ pub(crate) async fn update(
     let shown = show(&session, &clients, live);
     let act = act("Update a session", &session).before(was);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(GET.access, &["id"], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 /// The members that are named; null and `{}` empty them.

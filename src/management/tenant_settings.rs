@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answer::{Problem, resource, selected};
+use super::answer::{Problem, selected};
 use super::call::{Act, Call};
 use super::query::{SELECTION, Selection};
 use crate::app::App;
@@ -83,7 +83,8 @@ pub(crate) async fn update(
     let shown = fields::show(&settings);
     let act = Act::new("Update tenant settings").before(was);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
-    Ok(resource(StatusCode::OK, &shown))
+    let readable = admin.readable(GET.access, &[], shown.clone());
+    Ok(selected(StatusCode::OK, &shown, &readable))
 }
 
 /// The API that may stand in where a request names none: never a system API, so that nobody gets

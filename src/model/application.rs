@@ -160,10 +160,9 @@ impl Application {
     /// How its refresh tokens live by today's settings.
     #[must_use]
     pub fn refresh_terms(&self) -> RefreshTerms {
-        let usual = RefreshTerms::usual(self.is_public());
         RefreshTerms {
             application_ends_at: self.expires_at,
-            ..self.sign_in.refresh.unwrap_or(usual)
+            ..RefreshTerms::in_force(self.sign_in.refresh, self.is_public())
         }
     }
 

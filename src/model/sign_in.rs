@@ -48,26 +48,39 @@ impl RefreshTerms {
         }
     }
 
-    /// What counts where nothing is set: Auth0's defaults for one that keeps a secret; public ones
-    /// rotate and expire.
+    /// The terms where nothing is set: refresh tokens end (OWASP ASVS 5, 10.4.8), and those of public
+    /// applications rotate as well.
     #[must_use]
     pub const fn usual(is_public: bool) -> Self {
-        if is_public {
-            return Self {
-                is_rotating: true,
-                leeway: 0,
-                lifetime: Some(2_592_000),
-                idle: Some(1_296_000),
-                application_ends_at: None,
-            };
-        }
         Self {
-            is_rotating: false,
+            is_rotating: is_public,
             leeway: 0,
-            lifetime: None,
-            idle: None,
+            lifetime: Some(2_592_000),
+            idle: Some(1_296_000),
             application_ends_at: None,
         }
+    }
+
+    /// The terms in force for an application that has set these. Those of a public application that neither
+    /// rotate nor end, set before this was refused, end all the same.
+    #[must_use]
+    pub fn in_force(set: Option<Self>, is_public: bool) -> Self {
+        let usual = Self::usual(is_public);
+        let terms = set.unwrap_or(usual);
+        if is_public && terms.is_endless() {
+            return Self {
+                lifetime: usual.lifetime,
+                ..terms
+            };
+        }
+        terms
+    }
+
+    /// Whether a stolen token would be good for ever: it neither rotates nor has an absolute end
+    /// (RFC 9700 §2.2.2 and §4.14.2).
+    #[must_use]
+    pub const fn is_endless(&self) -> bool {
+        !self.is_rotating && self.lifetime.is_none()
     }
 }
 

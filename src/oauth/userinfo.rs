@@ -87,6 +87,7 @@ async fn presented(
     body: Option<Body>,
 ) -> Result<Option<Secret<String>>, Refusal> {
     params::check_query(uri)?;
+    bearer::check_single(headers).map_err(|_| Refusal::invalid_request(bearer::REPEATED))?;
     let in_header = bearer::presented(headers).map(|text| Secret::new(text.to_owned()));
     let is_form = wire::media_type(headers) == "application/x-www-form-urlencoded";
     let Some(body) = body.filter(|_| is_form) else {

@@ -137,7 +137,7 @@ pub async fn id_token_algs(conn: &mut Conn) -> Result<Vec<String>, Fault> {
 /// The columns of the sweep: lifetime and idle lifetime of refresh tokens, in seconds.
 fn refresh_terms(application: &Application) -> (Option<i64>, Option<i64>) {
     let refresh = SignIn::of(&application.described).refresh;
-    let terms = refresh.unwrap_or(RefreshTerms::usual(application.is_public()));
+    let terms = RefreshTerms::in_force(refresh, application.is_public());
     (terms.lifetime, terms.idle)
 }
 

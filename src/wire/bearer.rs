@@ -21,6 +21,8 @@ pub(crate) const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="grantor", error="in
 pub(crate) enum Bad {
     /// There is none.
     Missing,
+    /// There are two `Authorization` headers, and a proxy in front may have judged the other one.
+    Repeated,
     /// It is not ours, has ended, is revoked, or is for another API.
     Invalid,
     /// We could not tell.
@@ -43,6 +45,17 @@ pub(crate) fn is_bearer(headers: &HeaderMap) -> bool {
     presented(headers).is_some()
 }
 
+/// Passes where at most one `Authorization` header is there (RFC 9110 §5.3, RFC 6750 §2).
+pub(crate) fn check_single(headers: &HeaderMap) -> Result<(), Bad> {
+    match headers.get_all(AUTHORIZATION).iter().nth(1) {
+        None => Ok(()),
+        Some(_) => Err(Bad::Repeated),
+    }
+}
+
+/// What is said where [`check_single`] does not pass.
+pub(crate) const REPEATED: &str = "Two Authorization headers in one request.";
+
 /// The text of the Bearer token.
 pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -55,6 +68,7 @@ pub(crate) async fn management_caller(
     headers: &HeaderMap,
     now: i64,
 ) -> Result<Caller, Bad> {
+    check_single(headers)?;
     let text = presented(headers).ok_or(Bad::Missing)?;
     if text.len() > TOKEN_BYTES_MAX {
         return Err(Bad::Invalid);

@@ -132,7 +132,7 @@ both_stores! {
             "oidc_conformant": false,
             "grant_types": ["authorization_code", "implicit", "refresh_token", "client_credentials"],
             "jwt_configuration": { "secret_encoded": false, "lifetime_in_seconds": 36000 },
-            "refresh_token": refresh_token("non-rotating", "non-expiring", true),
+            "refresh_token": refresh_token("non-rotating", "expiring", false),
             "is_token_endpoint_ip_header_trusted": false,
             "sso_disabled": false,
             "cross_origin_authentication": false,
@@ -284,7 +284,7 @@ both_stores! {
         let reset = desk.patch(&path(&shop), json!({ "refresh_token": null })).await;
         assert_eq!(
             reset.expect(StatusCode::OK).json["refresh_token"],
-            refresh_token("non-rotating", "non-expiring", true)
+            refresh_token("non-rotating", "expiring", false)
         );
     }
 

@@ -436,12 +436,12 @@ both_stores! {
             "jwt_configuration": { "lifetime_in_seconds": 36_000, "secret_encoded": false },
             "refresh_token": {
                 "rotation_type": "non-rotating",
-                "expiration_type": "non-expiring",
+                "expiration_type": "expiring",
                 "leeway": 0,
                 "token_lifetime": 2_592_000,
-                "infinite_token_lifetime": true,
+                "infinite_token_lifetime": false,
                 "idle_token_lifetime": 1_296_000,
-                "infinite_idle_token_lifetime": true,
+                "infinite_idle_token_lifetime": false,
             },
         });
         assert_eq!(rest, expected);

@@ -215,7 +215,9 @@ both_stores! {
 
     async fn rotation_is_switched_on_and_off_under_living_tokens(world: World) {
         let node = &world.node;
-        let away = Away::new(world, json!({})).await;
+        let endless = json!({ "rotation_type": "non-rotating", "expiration_type": "non-expiring" });
+        let endless = json!({ "refresh_token": endless });
+        let away = Away::new(world, endless.clone()).await;
         let first = away.begin(node).await;
         assert!(first.json["refresh_token_timeout"].is_null(), "it lives until somebody ends it");
         let token = first.text("refresh_token");
@@ -227,7 +229,7 @@ both_stores! {
         let second = away.next(node, &token).await;
         assert_ne!(second, token);
         // Off again: the previous token still gets the same successor, until that is used.
-        away.change(node, json!({ "refresh_token": null })).await;
+        away.change(node, endless).await;
         assert_eq!(away.next(node, &token).await, second);
         assert_eq!(away.next(node, &second).await, second);
         away.is_refused(node, &token).await;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::answer::{lay_under, shown};
+use super::super::answer::{lay_under, only, shown};
 use super::{authentication, fields};
 use crate::app::App;
 use crate::lifetime::{ApplicationLifetimes, Lifetime};
@@ -101,10 +101,31 @@ fn usual(is_public: bool) -> Described {
     usual
 }
 
+/// The secret, which only the call that sets it shows.
+const SECRET: &str = "client_secret";
 /// What any reader may see.
 const SUMMARY: [&str; 4] = ["client_id", "name", "description", "app_type"];
 /// What readers of keys and credentials see, and nobody else.
 const KEYS: [&str; 2] = ["client_authentication_methods", "encryption_key"];
+
+/// What the answer to a change shows of an application: what the caller may read, and the secret that this very
+/// call has set or made. Whoever may read nothing is told which application it was.
+pub(in super::super) fn for_changer(caller: &Caller, whole: Value) -> Value {
+    let secret = whole.get(SECRET).cloned();
+    let may_read = super::READERS
+        .scopes()
+        .iter()
+        .any(|scope| caller.scopes.contains(scope));
+    let mut readable = if may_read {
+        for_caller(caller, whole)
+    } else {
+        only(&["client_id"], whole)
+    };
+    if let (Some(secret), Value::Object(members)) = (secret, &mut readable) {
+        members.insert(SECRET.to_owned(), secret);
+    }
+    readable
+}
 
 /// What a caller's scopes let it see of an application, as at Auth0: `read:client_summary` the
 /// summary, `read:client_credentials` also keys, `read:clients` all but keys, `read:client_keys` all.

@@ -79,7 +79,8 @@ pub(crate) async fn update(
     let shown = show(&user);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
     let state = fields::state_of(&shown);
-    Ok(selected(StatusCode::OK, &state, &shown))
+    let readable = admin.readable(super::READERS, &["user_id"], shown);
+    Ok(selected(StatusCode::OK, &state, &readable))
 }
 
 fn check_one_at_a_time(fields: &Fields) -> Result<(), Problem> {

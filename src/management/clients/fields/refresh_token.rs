@@ -4,7 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::super::answer::Problem;
-use crate::model::sign_in::RefreshTerms;
+use crate::model::application::Application;
+use crate::model::sign_in::{RefreshTerms, SignIn};
 use crate::model::text::{IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
 use crate::wire::schema::{
     Field, Fields, Form, boolean, choice, integer, object, objects, text, texts,
@@ -39,14 +40,19 @@ pub(in super::super) const TABLE: &[Field] = &[object(
 )
 .or_null()];
 
-/// What an application shows that has set nothing: Auth0's defaults (compatibility.md §1.4), and for one
-/// without a secret that its tokens rotate and expire (lifetime.md, Refresh tokens).
+/// What an application shows that has set nothing: its tokens expire, and those of one without a secret
+/// rotate (lifetime.md, Refresh tokens).
 pub(in super::super) fn usual(is_public: bool) -> Value {
     let terms = RefreshTerms::usual(is_public);
-    let (rotation_type, expiration_type) = if terms.is_rotating {
-        ("rotating", "expiring")
+    let rotation_type = if terms.is_rotating {
+        "rotating"
     } else {
-        ("non-rotating", "non-expiring")
+        "non-rotating"
+    };
+    let expiration_type = if terms.lifetime.is_some() {
+        "expiring"
+    } else {
+        "non-expiring"
     };
     json!({
         "rotation_type": rotation_type,
@@ -57,6 +63,30 @@ pub(in super::super) fn usual(is_public: bool) -> Value {
         "idle_token_lifetime": terms.idle.unwrap_or(USUAL_IDLE_SECONDS),
         "infinite_idle_token_lifetime": terms.idle.is_none(),
     })
+}
+
+/// Passes where a stolen refresh token of a public application would not be good for ever. To be asked when
+/// all fields are laid over: the application may just have become public.
+pub(in super::super) fn check(application: &Application) -> Result<(), Problem> {
+    let set = SignIn::of(&application.described).refresh;
+    if application.is_public() && set.is_some_and(|terms| terms.is_endless()) {
+        return Err(Problem::property(
+            "refresh_token",
+            "Refresh tokens of a public application (token_endpoint_auth_method none) must rotate (rotation_type rotating) or have an absolute end (expiration_type expiring with a token_lifetime, and infinite_token_lifetime false): RFC 9700, sections 2.2.2 and 4.14.2",
+        ));
+    }
+    Ok(())
+}
+
+/// Says in the log that the refresh tokens of an application have no absolute end, where that was chosen.
+pub(in super::super) fn warn_if_endless(application: &Application) {
+    let set = SignIn::of(&application.described).refresh;
+    if set.is_some_and(|terms| terms.lifetime.is_none()) {
+        tracing::warn!(
+            client_id = application.client_id,
+            "refresh tokens of this application have no absolute end (refresh_token.expiration_type, refresh_token.infinite_token_lifetime): a stolen one may be good for ever (OWASP ASVS 5, 10.4.8)"
+        );
+    }
 }
 
 /// The object whole; null where null is named.
