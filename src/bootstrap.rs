@@ -18,6 +18,7 @@ use crate::model::api::{
 use crate::model::described::Described;
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
+use crate::model::settings::Settings;
 use crate::secret::slow::SlowHashes;
 use crate::secret::{self, Digester, Sealer, SecretChecker};
 use crate::store::{self, Store, Write};
@@ -63,6 +64,7 @@ pub async fn prepare(
     if store_keys.are_new {
         let signing_alg = config.tokens.default_signing_alg;
         insert_system_apis(&mut tx, issuer, signing_alg, now).await?;
+        store::settings::update(&mut tx, &Settings::of_new_tenant(), None).await?;
     }
     store_keys.store(&mut tx, now).await?;
     let first = administrator::first(&mut tx, config, &secrets, now).await?;

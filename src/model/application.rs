@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::client_credential::ClientCredential;
 use super::described::Described;
+use super::settings::InForce;
 use super::sign_in::{RefreshTerms, SignIn};
 use super::web_origin;
 use crate::lifetime::ApplicationLifetimes;
@@ -155,6 +156,14 @@ impl Application {
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.token_endpoint_auth_method == Some(AuthMethod::None)
+    }
+
+    /// True where its requests for a code need PKCE: public applications always (RFC 9700 §2.1.1), others
+    /// as they say themselves, or as the tenant does.
+    #[must_use]
+    pub fn requires_pkce(&self, tenant: &InForce) -> bool {
+        let own = self.sign_in.requires_pkce;
+        self.is_public() || own.unwrap_or(tenant.requires_pkce)
     }
 
     /// How its refresh tokens live by today's settings.

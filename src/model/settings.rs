@@ -38,6 +38,8 @@ pub struct InForce {
     pub are_sessions_persistent: bool,
     /// Authorization requests may be pushed (RFC 9126).
     pub takes_pushed_requests: bool,
+    /// Requests for a code need PKCE of every application that does not say otherwise.
+    pub requires_pkce: bool,
     /// The document of discovery names where applications sign users out.
     pub announces_sign_out: bool,
     /// The user is asked before a request to sign out counts that may be anybody's.
@@ -56,6 +58,22 @@ const SESSION_MINUTES: i64 = 168 * 60;
 const IDLE_SESSION_MINUTES: i64 = 72 * 60;
 const EPHEMERAL_SESSION_MINUTES: i64 = 72 * 60;
 const IDLE_EPHEMERAL_SESSION_MINUTES: i64 = 24 * 60;
+
+/// The name of [`InForce::requires_pkce`] in bodies, and of an application's own setting.
+pub const REQUIRE_PKCE: &str = "require_pkce";
+
+impl Settings {
+    /// The settings of a tenant that is created now: it requires PKCE (OWASP ASVS 5, 10.4.6). A store
+    /// that an older version has made stays without, so that its applications go on working.
+    #[must_use]
+    pub fn of_new_tenant() -> Self {
+        let fields = [(REQUIRE_PKCE.to_owned(), Value::Bool(true))];
+        Self {
+            default_audience: None,
+            fields: fields.into_iter().collect(),
+        }
+    }
+}
 
 impl InForce {
     /// Reads what was set.
@@ -99,6 +117,7 @@ impl InForce {
             are_sessions_persistent: mode.and_then(Value::as_str) != Some("non-persistent"),
             takes_pushed_requests: fields.get("pushed_authorization_requests_supported")
                 != Some(&Value::Bool(false)),
+            requires_pkce: fields.get(REQUIRE_PKCE) == Some(&Value::Bool(true)),
             announces_sign_out: is_on("oidc_logout", "rp_logout_end_session_endpoint_discovery"),
             asks_before_sign_out: is_on("sessions", "oidc_logout_prompt_enabled"),
             skips_callback_confirmation: fields.get(SKIP_CALLBACK_CONFIRMATION)

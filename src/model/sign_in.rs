@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::api::SigningAlgorithm;
+use super::authorization::ResponseMode;
 use super::described::Described;
 use super::scope::Scopes;
-use super::settings::SKIP_CALLBACK_CONFIRMATION;
+use super::settings::{REQUIRE_PKCE, SKIP_CALLBACK_CONFIRMATION};
 
 /// Auth0's defaults (compatibility.md §1.4).
 const ID_TOKEN_SECONDS: i64 = 36_000;
@@ -158,6 +159,10 @@ pub struct SignIn {
     pub must_push: bool,
     /// How long a pushed request lives, in seconds.
     pub pushed_seconds: i64,
+    /// Whether its requests for a code need PKCE (RFC 7636); none: as the tenant says.
+    pub requires_pkce: Option<bool>,
+    /// How its answers may come back; none: in every way.
+    pub response_modes: Option<Vec<ResponseMode>>,
     /// Authorization requests must be request objects (RFC 9101 §10.5).
     pub must_sign_requests: bool,
     /// The ids of credentials that sign those, beside the attached ones.
@@ -213,6 +218,15 @@ impl SignIn {
                 .get("par_request_expiry")
                 .and_then(Value::as_i64)
                 .unwrap_or(PUSHED_SECONDS),
+            requires_pkce: described.0.get(REQUIRE_PKCE).and_then(Value::as_bool),
+            response_modes: described
+                .0
+                .get("allowed_response_modes")
+                .and_then(Value::as_array)
+                .map(|names| {
+                    let names = names.iter().filter_map(Value::as_str);
+                    names.filter_map(ResponseMode::parse).collect()
+                }),
             must_sign_requests: signed("required") == Some(&Value::Bool(true)),
             request_credentials: ids(signed("credentials")),
             skips_callback_confirmation: described
@@ -226,6 +240,13 @@ impl SignIn {
                 logout.and_then(|own| own.get("backchannel_logout_initiators")),
             ),
         }
+    }
+
+    /// True where its answers may come back this way.
+    #[must_use]
+    pub fn allows_response_mode(&self, mode: ResponseMode) -> bool {
+        let modes = self.response_modes.as_ref();
+        modes.is_none_or(|modes| modes.contains(&mode))
     }
 
     /// True where it wants to be told of the end of a session that came about this way, by Auth0's name.

@@ -231,8 +231,7 @@ impl Visit<'_> {
         let session = signed_in.as_ref().map(|own| &own.session);
         // What the request was allowed when it came may have been taken back since.
         let settings = app.directory.settings(Stance::Strict).await?;
-        let response_type = ticket.request.response_type;
-        request::check_response_type(response_type, &reply.application, &settings)?;
+        request::check_allowed(&ticket.request, &reply.application, &settings)?;
         let whence = self.origin.clone().into();
         let at_hand = (app.ground(self.position, self.now), app.means(&whence));
         let ruling = authorize::decide(&ticket, &reply.application, session, at_hand).await?;

@@ -52,6 +52,9 @@ RESOURCES = {
 CONNECTION = "Username-Password-Authentication"
 PASSWORD = "three quiet otters at the pier"
 CALLBACK = "https://app.example/callback"
+# The example of RFC 7636, appendix B.
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 CALLED = set()
 
@@ -102,6 +105,8 @@ class Browser:
             "client_id": application.client_id,
             "response_type": "code",
             "redirect_uri": CALLBACK,
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
             **params,
         }
         seen = self._go(self._http.get(f"{ISSUER}authorize", params=asked))
@@ -325,6 +330,7 @@ class Auth0Python(unittest.TestCase):
         address = Browser().sign_in(email, PASSWORD, application, audience=audience, scope=scope)
         form = {
             "grant_type": "authorization_code",
+            "code_verifier": VERIFIER,
             "client_id": application.client_id,
             "client_secret": application.client_secret,
             "redirect_uri": CALLBACK,

@@ -4,6 +4,9 @@
 import assert from 'node:assert/strict';
 
 const CALLBACK = 'https://app.example/callback';
+// The example of RFC 7636, appendix B.
+const VERIFIER = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
+const CHALLENGE = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
 
 /** What an application needs so that a person can sign in to it here. */
 export const SIGNS_IN = {
@@ -41,6 +44,8 @@ function ask(go, issuer, application, params) {
     client_id: application.client_id,
     response_type: 'code',
     redirect_uri: CALLBACK,
+    code_challenge: CHALLENGE,
+    code_challenge_method: 'S256',
     ...params,
   });
   return go(`${issuer}authorize?${asked}`);
@@ -76,6 +81,7 @@ export async function signIn({ issuer }, { email, password }, application, param
       client_id: application.client_id,
       client_secret: application.client_secret,
       redirect_uri: CALLBACK,
+      code_verifier: VERIFIER,
       code,
     }),
   });

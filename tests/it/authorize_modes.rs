@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::desk::Desk;
 use crate::harness::{
     CALLBACK, ISSUER, Person, Seen, authorize_path, both_stores, claims, exchange, hidden, usual,
 };
@@ -85,5 +86,65 @@ both_stores! {
         let elsewhere = ann.at_another_browser().look(node, &path).await;
         assert_eq!(message(&elsewhere.body)["error"], "login_required");
         assert_eq!(refused(&ann, node, &shop, &[("response_mode", "okmsg")]).await, "invalid_request");
+    }
+
+    /// OWASP ASVS 5, 10.4.12: an application allows the ways that it uses, and its answers come back in no
+    /// other, however the request arrives; what says so comes back in one that it allows.
+    async fn an_application_gets_answers_only_in_the_modes_that_it_allows(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({ "allowed_response_modes": ["form_post"] })).await;
+        shop::allow_front_channel(node).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        let by_form = [("response_mode", "form_post")];
+        let (_, _, html) = ann.authorize(node, &usual(&shop, &by_form)).await.page();
+        assert_eq!(fields(&html), ["code", "state", "iss"]);
+        // Without a word it is the query, and for tokens the fragment.
+        for wrong in [
+            &[][..],
+            &[("response_mode", "query")],
+            &[("response_mode", "fragment")],
+            &[("response_type", "code id_token")],
+            &[("response_type", "id_token"), ("prompt", "none")],
+        ] {
+            let (_, _, html) = ann.open(node, &authorize_path(&usual(&shop, wrong))).await.page();
+            assert_eq!(fields(&html), ["error", "error_description", "state", "iss"], "{wrong:?}");
+            assert_eq!(hidden(&html, "error"), "unauthorized_client", "{wrong:?}");
+            let pushed = shop::push(node, &shop, wrong).await;
+            pushed.expect_error(StatusCode::BAD_REQUEST, "unauthorized_client");
+        }
+        shop::change(node, &shop, json!({ "allowed_response_modes": ["query", "form_post"] })).await;
+        ann.code(node, &shop, &[]).await;
+        shop::change(node, &shop, json!({ "allowed_response_modes": null })).await;
+        ann.code(node, &shop, &[("response_mode", "fragment")]).await;
+    }
+
+    /// A mode that is taken back counts for who is signing in just now, and for what was pushed before.
+    async fn a_mode_that_is_taken_back_brings_no_answer_any_more(world: World) {
+        let node = &world.node;
+        let shop = shop::open(node, json!({})).await;
+        let ann = Person::create(node, "ann@example.com").await;
+        let by_fragment = [("response_mode", "fragment")];
+        let page = ann.open(node, &authorize_path(&usual(&shop, &by_fragment))).await;
+        let pushed = shop::push(node, &shop, &by_fragment).await;
+        let reference = pushed.expect(StatusCode::CREATED).text("request_uri");
+        shop::change(node, &shop, json!({ "allowed_response_modes": ["query"] })).await;
+        for seen in [
+            ann.go_on(node, page).await,
+            ann.open(node, &shop::by_reference(&shop, &reference, &[])).await,
+        ] {
+            let Seen::Left(url) = &seen else { panic!("{seen:?}") };
+            assert!(url.fragment().is_none(), "{url}");
+            assert_eq!(seen.answer()["error"], "unauthorized_client");
+        }
+    }
+
+    async fn only_modes_that_exist_can_be_allowed_and_at_least_one(world: World) {
+        let node = &world.node;
+        let desk = Desk::open(node).await;
+        for wrong in [json!([]), json!(["queries"]), json!("query"), json!([null])] {
+            let body = json!({ "name": "Shop", "allowed_response_modes": wrong });
+            let answer = desk.post("/clients", body).await;
+            answer.expect_problem(StatusCode::BAD_REQUEST, "invalid_body");
+        }
     }
 }

@@ -41,6 +41,7 @@ both_stores! {
             "idle_session_lifetime": 72,
             "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
             "pushed_authorization_requests_supported": true,
+            "require_pkce": true,
             "resource_parameter_profile": "audience",
             "session_cookie": { "mode": "persistent" },
             "session_lifetime": 168,

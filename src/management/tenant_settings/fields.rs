@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::answer::Problem;
-use crate::model::settings::{SKIP_CALLBACK_CONFIRMATION, Settings};
+use crate::model::settings::{REQUIRE_PKCE, SKIP_CALLBACK_CONFIRMATION, Settings};
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::wire::schema::{
     Field, Fields, Form, Shape, boolean, choice, formed, integer, is_empty, is_off, number, object,
@@ -71,6 +71,8 @@ pub(super) const TABLE: &[Field] = &[
     object("oidc_logout", OIDC_LOGOUT),
     object("mtls", MTLS).or_null(),
     boolean("pushed_authorization_requests_supported").or_null(),
+    // Ours; Auth0 has no such switch.
+    boolean(REQUIRE_PKCE),
     off("authorization_response_iss_parameter_supported").or_null(),
     boolean(SKIP_CALLBACK_CONFIRMATION).or_null(),
     off("customize_mfa_in_postlogin_action").or_null(),
@@ -330,6 +332,7 @@ fn defaults() -> Map<String, Value> {
         },
         "oidc_logout": { "rp_logout_end_session_endpoint_discovery": true },
         "pushed_authorization_requests_supported": true,
+        "require_pkce": false,
         "resource_parameter_profile": "audience",
         "session_cookie": { "mode": "persistent" },
     });

@@ -68,9 +68,18 @@ impl Reply {
         Ok(reply)
     }
 
-    /// How the answer travels, and what it brings back.
+    /// How the answer travels, and what it brings back. An error that refuses a mode which the
+    /// application does not allow travels by one that it does.
     pub(super) fn by(mut self, mode: ResponseMode, state: Option<String>) -> Self {
-        self.mode = mode;
+        const OTHERS: [ResponseMode; 4] = [
+            ResponseMode::Query,
+            ResponseMode::FormPost,
+            ResponseMode::Fragment,
+            ResponseMode::WebMessage,
+        ];
+        let is_allowed = |mode: &ResponseMode| self.application.sign_in.allows_response_mode(*mode);
+        let mut modes = std::iter::once(mode).chain(OTHERS);
+        self.mode = modes.find(is_allowed).unwrap_or(mode);
         self.state = state;
         self
     }

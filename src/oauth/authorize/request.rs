@@ -187,7 +187,7 @@ pub(super) fn parse(
         nonce,
         named: parse_apis(params)?,
         scope: check_scope(params, response_type)?,
-        code_challenge: parse_challenge(params, application, response_type)?,
+        code_challenge: parse_challenge(params)?,
         prompt: parse_prompt(params)?,
         max_age: params.whole_number("max_age")?,
         login_hint: text("login_hint", TEXT_BYTES_MAX)?,
@@ -198,6 +198,7 @@ pub(super) fn parse(
         is_pushed: false,
         claims,
     };
+    check_allowed(&request, application, terms.settings)?;
     check_length(&request)?;
     Ok(request)
 }
@@ -242,8 +243,34 @@ fn parse_response_type(
     Ok(response_type)
 }
 
-/// What the tenant and the application allow.
-pub(super) fn check_response_type(
+/// What the tenant and the application allow: checked when a request arrives, and again before it is
+/// answered, because an administrator may have changed it meanwhile.
+pub(super) fn check_allowed(
+    request: &AuthorizationRequest,
+    application: &Application,
+    settings: &InForce,
+) -> Result<(), Refusal> {
+    check_response_type(request.response_type, application, settings)?;
+    if !application
+        .sign_in
+        .allows_response_mode(request.response_mode)
+    {
+        let mode = request.response_mode.as_str();
+        let text = format!("response_mode '{mode}' is not allowed for the client.");
+        return Err(Refusal::new(Code::UnauthorizedClient, text));
+    }
+    if request.response_type.code
+        && request.code_challenge.is_none()
+        && application.requires_pkce(settings)
+    {
+        // RFC 7636 §4.4.1.
+        let text = "Missing required parameter: code_challenge";
+        return Err(Refusal::invalid_request(text));
+    }
+    Ok(())
+}
+
+fn check_response_type(
     response_type: ResponseType,
     application: &Application,
     settings: &InForce,
@@ -295,18 +322,14 @@ fn check_scope(params: &Params, response_type: ResponseType) -> Result<Scopes, R
     Ok(scope)
 }
 
-/// PKCE (RFC 7636): required of public applications, and `plain` of nobody (RFC 9700 §2.1.1).
-fn parse_challenge(
-    params: &Params,
-    application: &Application,
-    response_type: ResponseType,
-) -> Result<Option<String>, Refusal> {
+/// PKCE (RFC 7636), where `plain` is not accepted (RFC 9700 §2.1.1).
+fn parse_challenge(params: &Params) -> Result<Option<String>, Refusal> {
     /// A SHA-256 in base64url.
     const S256_CHARS: usize = 43;
     let challenge = params.text("code_challenge", TEXT_BYTES_MAX)?;
     let method = params.text("code_challenge_method", TEXT_BYTES_MAX)?;
     let Some(challenge) = challenge else {
-        if method.is_some() || application.is_public() && response_type.code {
+        if method.is_some() {
             let text = "Missing required parameter: code_challenge";
             return Err(Refusal::invalid_request(text));
         }

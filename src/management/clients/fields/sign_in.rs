@@ -7,7 +7,8 @@ use super::super::super::answer::Problem;
 use crate::app::App;
 use crate::logout::notices::may_be_told;
 use crate::model::application::Application;
-use crate::model::settings::SKIP_CALLBACK_CONFIRMATION;
+use crate::model::authorization::ResponseMode;
+use crate::model::settings::{REQUIRE_PKCE, SKIP_CALLBACK_CONFIRMATION};
 use crate::wire::schema::{Field, Form, Shape, boolean, choice, formed, integer, object, texts};
 
 /// Most URLs of one kind.
@@ -32,6 +33,17 @@ pub(in super::super) const TABLE: &[Field] = &[
     boolean(SKIP_CALLBACK_CONFIRMATION).or_null(),
     boolean("require_pushed_authorization_requests").or_null(),
     integer("par_request_expiry", 10, 600).or_null(),
+    // Ours; null: as the tenant's setting of the same name says.
+    boolean(REQUIRE_PKCE).or_null(),
+    // Ours; null: every mode.
+    texts(
+        "allowed_response_modes",
+        ResponseMode::NAMES.len(),
+        20,
+        Form::OneOf(&ResponseMode::NAMES),
+    )
+    .or_null()
+    .filled(),
     boolean("cross_origin_authentication"),
     formed("cross_origin_loc", 0, URL_CHARS_MAX, Form::Uri).or_null(),
     object("oidc_logout", LOGOUT),
