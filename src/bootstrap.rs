@@ -58,8 +58,8 @@ pub async fn prepare(
     let store_keys = StoreKeys::find_or_make(store, config, issuer, now).await?;
     let bounds = &config.secrets;
     let slow_hashes = SlowHashes::new(bounds.slow_hashes_at_once_max);
-    let queue = slow_hashes.queue(bounds.slow_hash_queue_max);
-    let secrets = SecretChecker::new(store_keys.digester.clone(), queue);
+    let digester = store_keys.digester.clone();
+    let secrets = SecretChecker::new(digester, &slow_hashes, bounds.slow_hash_queue_max);
     let mut tx = store.write().await?;
     if store_keys.are_new {
         let signing_alg = config.tokens.default_signing_alg;

@@ -1,7 +1,7 @@
 //! Random values, their digests, and how secrets are checked. Cryptography is the library's.
 
 mod check;
-mod fair;
+pub mod fair;
 mod seal;
 mod sealer;
 pub mod slow;

@@ -6,9 +6,9 @@ use grantor::lifetime::Lifetime;
 use grantor::login::mails::{self, Purpose};
 use grantor::login::views::{
     Access, ApiView, ApplicationView, ConfirmEmail, Consent, EmailConfirmed, ErrorKind, ErrorPage,
-    FormPost, NewPassword, PasswordChanged, PasswordProblem, Renewal, ResetPassword, ResetProblem,
-    ResetSent, ScopeView, SignIn, SignInProblem, SignOut, SignUp, SignUpProblem, SignedOut,
-    StillSignedIn, WebMessage,
+    FormPost, NewPassword, NewPasswordProblem, PasswordChanged, PasswordProblem, Renewal,
+    ResetPassword, ResetProblem, ResetSent, ScopeView, SignIn, SignInProblem, SignOut, SignUp,
+    SignUpProblem, SignedOut, StillSignedIn, WebMessage,
 };
 use grantor::login::{Destination, Frame, Page};
 use serde_json::json;
@@ -315,6 +315,10 @@ fn passwords(frame: Frame<'_>) -> Samples {
     let limited = ResetProblem::Limited {
         retry_after_seconds: 3600,
     };
+    let weak = |problem| new(Some(NewPasswordProblem::Password(problem)));
+    let new_limited = NewPasswordProblem::Limited {
+        retry_after_seconds: 180,
+    };
     vec![
         ("reset", reset("", None)),
         (
@@ -324,16 +328,11 @@ fn passwords(frame: Frame<'_>) -> Samples {
         ("reset-limited", reset(EMAIL, Some(limited))),
         ("reset-sent", sent.show()),
         ("new-password", new(None)),
-        ("new-password-short", new(Some(PasswordProblem::TooShort))),
-        ("new-password-long", new(Some(PasswordProblem::TooLong))),
-        (
-            "new-password-personal",
-            new(Some(PasswordProblem::Personal)),
-        ),
-        (
-            "new-password-guessable",
-            new(Some(PasswordProblem::Guessable)),
-        ),
+        ("new-password-short", weak(PasswordProblem::TooShort)),
+        ("new-password-long", weak(PasswordProblem::TooLong)),
+        ("new-password-personal", weak(PasswordProblem::Personal)),
+        ("new-password-guessable", weak(PasswordProblem::Guessable)),
+        ("new-password-limited", new(Some(new_limited))),
         ("password-changed", PasswordChanged { frame }.show()),
     ]
 }

@@ -14,11 +14,11 @@ pub struct Rate {
 /// `[limits]`
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Sign-ins to an account, from all addresses that it is not known by.
+    /// Failed sign-ins by a name, and to an account from all addresses that it is not known by.
     pub sign_ins_per_account: Rate,
-    /// Sign-ins to an account from an address that it is known by.
+    /// Failed sign-ins to an account from an address that it is known by, and as many that succeed.
     pub sign_ins_per_known_address: Rate,
-    /// Sign-ins from an address to accounts that are not known by it.
+    /// Sign-ins from an address.
     pub sign_ins_per_address: Rate,
     /// Mails to an account that its owner asked for.
     pub mails_per_account: Rate,
@@ -26,6 +26,10 @@ pub struct Limits {
     pub mails_per_address: Rate,
     /// Accounts that an address made.
     pub sign_ups_per_address: Rate,
+    /// Passwords that were tried with one link.
+    pub new_passwords_per_link: Rate,
+    /// Passwords that an address tried with links.
+    pub new_passwords_per_address: Rate,
 }
 
 impl Limits {
@@ -42,10 +46,12 @@ impl Limits {
             window_seconds,
         };
         let mut attempts = |key| reader.integer(key, 1..=100_000);
-        let [mails, mails_of_address, sign_ups] = [
+        let [mails, mails_of_address, sign_ups, per_link, with_links] = [
             attempts("limits.mails_per_account_max"),
             attempts("limits.mails_per_address_max"),
             attempts("limits.sign_ups_per_address_max"),
+            attempts("limits.new_passwords_per_link_max"),
+            attempts("limits.new_passwords_per_address_max"),
         ];
         let window_seconds = reader.integer("limits.request_window_seconds", 60..=86_400);
         let requests = |attempts_max| Rate {
@@ -59,6 +65,8 @@ impl Limits {
             mails_per_account: requests(mails),
             mails_per_address: requests(mails_of_address),
             sign_ups_per_address: requests(sign_ups),
+            new_passwords_per_link: requests(per_link),
+            new_passwords_per_address: requests(with_links),
         }
     }
 }

@@ -129,6 +129,12 @@ async fn authenticate(
     match means.users.authenticate(&attempt).await? {
         Outcome::SignedIn(user) => Ok(user),
         Outcome::Wrong(user_id) => refused("Wrong email or password.", user_id),
+        Outcome::Withheld(user_id) => {
+            let refusal = Refusal::new(Code::InvalidGrant, "Wrong email or password.")
+                .recorded_as(Reason::Account.kind())
+                .about_user(user_id);
+            Err(refusal.into())
+        }
         Outcome::Blocked(user) => refused("user is blocked", Some(user.user_id)),
         Outcome::Limited(limited, user_id) => {
             // Auth0's words for each.

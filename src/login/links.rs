@@ -7,8 +7,8 @@ use axum::response::Response;
 
 use super::mails::{self, Purpose};
 use super::views::{
-    ConfirmEmail, EmailConfirmed, ErrorKind, ErrorPage, NewPassword, PasswordChanged,
-    PasswordProblem, ResetPassword, ResetProblem, ResetSent,
+    ConfirmEmail, EmailConfirmed, ErrorKind, ErrorPage, NewPassword, NewPasswordProblem,
+    PasswordChanged, PasswordProblem, ResetPassword, ResetProblem, ResetSent,
 };
 use super::visit::{PageRequest, Trouble, Visit, typed_password};
 use super::{Language, Page, redirect};
@@ -58,7 +58,7 @@ pub(crate) const POST_CHANGE: Operation = Operation {
     query: &[],
     body: Takes::Parameters(&[TICKET, &[text("password", 0, TYPED_BYTES_MAX)]]),
     answer: Answer::HtmlOrRedirect,
-    refuses: &[400, 410],
+    refuses: &[400, 410, 429],
     ..GET_RESET
 };
 pub(crate) const GET_VERIFY: Operation = Operation {
@@ -205,7 +205,7 @@ pub(crate) async fn get_change(request: PageRequest) -> Response {
 async fn new_password(
     visit: &Visit<'_>,
     ticket: &str,
-    problem: Option<PasswordProblem>,
+    problem: Option<NewPasswordProblem>,
 ) -> Result<Response, Trouble> {
     let kind = TicketKind::ResetPassword;
     let holder = visit.app.users.ticket_holder(kind, ticket, visit.now);
@@ -233,7 +233,17 @@ async fn change(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble>
     let (users, by) = (&visit.app.users, visit.by_link());
     let changed = users.change_password(&visit.app.directory, (ticket, &password), &by);
     match changed.await? {
-        Changed::Weak(weak) => new_password(visit, ticket, Some((&weak).into())).await,
+        Changed::Weak(weak) => {
+            let problem = NewPasswordProblem::Password((&weak).into());
+            new_password(visit, ticket, Some(problem)).await
+        }
+        Changed::Limited(limited) => {
+            visit.record_limit((None, None), limited);
+            let problem = NewPasswordProblem::Limited {
+                retry_after_seconds: limited.retry_after_seconds(),
+            };
+            new_password(visit, ticket, Some(problem)).await
+        }
         Changed::NoTicket => Ok(spent(visit)),
         Changed::Done(_, ticket) => Ok(match ticket.result_url {
             Some(url) => redirect(&url),

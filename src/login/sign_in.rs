@@ -94,6 +94,11 @@ async fn sign_in(visit: &Visit<'_>, params: &Params) -> Result<Response, Trouble
             form.show(visit, Some(SignInProblem::WrongCredentials))
                 .await
         }
+        Outcome::Withheld(user_id) => {
+            visit.record_withheld((&application, user_id.as_deref()));
+            form.show(visit, Some(SignInProblem::WrongCredentials))
+                .await
+        }
         Outcome::Limited(limited, user_id) => {
             visit.record_limit((Some(&application), user_id.as_deref()), limited);
             let problem = SignInProblem::Limited {

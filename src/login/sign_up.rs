@@ -17,6 +17,7 @@ use crate::secret::{self, Secret};
 use crate::store;
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::users::limits::{Address, Verdict};
+use crate::users::queues::Work;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
 use crate::wire::params::Params;
 use crate::wire::schema::{Field, text};
@@ -113,7 +114,8 @@ async fn make(
     let own = secret::random_hex_id();
     let mut user = User::new(format!("{PROVIDER}|{own}"), now);
     user.email = Some(email.to_owned());
-    let hash = match app.users.passwords.keep(password, &user).await? {
+    let work = Work::sign_up(&address);
+    let hash = match app.users.passwords.keep(password, &user, &work).await? {
         Ok(hash) => hash,
         Err(weak) => return Ok(Err(SignUpProblem::Password((&weak).into()))),
     };

@@ -24,7 +24,7 @@ use crate::model::user::TYPED_BYTES_MAX;
 use crate::secret::Secret;
 use crate::sessions::SignedIn;
 use crate::tokens::ticket::Ticket;
-use crate::users::limits::Limited;
+use crate::users::limits::{Limited, Reason};
 use crate::users::reset;
 use crate::wire::origin::Origin;
 use crate::wire::params::Params;
@@ -203,6 +203,22 @@ impl<'a> Visit<'a> {
             description: kind.says(),
             log: "",
             status: 429,
+        });
+    }
+
+    /// An attempt too many at an account, which is answered like a wrong password.
+    pub(super) fn record_withheld(&self, (application, user_id): (&Application, Option<&str>)) {
+        let kind = Reason::Account.kind();
+        self.app.audit.refused(&Failure {
+            kind,
+            whence: &self.origin.clone().into(),
+            client_id: Some(&application.client_id),
+            client_name: Some(&application.name),
+            user_id,
+            code: Code::AccessDenied.as_str(),
+            description: "Wrong email or password.",
+            log: kind.says(),
+            status: 400,
         });
     }
 

@@ -15,7 +15,7 @@ use super::users::not_found;
 use crate::app::App;
 use crate::model::user::User;
 use crate::store;
-use crate::users::limits::Account;
+use crate::users::limits::Target;
 use crate::wire::operation::{Access, Answer, Operation};
 use crate::wire::schema::{Field, Tables, boolean, objects, text};
 
@@ -51,8 +51,8 @@ pub(crate) async fn by_identifier(
     let (_, mut query) = call.authorize(&app, &BY_IDENTIFIER).await?;
     let identifier = query.text("identifier").unwrap_or_default();
     let found = find(&app, &identifier).await?;
-    let account = account(&app, found.as_ref(), &identifier);
-    show(&app, &account, &identifier).await
+    let target = target(&app, found.as_ref(), &identifier);
+    show(&app, &target, &identifier).await
 }
 
 pub(crate) const UNBLOCK_IDENTIFIER: Operation = Operation {
@@ -71,8 +71,8 @@ pub(crate) async fn unblock_identifier(
     let (admin, mut query) = call.authorize(&app, &UNBLOCK_IDENTIFIER).await?;
     let identifier = query.text("identifier").unwrap_or_default();
     let found = find(&app, &identifier).await?;
-    let account = account(&app, found.as_ref(), &identifier);
-    unblock(&app, &admin, &account, found.as_ref()).await
+    let target = target(&app, found.as_ref(), &identifier);
+    unblock(&app, &admin, &target, found.as_ref()).await
 }
 
 pub(crate) const GET: Operation = Operation {
@@ -94,8 +94,8 @@ pub(crate) async fn get(
     let found = store::users::get(&mut *app.store.read().await?, &id).await?;
     let user = found.ok_or_else(not_found)?;
     let identifier = user.email.as_deref().or(user.username.as_deref());
-    let account = account(&app, Some(&user), "");
-    show(&app, &account, identifier.unwrap_or_default()).await
+    let target = target(&app, Some(&user), "");
+    show(&app, &target, identifier.unwrap_or_default()).await
 }
 
 pub(crate) const UNBLOCK: Operation = Operation {
@@ -115,8 +115,8 @@ pub(crate) async fn unblock_user(
     let (admin, _) = call.authorize(&app, &UNBLOCK).await?;
     let found = store::users::get(&mut *app.store.read().await?, &id).await?;
     let user = found.ok_or_else(not_found)?;
-    let account = account(&app, Some(&user), "");
-    unblock(&app, &admin, &account, Some(&user)).await
+    let target = target(&app, Some(&user), "");
+    unblock(&app, &admin, &target, Some(&user)).await
 }
 
 async fn find(app: &App, identifier: &str) -> Result<Option<User>, Problem> {
@@ -125,18 +125,18 @@ async fn find(app: &App, identifier: &str) -> Result<Option<User>, Problem> {
     Ok(found.map(|found| found.user))
 }
 
-/// As a sign-in counts it.
-fn account(app: &App, user: Option<&User>, identifier: &str) -> Account {
+/// The user under all names; where no user has the name, the name.
+fn target(app: &App, user: Option<&User>, identifier: &str) -> Target {
     let limits = &app.users.limits;
     user.map_or_else(
-        || limits.account_named(identifier),
-        |user| limits.account_of(&user.user_id),
+        || limits.target_of(identifier, None),
+        |user| limits.whole_target_of(user),
     )
 }
 
-async fn show(app: &App, account: &Account, identifier: &str) -> Result<Response, Problem> {
+async fn show(app: &App, target: &Target, identifier: &str) -> Result<Response, Problem> {
     let now_ms = app.clock.now_millis();
-    let blocks = app.users.limits.blocks(account, now_ms).await?;
+    let blocks = app.users.limits.blocks(target, now_ms).await?;
     let everywhere = blocks
         .elsewhere
         .then(|| json!({ "identifier": identifier }));
@@ -153,14 +153,11 @@ async fn show(app: &App, account: &Account, identifier: &str) -> Result<Response
 async fn unblock(
     app: &App,
     admin: &Admin,
-    account: &Account,
+    target: &Target,
     user: Option<&User>,
 ) -> Result<Response, Problem> {
     let mut tx = app.store.write().await?;
-    app.users
-        .limits
-        .forgive(&mut tx, account, admin.now)
-        .await?;
+    app.users.limits.unblock(&mut tx, target, admin.now).await?;
     let act = Act::new("Unblock a user");
     let act = match user {
         Some(user) => act.user(&user.user_id),

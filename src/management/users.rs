@@ -24,6 +24,7 @@ use crate::secret;
 use crate::store;
 use crate::store::user_lists::Search;
 use crate::users;
+use crate::users::queues::Work;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Fields, Form, choice, formed, text};
 
@@ -121,7 +122,8 @@ pub(crate) async fn create(
         .ok_or_else(|| Problem::body("'Missing required property: password'."))?;
     let mut user = User::new(user_id_of(&own_id(&mut fields)), admin.now);
     fields::overlay(&mut user, fields)?;
-    let kept = app.users.passwords.keep(&password, &user).await?;
+    let work = Work::administration();
+    let kept = app.users.passwords.keep(&password, &user, &work).await?;
     let kept = kept.map_err(|weak| Problem::identity(weak.to_string()))?;
     let mut tx = app.store.write().await?;
     if !store::users::insert(&mut tx, &user, Some(&kept)).await? {

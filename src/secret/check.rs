@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use super::slow::{SlowQueue, hash, verify};
+use super::slow::{SlowHashes, SlowQueue, hash, verify};
 use super::{Digester, LONG_SECRET_CHARS, Secret, equal, random_id};
 use crate::model::application::{ApplicationSecret, LastNoted, Verifier};
 use crate::model::fault::Fault;
@@ -13,13 +13,19 @@ use crate::model::fault::Fault;
 pub struct SecretChecker {
     digester: Digester,
     slow: SlowQueue,
+    /// For secrets that an administrator sets: whoever guesses takes no place in it.
+    slow_of_new: SlowQueue,
 }
 
 impl SecretChecker {
-    /// Under the store's digest key; slow hashes go through this queue.
+    /// Under the store's digest key; slow hashes go through queues of these.
     #[must_use]
-    pub fn new(digester: Digester, slow: SlowQueue) -> Self {
-        Self { digester, slow }
+    pub fn new(digester: Digester, slow: &SlowHashes, waiting_max: usize) -> Self {
+        Self {
+            digester,
+            slow: slow.queue(waiting_max),
+            slow_of_new: slow.queue(waiting_max),
+        }
     }
 
     /// A new secret as it is kept. Slow for a short one, so never within a transaction.
@@ -37,7 +43,7 @@ impl SecretChecker {
         } else {
             let secret = secret.clone();
             let phc = self
-                .slow
+                .slow_of_new
                 .run(move |memory| hash(secret.expose(), memory))
                 .await??;
             Verifier::Slow {

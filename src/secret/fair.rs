@@ -7,24 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::model::fault::Fault;
+
 /// Queues that share the same few turns. With a turn comes a resource `R`, which is passed to the next
 /// turn while somebody waits, and is dropped when nobody does.
-pub(super) struct FairQueues<R: Default> {
+pub struct FairQueues<R: Default> {
     state: Arc<Mutex<State<R>>>,
 }
 
 /// One of the queues.
-pub(super) struct FairQueue<R: Default> {
+pub struct FairQueue<R: Default> {
     queues: FairQueues<R>,
     index: usize,
     waiting_max: usize,
 }
 
 /// The right to work now; it ends when this is dropped.
-pub(super) struct Turn<R: Default> {
+struct Turn<R: Default> {
     /// `None` where the turn was passed on already.
     queues: Option<FairQueues<R>>,
-    pub(super) resource: R,
+    resource: R,
 }
 
 struct State<R: Default> {
@@ -68,7 +70,8 @@ impl<R: Default> Clone for FairQueue<R> {
 
 impl<R: Default> FairQueues<R> {
     /// So many turns at one time.
-    pub(super) fn new(at_once: usize) -> Self {
+    #[must_use]
+    pub fn new(at_once: usize) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 free: at_once,
@@ -80,7 +83,8 @@ impl<R: Default> FairQueues<R> {
     }
 
     /// Another queue, in which so many may wait.
-    pub(super) fn queue(&self, waiting_max: usize) -> FairQueue<R> {
+    #[must_use]
+    pub fn queue(&self, waiting_max: usize) -> FairQueue<R> {
         let mut state = self.lock();
         state.queues.push(VecDeque::new());
         FairQueue {
@@ -129,11 +133,36 @@ impl<R: Default> State<R> {
     }
 }
 
+impl<R: Default + Send + 'static> FairQueue<R> {
+    /// Runs work on a thread that may block, when its turn comes; `None` where it finds no place in the
+    /// queue, or loses it. `subjects` name the groups that the work is for, the widest first (a network, a
+    /// part of it, an address): of those with the most places, the latest loses. The turn ends with the
+    /// work: a request that goes away does not make room before.
+    ///
+    /// # Errors
+    /// A fault where the work panics.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        subjects: Vec<String>,
+        work: impl FnOnce(&mut R) -> T + Send + 'static,
+    ) -> Result<Option<T>, Fault> {
+        let Some(mut turn) = self.turn(subjects).await else {
+            return Ok(None);
+        };
+        let work = move || {
+            let result = work(&mut turn.resource);
+            drop(turn);
+            result
+        };
+        let worked = tokio::task::spawn_blocking(work).await;
+        worked.map(Some).map_err(Fault::internal)
+    }
+}
+
 impl<R: Default> FairQueue<R> {
     /// Waits for a turn; `None` where the queue is full and everybody in it has no more places than the
-    /// newcomer, or where a newcomer took the place. `subjects` name the groups that the work is for, the
-    /// widest first: of those with the most places, the latest loses.
-    pub(super) async fn turn(&self, subjects: Vec<String>) -> Option<Turn<R>> {
+    /// newcomer, or where a newcomer took the place.
+    async fn turn(&self, subjects: Vec<String>) -> Option<Turn<R>> {
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut state = self.queues.lock();

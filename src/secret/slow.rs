@@ -82,8 +82,7 @@ pub struct SlowQueue {
 }
 
 impl SlowQueue {
-    /// Runs slow work when its turn comes; refuses where too much waits already. The turn ends with the
-    /// work: a request that goes away does not make room before.
+    /// Runs slow work when its turn comes; refuses where too much waits already.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where too much waits.
@@ -104,20 +103,17 @@ impl SlowQueue {
         subjects: Vec<String>,
         work: impl FnOnce(&mut HashMemory) -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let mut turn = self.queue.turn(subjects).await.ok_or_else(|| {
+        let begun = Arc::clone(&self.begun);
+        let work = move |memory: &mut HashMemory| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            work(memory)
+        };
+        let result = self.queue.run(subjects, work).await?;
+        result.ok_or_else(|| {
             Fault::unavailable(
                 "too many slow secrets are being checked (secrets.slow_hash_queue_max)",
             )
-        })?;
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        let work = move || {
-            let result = work(&mut turn.resource);
-            drop(turn);
-            result
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(Fault::internal)
+        })
     }
 
     /// How much work has had its turn since the start.

@@ -47,6 +47,21 @@ pub async fn take(
     Ok(taken > 0)
 }
 
+/// Takes a step out of the bucket again.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn give_back(tx: &mut Write, bucket: Bucket<'_>, step_ms: i64) -> Result<(), Fault> {
+    execute!(
+        tx,
+        "update attempts set spent_until_ms = spent_until_ms - $3 where kind = $1 and subject = $2",
+        bucket.kind,
+        bucket.subject,
+        step_ms
+    )
+    .map(drop)
+}
+
 /// When the bucket will be empty, unix milliseconds; `None` where nothing is known of it.
 ///
 /// # Errors

@@ -6,25 +6,39 @@ use crate::model::fault::Fault;
 /// How long an address stays known after a sign-in from it: 90 days.
 pub const KNOWN_SECONDS: i64 = 90 * 86_400;
 
-/// When the account was last seen at the address, to the day; `None` where it is not known by it.
+/// Where an account has signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// When it was last seen at the address that was asked about, to the day; `None` where it is not known
+    /// by it.
+    pub seen_at: Option<i64>,
+    /// True where it is known by this or another address.
+    pub is_known_anywhere: bool,
+}
+
+/// Whether the account is known by the address, or by any.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn seen_at(
+pub async fn history(
     conn: &mut Conn,
     (account, address): (&str, &str),
     now: i64,
-) -> Result<Option<i64>, Fault> {
+) -> Result<History, Fault> {
     let row = run!(
-        fetch_optional,
+        fetch_one,
         conn,
-        (i64,),
-        "select seen_at from known_addresses where account = $1 and address = $2 and seen_at > $3",
+        (Option<i64>, i64),
+        "select max(case when address = $2 then seen_at end), count(*)
+           from known_addresses where account = $1 and seen_at > $3",
         account,
         address,
         now - KNOWN_SECONDS
     )?;
-    Ok(row.map(|(seen_at,)| seen_at))
+    Ok(History {
+        seen_at: row.0,
+        is_known_anywhere: row.1 > 0,
+    })
 }
 
 /// The addresses that the account is known by, the newest first.

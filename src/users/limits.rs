@@ -1,19 +1,22 @@
-//! How often somebody may try to sign in, ask for a mail or make an account. The counts lie in the
-//! store, so they hold on all nodes and across restarts; docs/decisions/0011 argues for them.
+//! How often somebody may try to sign in, ask for a mail, make an account or choose a password. The counts
+//! are in the store, so they hold on all nodes and across restarts; docs/decisions/0011 says why they are
+//! buckets, and 0017 says what is counted by name, by account and by address, and what an observer sees.
 //!
-//! An attempt is counted before a password is looked at, so that no flood reaches the slow hash. An
-//! account that does not exist is counted like one that does.
+//! An attempt is counted before a password is looked at. A name that no user has is counted like one that
+//! belongs to a user.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
+mod address;
+mod gate;
 
-use crate::config::{self, Rate};
+use crate::config;
 use crate::model::fault::Fault;
-use crate::model::record::Kind;
-use crate::model::user::fold;
+use crate::model::user::{User, fold};
 use crate::secret::Digester;
-use crate::store::attempts::{self, Bucket, Room};
-use crate::store::{Conn, Store, Write, known_addresses};
+use crate::store::{Store, Write, attempts, known_addresses};
+
+pub use address::Address;
+use gate::Gate;
+pub use gate::{Limited, Reason};
 
 /// Most addresses that an account is known by.
 const ADDRESSES_PER_ACCOUNT_MAX: i64 = 50;
@@ -37,121 +40,76 @@ pub enum Verdict<T> {
     Limited(Limited),
 }
 
-/// An attempt too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limited {
-    /// What there were too many of.
-    pub reason: Reason,
-    /// When there will be room: whole seconds, for `Retry-After`.
-    pub retry_after: Duration,
-}
-
-impl Limited {
-    /// The same, as pages say it.
-    #[must_use]
-    pub fn retry_after_seconds(&self) -> i64 {
-        i64::try_from(self.retry_after.as_secs()).unwrap_or(i64::MAX)
-    }
-}
-
-/// What there were too many of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Attempts at one account.
-    Account,
-    /// Attempts from one address.
-    Address,
-}
-
-impl Reason {
-    /// How the audit calls it.
-    #[must_use]
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Account => Kind::LimitedAccount,
-            Self::Address => Kind::LimitedAddress,
-        }
-    }
-}
-
 /// An account as attempts are counted by: a digest, because people type passwords where their name
 /// belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account(String);
 
-/// Where an attempt comes from: an IPv4 address, or the network of an IPv6 one, because a customer of
-/// any provider has 2^64 of those.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(String);
-
-impl Address {
-    /// The address of a request; all whose address is not known count as one.
-    #[must_use]
-    pub fn of(ip: Option<IpAddr>) -> Self {
-        Self(match ip.map(|ip| ip.to_canonical()) {
-            None => "unknown".to_owned(),
-            Some(IpAddr::V4(address)) => address.to_string(),
-            Some(IpAddr::V6(address)) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                format!("{}/64", Ipv6Addr::from(network))
-            }
-        })
-    }
+/// Whom an attempt to sign in is for.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The names that count: the one that was typed, or all that the user may type.
+    names: Vec<Account>,
+    /// The user; where no user has the name, the name.
+    account: Account,
 }
 
-/// An attempt to sign in that may go on; where it succeeds, [`Limits::signed_in`] takes it.
+/// An attempt to sign in that was counted.
 #[derive(Debug)]
 pub struct SignIn {
-    account: Account,
+    target: Target,
     address: Address,
-    /// Where the account is known by the address.
-    seen_at: Option<i64>,
+    history: known_addresses::History,
+    limited: Option<Limited>,
+    /// What was taken and is given back by a success.
+    taken: Vec<Gate>,
+    verifies: bool,
 }
 
-/// A bucket that an attempt must find room in.
-struct Gate {
-    kind: &'static str,
-    subject: String,
-    room: Room,
-    reason: Reason,
+/// A gate of which no answer tells.
+struct HiddenGate {
+    gate: Gate,
+    /// True where an attempt may pass it in spite of a limit at the others.
+    ignores_limits: bool,
 }
 
-impl Gate {
-    fn new(kind: &'static str, subject: &str, rate: Rate, reason: Reason) -> Self {
-        Self {
-            kind,
-            subject: subject.to_owned(),
-            room: room(rate),
-            reason,
-        }
+impl SignIn {
+    /// The limit that the answer tells of, unless the password is right and looked at.
+    #[must_use]
+    pub fn limited(&self) -> Option<Limited> {
+        self.limited
     }
 
-    fn bucket(&self) -> Bucket<'_> {
-        Bucket {
-            kind: self.kind,
-            subject: &self.subject,
-        }
+    /// True where the password is looked at.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.verifies
     }
 
-    /// The limit that stands in the way now, if any.
-    async fn look(&self, conn: &mut Conn, now_ms: i64) -> Result<Option<Limited>, Fault> {
-        let until = attempts::spent_until(conn, self.bucket()).await?;
-        let room_at = until.unwrap_or(0) + self.room.step_ms - self.room.full_ms;
-        let wait = u64::try_from(room_at - now_ms).unwrap_or(0);
-        Ok((wait > 0).then(|| Limited {
-            reason: self.reason,
-            retry_after: Duration::from_secs(wait.div_ceil(1000)),
-        }))
+    /// True where the account has signed in from this address.
+    #[must_use]
+    pub fn is_from_known_address(&self) -> bool {
+        self.history.seen_at.is_some()
     }
-}
 
-/// The room that makes a rate: what it admits at once fits, and empties evenly in its window.
-fn room(rate: Rate) -> Room {
-    let window_ms = rate.window_seconds * 1000;
-    let step_ms = (window_ms + rate.attempts_max - 1) / rate.attempts_max;
-    Room {
-        step_ms,
-        full_ms: step_ms * rate.attempts_max,
+    /// True where the account has signed in from some address.
+    #[must_use]
+    pub fn has_good_history(&self) -> bool {
+        self.history.is_known_anywhere
+    }
+
+    /// The groups of the address and the account, the widest first: for queues.
+    #[must_use]
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups = self.address.groups();
+        groups.push(self.target.account.0.clone());
+        groups
+    }
+
+    /// The account, for queues.
+    #[must_use]
+    pub fn account_group(&self) -> Vec<String> {
+        vec![self.target.account.0.clone()]
     }
 }
 
@@ -166,69 +124,118 @@ impl Limits {
         }
     }
 
-    /// The account of a user who exists, however he is called.
+    /// The account of a user who exists, by whatever name.
     #[must_use]
     pub fn account_of(&self, user_id: &str) -> Account {
         Account(self.digester.digest(&format!("account of {user_id}")))
     }
 
-    /// The account that a name stands for which no user has. Written in capitals it is the same.
+    /// What a name is counted by, whether a user has it or not. Written in capitals it is the same.
     #[must_use]
     pub fn account_named(&self, name: &str) -> Account {
         let folded = fold(name.trim());
         Account(self.digester.digest(&format!("account named {folded}")))
     }
 
+    /// The target of somebody who typed a name, which may be that of a user.
+    #[must_use]
+    pub fn target_of(&self, name: &str, user: Option<&User>) -> Target {
+        let name = self.account_named(name);
+        let account = user.map_or_else(|| name.clone(), |user| self.account_of(&user.user_id));
+        Target {
+            names: vec![name],
+            account,
+        }
+    }
+
+    /// A user under all names.
+    #[must_use]
+    pub fn whole_target_of(&self, user: &User) -> Target {
+        let names = [&user.email, &user.username].into_iter().flatten();
+        Target {
+            names: names.map(|name| self.account_named(name)).collect(),
+            account: self.account_of(&user.user_id),
+        }
+    }
+
     /// Counts an attempt to sign in; to be asked before the password is looked at.
+    ///
+    /// What the answer tells of, the counts of the address and of the typed name, does not depend on
+    /// whether there is such a user. What does, is hidden: an account that is known by the address is
+    /// looked at in spite of those counts, up to a count of its own; and one that is not known by it is
+    /// looked at only so often in all, by whatever name.
     ///
     /// # Errors
     /// A fault of the store.
     pub async fn sign_in(
         &self,
-        account: Account,
+        target: Target,
         address: Address,
         now_ms: i64,
-    ) -> Result<Verdict<SignIn>, Fault> {
-        let pair = (account.0.as_str(), address.0.as_str());
-        let mut conn = self.store.read().await?;
+    ) -> Result<SignIn, Fault> {
+        let pair = (target.account.0.as_str(), address.as_str());
         let now = now_ms.div_euclid(1000);
-        let seen_at = known_addresses::seen_at(&mut conn, pair, now).await?;
+        let mut conn = self.store.read().await?;
+        let history = known_addresses::history(&mut conn, pair, now).await?;
         drop(conn);
-        let gates = match seen_at {
-            Some(_) => vec![self.known(pair)],
-            None => vec![self.address(&address), self.account(&account)],
-        };
-        let limited = self.pass(&gates, now_ms).await?;
-        Ok(limited.map_or_else(
-            || {
-                Verdict::Admitted(SignIn {
-                    account,
-                    address,
-                    seen_at,
-                })
+        let is_known = history.seen_at.is_some();
+        let rate = self.config.sign_ins_per_address;
+        let addresses = Gate::of_address("sign-in address", &address, rate);
+        let names: Vec<_> = target.names.iter().map(|name| self.name(name)).collect();
+        let hidden = HiddenGate {
+            gate: if is_known {
+                self.known(pair)
+            } else {
+                self.account(&target.account)
             },
-            Verdict::Limited,
-        ))
+            ignores_limits: is_known,
+        };
+        let visible = [addresses.clone(), names.clone()].concat();
+        let counted = self.pass_hidden(&visible, &hidden, now_ms);
+        let (limited, verifies) = counted.await?;
+        let mut taken = vec![hidden.gate];
+        if limited.is_none() {
+            taken.splice(..0, names);
+            // Where the address is not known, a success gives nothing back to it: an account of one's own
+            // buys no further guesses at others.
+            taken.splice(..0, addresses.into_iter().filter(|_| is_known));
+        }
+        Ok(SignIn {
+            target,
+            address,
+            history,
+            limited,
+            taken,
+            verifies,
+        })
     }
 
-    /// The attempt has succeeded: the account's count starts anew, and it is known by the address.
-    /// Counts of addresses stay, so that no account of one's own buys attempts at others; and so does
-    /// that of a known address, so that none buys a flood of slow hashes.
+    /// The attempt has succeeded: it gives back what it took, and the account is known by the address. The
+    /// limit, where the account has signed in from there too often; then the transaction must not be
+    /// committed.
     ///
     /// # Errors
     /// A fault of the store.
-    pub async fn signed_in(&self, attempt: SignIn, now: i64) -> Result<(), Fault> {
+    pub async fn signed_in(
+        &self,
+        tx: &mut Write,
+        attempt: &SignIn,
+        now_ms: i64,
+    ) -> Result<Option<Limited>, Fault> {
+        for gate in &attempt.taken {
+            gate.give_back(tx).await?;
+        }
+        let account = &attempt.target.account;
+        let success = self.success((&account.0, attempt.address.as_str()));
+        if let Some(limited) = success.take(tx, now_ms).await? {
+            return Ok(Some(limited));
+        }
+        let now = now_ms.div_euclid(1000);
         let is_fresh = |seen_at: i64| now - seen_at < SEEN_EVERY_SECONDS;
-        if attempt.seen_at.is_some_and(is_fresh) {
-            return Ok(());
+        if !attempt.history.seen_at.is_some_and(is_fresh) {
+            self.welcome(tx, account, &attempt.address, now).await?;
         }
-        let mut tx = self.store.write().await?;
-        if attempt.seen_at.is_none() {
-            attempts::clear(&mut tx, self.account(&attempt.account).bucket()).await?;
-        }
-        self.welcome(&mut tx, &attempt.account, &attempt.address, now)
-            .await?;
-        tx.commit(now).await.map(drop)
+        Ok(None)
     }
 
     /// Counts a mail that somebody asks for, to an account that exists or not.
@@ -241,13 +248,10 @@ impl Limits {
         address: &Address,
         now_ms: i64,
     ) -> Result<Verdict<()>, Fault> {
-        let rates = (self.config.mails_per_address, self.config.mails_per_account);
-        let gates = [
-            Gate::new("mail address", &address.0, rates.0, Reason::Address),
-            Gate::new("mail account", &account.0, rates.1, Reason::Account),
-        ];
-        let limited = self.pass(&gates, now_ms).await?;
-        Ok(limited.map_or(Verdict::Admitted(()), Verdict::Limited))
+        let rate = self.config.mails_per_address;
+        let mut gates = Gate::of_address("mail address", address, rate);
+        gates.push(self.mails(account));
+        self.admit(&gates, now_ms).await
     }
 
     /// Counts an account that somebody wants to make, and the mail to it.
@@ -260,49 +264,83 @@ impl Limits {
         address: &Address,
         now_ms: i64,
     ) -> Result<Verdict<()>, Fault> {
+        let rate = self.config.sign_ups_per_address;
+        let mut gates = Gate::of_address("sign-up address", address, rate);
+        gates.push(self.mails(account));
+        self.admit(&gates, now_ms).await
+    }
+
+    /// Counts a password that somebody wants to set by a link that works.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn new_password(
+        &self,
+        link: &str,
+        address: &Address,
+        now_ms: i64,
+    ) -> Result<Verdict<()>, Fault> {
         let rates = (
-            self.config.sign_ups_per_address,
-            self.config.mails_per_account,
+            self.config.new_passwords_per_address,
+            self.config.new_passwords_per_link,
         );
-        let gates = [
-            Gate::new("sign-up address", &address.0, rates.0, Reason::Address),
-            Gate::new("mail account", &account.0, rates.1, Reason::Account),
-        ];
-        let limited = self.pass(&gates, now_ms).await?;
-        Ok(limited.map_or(Verdict::Admitted(()), Verdict::Limited))
+        let mut gates = Gate::of_address("new password address", address, rates.0);
+        let link = self.digester.digest(&format!("link {link}"));
+        gates.push(Gate::new(
+            "new password link",
+            &link,
+            rates.1,
+            Reason::Account,
+        ));
+        self.admit(&gates, now_ms).await
     }
 
     /// Where sign-ins to the account are limited now.
     ///
     /// # Errors
     /// A fault of the store.
-    pub async fn blocks(&self, account: &Account, now_ms: i64) -> Result<Blocks, Fault> {
+    pub async fn blocks(&self, target: &Target, now_ms: i64) -> Result<Blocks, Fault> {
+        let account = &target.account;
         let mut conn = self.store.read().await?;
-        let elsewhere = self.account(account).look(&mut conn, now_ms).await?;
+        let mut blocks = Blocks::default();
+        let names = target.names.iter().map(|name| self.name(name));
+        for gate in names.chain([self.account(account)]) {
+            blocks.elsewhere |= gate.look(&mut conn, now_ms).await?.is_some();
+        }
         let now = now_ms.div_euclid(1000);
-        let mut addresses = known_addresses::of_account(&mut conn, &account.0, now).await?;
-        let mut blocked = Vec::new();
-        for address in addresses.drain(..) {
-            let gate = self.known((&account.0, &address));
-            if gate.look(&mut conn, now_ms).await?.is_some() {
-                blocked.push(address);
+        for address in known_addresses::of_account(&mut conn, &account.0, now).await? {
+            let pair = (account.0.as_str(), address.as_str());
+            let failures = self.known(pair).look(&mut conn, now_ms).await?;
+            let successes = self.success(pair).look(&mut conn, now_ms).await?;
+            if failures.or(successes).is_some() {
+                blocks.addresses.push(address);
             }
         }
-        Ok(Blocks {
-            elsewhere: elsewhere.is_some(),
-            addresses: blocked,
-        })
+        Ok(blocks)
     }
 
-    /// Starts all counts of the account anew, with whatever else the transaction does: its password
-    /// was changed, or an operator says so.
+    /// Starts all counts of the account anew, with whatever else the transaction does: an operator says so.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn unblock(&self, tx: &mut Write, target: &Target, now: i64) -> Result<(), Fault> {
+        for name in &target.names {
+            attempts::clear(tx, self.name(name).bucket()).await?;
+        }
+        self.forgive(tx, &target.account, now).await
+    }
+
+    /// Starts the hidden counts of the account anew: its password was changed. The counts of its names stay,
+    /// because that they are empty would tell whoever has filled them that a user has the name.
     ///
     /// # Errors
     /// A fault of the store.
     pub async fn forgive(&self, tx: &mut Write, account: &Account, now: i64) -> Result<(), Fault> {
         attempts::clear(tx, self.account(account).bucket()).await?;
         for address in known_addresses::of_account(tx, &account.0, now).await? {
-            attempts::clear(tx, self.known((&account.0, &address)).bucket()).await?;
+            let pair = (account.0.as_str(), address.as_str());
+            attempts::clear(tx, self.known(pair).bucket()).await?;
+            attempts::clear(tx, self.success(pair).bucket()).await?;
         }
         Ok(())
     }
@@ -318,39 +356,57 @@ impl Limits {
         address: &Address,
         now: i64,
     ) -> Result<(), Fault> {
-        let pair = (account.0.as_str(), address.0.as_str());
+        let pair = (account.0.as_str(), address.as_str());
         known_addresses::see(tx, pair, now, ADDRESSES_PER_ACCOUNT_MAX).await
     }
 
-    /// Takes room at every gate, in their order; the first that has none stands in the way. What was
-    /// taken before it stays taken. Looks first, so that a flood which is limited writes nothing.
-    async fn pass(&self, gates: &[Gate], now_ms: i64) -> Result<Option<Limited>, Fault> {
+    /// Takes room at every gate, in their order; the first that has none is in the way. What was taken
+    /// before it stays taken. Looks first, so that a flood which is limited writes nothing.
+    async fn admit(&self, gates: &[Gate], now_ms: i64) -> Result<Verdict<()>, Fault> {
         let mut conn = self.store.read().await?;
-        for gate in gates {
-            if let Some(limited) = gate.look(&mut conn, now_ms).await? {
-                return Ok(Some(limited));
-            }
+        if let Some(limited) = gate::look_at_all(&mut conn, gates, now_ms).await? {
+            return Ok(Verdict::Limited(limited));
         }
         drop(conn);
         let mut tx = self.store.write().await?;
-        let mut in_the_way = None;
-        for gate in gates {
-            if !attempts::take(&mut tx, gate.bucket(), gate.room, now_ms).await? {
-                let limited = gate.look(&mut tx, now_ms).await?;
-                in_the_way = Some(limited.unwrap_or(Limited {
-                    reason: gate.reason,
-                    retry_after: Duration::from_secs(1),
-                }));
-                break;
-            }
-        }
+        let limited = gate::take_all(&mut tx, gates, now_ms).await?;
         tx.commit(now_ms.div_euclid(1000)).await?;
-        Ok(in_the_way)
+        Ok(limited.map_or(Verdict::Admitted(()), Verdict::Limited))
     }
 
-    fn address(&self, address: &Address) -> Gate {
-        let rate = self.config.sign_ins_per_address;
-        Gate::new("sign-in address", &address.0, rate, Reason::Address)
+    /// The same at gates of which the answer tells, and at one of which it does not: the limit, and whether
+    /// the hidden gate had room.
+    async fn pass_hidden(
+        &self,
+        visible: &[Gate],
+        hidden: &HiddenGate,
+        now_ms: i64,
+    ) -> Result<(Option<Limited>, bool), Fault> {
+        let mut conn = self.store.read().await?;
+        let mut limited = gate::look_at_all(&mut conn, visible, now_ms).await?;
+        let has_room = hidden.gate.look(&mut conn, now_ms).await?.is_none();
+        drop(conn);
+        if limited.is_some() && !(hidden.ignores_limits && has_room) {
+            return Ok((limited, false));
+        }
+        let mut tx = self.store.write().await?;
+        if limited.is_none() {
+            limited = gate::take_all(&mut tx, visible, now_ms).await?;
+        }
+        let is_asked = limited.is_none() || hidden.ignores_limits;
+        let has_room = is_asked && hidden.gate.take(&mut tx, now_ms).await?.is_none();
+        tx.commit(now_ms.div_euclid(1000)).await?;
+        Ok((limited, has_room))
+    }
+
+    fn mails(&self, account: &Account) -> Gate {
+        let rate = self.config.mails_per_account;
+        Gate::new("mail account", &account.0, rate, Reason::Account)
+    }
+
+    fn name(&self, name: &Account) -> Gate {
+        let rate = self.config.sign_ins_per_account;
+        Gate::new("sign-in name", &name.0, rate, Reason::Account)
     }
 
     fn account(&self, account: &Account) -> Gate {
@@ -363,6 +419,12 @@ impl Limits {
         let subject = format!("{account} {address}");
         Gate::new("sign-in known", &subject, rate, Reason::Account)
     }
+
+    fn success(&self, (account, address): (&str, &str)) -> Gate {
+        let rate = self.config.sign_ins_per_known_address;
+        let subject = format!("{account} {address}");
+        Gate::new("sign-in success", &subject, rate, Reason::Account)
+    }
 }
 
 /// Where sign-ins to an account are limited.
@@ -372,34 +434,4 @@ pub struct Blocks {
     pub elsewhere: bool,
     /// From these, that it is known by.
     pub addresses: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_address_counts_as_its_network_and_a_mapped_one_as_ipv4() {
-        let of = |text: &str| Address::of(Some(text.parse().unwrap())).0;
-        assert_eq!(of("192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_eq!(of("2001:db8:1:2::9"), of("2001:db8:1:2:ffff::"));
-        assert_ne!(of("2001:db8:1:2::9"), of("2001:db8:1:3::9"));
-        assert_eq!(Address::of(None).0, "unknown");
-    }
-
-    #[test]
-    fn a_room_holds_exactly_what_its_rate_admits_at_once() {
-        for attempts_max in [1, 7, 10, 10_000, 100_000] {
-            for window_seconds in [60, 61, 3600, 86_400] {
-                let room = room(Rate {
-                    attempts_max,
-                    window_seconds,
-                });
-                assert_eq!(room.full_ms / room.step_ms, attempts_max);
-                assert!(room.full_ms >= window_seconds * 1000);
-            }
-        }
-    }
 }

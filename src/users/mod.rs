@@ -3,6 +3,7 @@
 pub mod authenticate;
 pub mod limits;
 pub mod password;
+pub mod queues;
 pub mod reset;
 pub mod tickets;
 
@@ -34,7 +35,7 @@ pub struct Users {
 }
 
 impl Users {
-    /// Users of a store; passwords wait in a queue of their own.
+    /// Users of a store; passwords wait in queues of their own.
     #[must_use]
     pub fn new(
         store: Store,
@@ -43,9 +44,8 @@ impl Users {
         digester: &Digester,
         mailer: Mailer,
     ) -> Self {
-        let queue = slow.queue(config.secrets.slow_hash_queue_max);
         Self {
-            passwords: Passwords::new(queue, config.passwords.length_min),
+            passwords: Passwords::new(slow, config),
             limits: Limits::new(store.clone(), digester.clone(), config.limits.clone()),
             tickets: Tickets::new(digester.clone(), config.user_tickets.clone()),
             mailer,

@@ -10,9 +10,11 @@ use unicode_normalization::UnicodeNormalization;
 use zxcvbn::matching::patterns::MatchPattern;
 use zxcvbn::zxcvbn;
 
+use super::queues::{Queues, Work};
+use crate::config::Config;
 use crate::model::fault::Fault;
 use crate::model::user::{TYPED_BYTES_MAX, User};
-use crate::secret::slow::{self, HashMemory, SlowQueue};
+use crate::secret::slow::{self, HashMemory, SlowHashes};
 use crate::secret::{Secret, random_bytes};
 
 /// Longest password that can be set, in characters.
@@ -32,7 +34,7 @@ const ARGON2_LANES_MAX: u32 = 16;
 
 /// Hashes, verifies and judges passwords.
 pub struct Passwords {
-    queue: SlowQueue,
+    queues: Queues,
     length_min: usize,
     /// A hash of nothing, verified where there is none, so that it takes the same time.
     dummy: Secret<String>,
@@ -76,12 +78,12 @@ impl fmt::Display for Weak {
 }
 
 impl Passwords {
-    pub(super) fn new(queue: SlowQueue, length_min: usize) -> Self {
+    pub(super) fn new(slow: &SlowHashes, config: &Config) -> Self {
         let salt = STANDARD_NO_PAD.encode(random_bytes::<16>());
         let output = STANDARD_NO_PAD.encode(random_bytes::<32>());
         Self {
-            queue,
-            length_min,
+            queues: Queues::new(slow, &config.secrets),
+            length_min: config.passwords.length_min,
             dummy: Secret::new(format!("{}{salt}${output}", slow::head())),
         }
     }
@@ -95,18 +97,17 @@ impl Passwords {
         &self,
         password: &Secret<String>,
         user: &User,
+        work: &Work,
     ) -> Result<Result<Secret<String>, Weak>, Fault> {
         if let Err(weak) = self.check_length(password) {
             return Ok(Err(weak));
         }
-        let (password, personal) = (normal(password), personal(user));
-        let work = move |memory: &mut HashMemory| {
-            if let Some(weak) = weakness(password.expose(), &personal) {
-                return Ok(Err(weak));
-            }
-            slow::hash(password.expose(), memory).map(|hash| Ok(Secret::new(hash)))
-        };
-        self.queue.run(work).await?
+        let (judged, personal) = (normal(password), personal(user));
+        let judge = move || weakness(judged.expose(), &personal);
+        match self.queues.judge(work, judge).await? {
+            Some(weak) => Ok(Err(weak)),
+            None => self.hash(password, work).await.map(Ok),
+        }
     }
 
     fn check_length(&self, password: &Secret<String>) -> Result<(), Weak> {
@@ -118,13 +119,15 @@ impl Passwords {
         }
     }
 
-    /// Another hash of a password that was verified.
-    pub(super) async fn hash(&self, password: &Secret<String>) -> Result<Secret<String>, Fault> {
+    /// Another hash of a password that was judged or verified.
+    pub(super) async fn hash(
+        &self,
+        password: &Secret<String>,
+        work: &Work,
+    ) -> Result<Secret<String>, Fault> {
         let password = normal(password);
-        let hash = self
-            .queue
-            .run(move |memory| slow::hash(password.expose(), memory));
-        hash.await?.map(Secret::new)
+        let hash = move |memory: &mut HashMemory| slow::hash(password.expose(), memory);
+        self.queues.run(work, hash).await?.map(Secret::new)
     }
 
     /// Whether the password is that of the hash. Without a hash it is not, after the same work.
@@ -132,6 +135,7 @@ impl Passwords {
         &self,
         password: &Secret<String>,
         hash: Option<&Secret<String>>,
+        work: &Work,
     ) -> Result<bool, Fault> {
         let hash = hash.filter(|_| password.expose().len() <= TYPED_BYTES_MAX);
         let has_hash = hash.is_some();
@@ -141,16 +145,15 @@ impl Passwords {
         } else {
             Secret::new(String::new())
         };
-        let verified = self
-            .queue
-            .run(move |memory| verify(password.expose(), hash.expose(), memory));
-        Ok(verified.await?? && has_hash)
+        let verify =
+            move |memory: &mut HashMemory| verify(password.expose(), hash.expose(), memory);
+        Ok(self.queues.run(work, verify).await?? && has_hash)
     }
 
     /// How many passwords were hashed since the start, for tests of who gets the same work.
     #[must_use]
     pub fn hashed(&self) -> u64 {
-        self.queue.begun()
+        self.queues.begun()
     }
 }
 

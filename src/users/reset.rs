@@ -3,8 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::limits::{Address, Verdict};
+use super::limits::{Address, Limited, Verdict};
 use super::password::Weak;
+use super::queues::Work;
 use super::{Users, end_everything};
 use crate::directory::Directory;
 use crate::logout::Why;
@@ -49,6 +50,8 @@ pub enum Changed {
     Weak(Weak),
     /// The ticket does not work, or not any more.
     NoTicket,
+    /// Too many passwords were tried by this link or from this address.
+    Limited(Limited),
 }
 
 impl Users {
@@ -165,7 +168,7 @@ impl Users {
     }
 
     /// Sets a new password by a ticket. Sessions and tokens end, and counts of attempts start anew.
-    /// The slow hash is for those whose ticket works.
+    /// Judging and hashing is for those whose ticket works, so many times an hour.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where too many slow hashes wait, or the store is away.
@@ -179,7 +182,13 @@ impl Users {
         let Some(user) = self.ticket_holder(kind, ticket, now).await? else {
             return Ok(Changed::NoTicket);
         };
-        let hash = match self.passwords.keep(password, &user).await? {
+        let address = Address::of(visit.ip);
+        let counted = self.limits.new_password(ticket, &address, visit.now_ms);
+        if let Verdict::Limited(limited) = counted.await? {
+            return Ok(Changed::Limited(limited));
+        }
+        let work = Work::link(&address);
+        let hash = match self.passwords.keep(password, &user, &work).await? {
             Ok(hash) => hash,
             Err(weak) => return Ok(Changed::Weak(weak)),
         };
@@ -193,13 +202,10 @@ impl Users {
         end_everything(&mut tx, &user.user_id, Why::PasswordChanged, now).await?;
         let user = verified(&mut tx, &ticket, now).await?.unwrap_or(user);
         let account = self.limits.account_of(&user.user_id);
-        let address = Address::of(visit.ip);
         self.limits.forgive(&mut tx, &account, now).await?;
-        if ticket.proves_email {
-            self.limits
-                .welcome(&mut tx, &account, &address, now)
-                .await?;
-        }
+        self.limits
+            .welcome(&mut tx, &account, &address, now)
+            .await?;
         tx.record(visit.record(Kind::ChangedPassword, &user));
         directory.commit(tx, now).await?;
         Ok(Changed::Done(Box::new(user), ticket))

@@ -198,7 +198,7 @@ both_stores! {
                 other => panic!("{other:?}"),
             }
         }
-        // One is verified and four wait, and the others find no place.
-        assert!(wrong >= 5 && turned_away > 0, "{wrong} {turned_away}");
+        // Four wait, one more is verified unless the secret is, and the others find no place.
+        assert!(wrong >= 4 && turned_away > 0, "{wrong} {turned_away}");
     }
 }

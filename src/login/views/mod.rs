@@ -14,8 +14,8 @@ pub use consent::{Access, ApiView, Consent, Renewal, ScopeView};
 pub use error::{ErrorKind, ErrorPage};
 pub use on_the_way::{FormPost, WebMessage};
 pub use password::{
-    ConfirmEmail, EmailConfirmed, NewPassword, PasswordChanged, PasswordProblem, ResetPassword,
-    ResetProblem, ResetSent,
+    ConfirmEmail, EmailConfirmed, NewPassword, NewPasswordProblem, PasswordChanged,
+    PasswordProblem, ResetPassword, ResetProblem, ResetSent,
 };
 pub use sign_in::{SignIn, SignInProblem};
 pub use sign_out::{SignOut, SignedOut, StillSignedIn};

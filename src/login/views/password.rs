@@ -136,13 +136,32 @@ pub struct NewPassword<'a> {
     /// The shortest password.
     pub password_chars_min: i64,
     /// Why the last one was not taken.
-    pub problem: Option<PasswordProblem>,
+    pub problem: Option<NewPasswordProblem>,
+}
+
+/// Why there is no new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewPasswordProblem {
+    /// It is about the password.
+    Password(PasswordProblem),
+    /// Too many attempts.
+    Limited {
+        /// When it is worth trying again.
+        retry_after_seconds: i64,
+    },
 }
 
 impl NewPassword<'_> {
     fn problem_text(&self) -> Option<String> {
-        let problem = self.problem?;
-        Some(problem.text(&self.frame, self.password_chars_min))
+        let text = match self.problem? {
+            NewPasswordProblem::Password(problem) => {
+                problem.text(&self.frame, self.password_chars_min)
+            }
+            NewPasswordProblem::Limited {
+                retry_after_seconds,
+            } => limited(&self.frame, retry_after_seconds),
+        };
+        Some(text)
     }
 }
 
@@ -152,10 +171,19 @@ impl Page for NewPassword<'_> {
     }
 
     fn status(&self) -> StatusCode {
-        if self.problem.is_some() {
-            StatusCode::BAD_REQUEST
-        } else {
-            StatusCode::OK
+        match self.problem {
+            None => StatusCode::OK,
+            Some(NewPasswordProblem::Password(_)) => StatusCode::BAD_REQUEST,
+            Some(NewPasswordProblem::Limited { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn retry_after(&self) -> Option<i64> {
+        match self.problem {
+            Some(NewPasswordProblem::Limited {
+                retry_after_seconds,
+            }) => Some(retry_after_seconds),
+            _ => None,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::model::user::{User, fold};
 use crate::secret::Secret;
 use crate::store;
 use crate::users;
+use crate::users::queues::Work;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::Fields;
 
@@ -97,7 +98,8 @@ fn check_one_at_a_time(fields: &Fields) -> Result<(), Problem> {
 async fn keep(app: &App, id: &str, password: &Secret<String>) -> Result<Secret<String>, Problem> {
     let found = store::users::get(&mut *app.store.read().await?, id).await?;
     let user = found.ok_or_else(not_found)?;
-    let kept = app.users.passwords.keep(password, &user).await?;
+    let work = Work::administration();
+    let kept = app.users.passwords.keep(password, &user, &work).await?;
     kept.map_err(|weak| Problem::identity(weak.to_string()))
 }
 

@@ -48,6 +48,15 @@ both_databases! {
         assert_eq!(spent_until(bench, ODD).await, Some(later + 1000), "and no emptier than empty");
     }
 
+    async fn a_step_can_be_given_back(bench: Bench) {
+        while take(bench, "a", NOW_MS).await {}
+        bench.write(async |tx| attempts::give_back(tx, bucket("a"), ROOM.step_ms).await).await.unwrap();
+        bench.write(async |tx| attempts::give_back(tx, bucket("none"), ROOM.step_ms).await).await.unwrap();
+        assert!(take(bench, "a", NOW_MS).await);
+        assert!(!take(bench, "a", NOW_MS).await);
+        assert_eq!(spent_until(bench, "none").await, None);
+    }
+
     async fn a_bucket_is_of_its_kind_and_can_be_emptied(bench: Bench) {
         while take(bench, "a", NOW_MS).await {}
         let other = Bucket { kind: "other", subject: "a" };

@@ -1,6 +1,6 @@
 //! `store::known_addresses`: where an account has signed in, the newest of it.
 
-use grantor::store::known_addresses::{self, KNOWN_SECONDS};
+use grantor::store::known_addresses::{self, History, KNOWN_SECONDS};
 
 use super::{Bench, NOW, ODD, both_databases};
 
@@ -17,10 +17,14 @@ async fn of_account(bench: &Bench, account: &str, now: i64) -> Vec<String> {
         .unwrap()
 }
 
-async fn seen_at(bench: &Bench, pair: (&str, &str), now: i64) -> Option<i64> {
-    known_addresses::seen_at(&mut bench.store.read().await.unwrap(), pair, now)
+async fn history(bench: &Bench, pair: (&str, &str), now: i64) -> History {
+    known_addresses::history(&mut bench.store.read().await.unwrap(), pair, now)
         .await
         .unwrap()
+}
+
+async fn seen_at(bench: &Bench, pair: (&str, &str), now: i64) -> Option<i64> {
+    history(bench, pair, now).await.seen_at
 }
 
 both_databases! {
@@ -33,6 +37,9 @@ both_databases! {
         assert_eq!(of_account(bench, "another", NOW + 5).await, ["a"]);
         assert_eq!(seen_at(bench, (ODD, "a"), NOW + 5).await, Some(NOW + 3));
         assert_eq!(seen_at(bench, (ODD, "b"), NOW + 5).await, None);
+        assert!(history(bench, (ODD, "b"), NOW + 5).await.is_known_anywhere);
+        assert_eq!(history(bench, ("nobody", "a"), NOW + 5).await, History::default());
+        assert_eq!(history(bench, (ODD, "a"), NOW + 5 + KNOWN_SECONDS).await, History::default());
     }
 
     async fn an_address_is_forgotten_in_time(bench: Bench) {
