@@ -102,7 +102,7 @@ impl App {
             store: store.clone(),
             default_algorithm: config.tokens.default_signing_alg,
         });
-        Notices::start(&store, &directory, &mint, &clock, background);
+        Notices::new(&store, &directory, &mint, &clock, &config.logout).start(background);
         let app = Self {
             tls,
             background: background.clone(),

@@ -73,6 +73,7 @@ pub async fn prepare(
     // At each start: a store that was restored while no node ran must give no number twice.
     store::feed::raise(&mut tx, clock.now_millis(), now).await?;
     tx.commit(now).await?;
+    master::mark_used(config)?;
     drop(lock);
     let StoreKeys {
         digester,

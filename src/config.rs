@@ -11,6 +11,7 @@
 mod branding;
 mod limits;
 mod log;
+mod logout;
 mod mail;
 mod passwords;
 mod print;
@@ -34,6 +35,7 @@ use ipnet::IpNet;
 pub use self::branding::{Branding, Color};
 pub use self::limits::{Limits, Rate};
 pub use self::log::{Log, LogFormat};
+pub use self::logout::LogoutConfig;
 pub use self::mail::{Mail, Protection, SmtpServer};
 pub use self::passwords::Passwords;
 pub use self::problem::{Problem, Problems, Setting, Source};
@@ -77,6 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// The server that mails are handed to; `None`: no mails can be sent.
     pub mail: Option<Mail>,
+    /// How applications are told that a session has ended.
+    pub logout: LogoutConfig,
     /// Links in mails.
     pub user_tickets: UserTickets,
     /// Removal of what has expired.
@@ -113,6 +117,7 @@ impl Config {
             client_assertion: ClientAssertion::read(reader),
             limits: Limits::read(reader),
             mail: Mail::read(reader),
+            logout: LogoutConfig::read(reader),
             user_tickets: UserTickets::read(reader),
             sweep: Sweep::read(reader),
             audit: AuditConfig::read(reader),

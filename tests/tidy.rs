@@ -31,7 +31,7 @@ const LAYERS: &str = "
     mail:       background clock config model secret
     renewal:    background config model tls
     tokens:     directory keys lifetime model secret store
-    logout:     background clock directory model secret store tokens
+    logout:     background clock config directory model secret store tokens
     sweep:      clock config logout model store
     users:      config directory logout mail model secret store
     sessions:   directory logout model secret store

@@ -3,12 +3,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::model::fault::Fault;
 use crate::secret::{self, MasterKeys, Secret};
 use crate::store;
@@ -21,7 +21,11 @@ pub(super) fn load(config: &Config, is_in_use: bool) -> Result<MasterKeys, Fault
     }
     let folder = store::location(&config.store.url);
     let path = folder.join("master.key");
-    if !path.exists() {
+    let is_there = path.exists();
+    if is_there && !is_in_use && !unused(&folder).exists() {
+        return Err(used_elsewhere(&config.store.url, &path));
+    }
+    if !is_there {
         if is_in_use {
             return Err(Fault::internal(format_args!(
                 "the store is in use, but its master key is not there: put {} back, or set keys.master or keys.master_file",
@@ -31,6 +35,40 @@ pub(super) fn load(config: &Config, is_in_use: bool) -> Result<MasterKeys, Fault
         generate(&folder, &path)?;
     }
     MasterKeys::new(&[read(&path)?])
+}
+
+/// Beside a master key that no store is sealed under yet: it was made by a first start that has not finished.
+fn unused(folder: &Path) -> PathBuf {
+    folder.join("master.key.unused")
+}
+
+/// Notes that the store is sealed under the master key beside it, so that an empty store there is not taken for
+/// a first start again.
+///
+/// # Errors
+/// An internal fault that names the file.
+pub(super) fn mark_used(config: &Config) -> Result<(), Fault> {
+    let path = unused(&store::location(&config.store.url));
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(at(&path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// An empty store beside a master key that was in use: a database that was truncated or lost, or another one.
+fn used_elsewhere(url: &StoreUrl, path: &Path) -> Fault {
+    let store = match url {
+        StoreUrl::Sqlite { path } => path.display().to_string(),
+        StoreUrl::Postgres { .. } => "the database of store.url".to_owned(),
+    };
+    let (key, folder) = (path.display(), path.parent().unwrap_or(Path::new(".")));
+    let unused = unused(folder);
+    Fault::internal(format_args!(
+        "{store} is empty, but {key} beside it has been in use: the database was truncated, deleted, or is another one. \
+         Restore it from a backup. To begin with a new store on purpose, move {key} away; \
+         to begin with this very key, make the empty file {}",
+        unused.display()
+    ))
 }
 
 fn read(path: &Path) -> Result<Secret<[u8; 32]>, Fault> {
@@ -49,6 +87,13 @@ fn generate(folder: &Path, path: &Path) -> Result<(), Fault> {
     store::make_private_folder(folder)?;
     let aside = folder.join(format!("master.key.{}", secret::random_text(8)));
     let key: [u8; 32] = secret::random_bytes();
+    // Before the key itself: a start that is killed between the two can be repeated.
+    let marked = write_private(&unused(folder), "");
+    if let Err(error) = marked
+        && error.kind() != ErrorKind::AlreadyExists
+    {
+        return Err(at(&unused(folder), &error));
+    }
     let written = write_private(&aside, &format!("{}\n", STANDARD.encode(key)));
     let linked = written.and_then(|()| {
         fs::hard_link(&aside, path)?;

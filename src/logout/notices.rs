@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::background::Background;
 use crate::clock::Clock;
+use crate::config::LogoutConfig;
 use crate::directory::{Directory, Stance};
 use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
@@ -67,23 +68,28 @@ impl From<Fault> for Undelivered {
 }
 
 impl Notices {
-    /// Delivers what is due from now on, until the node is told to stop.
-    pub fn start(
+    /// What delivers them on this node.
+    #[must_use]
+    pub fn new(
         store: &Store,
         directory: &Arc<Directory>,
         mint: &Arc<Mint>,
         clock: &Clock,
-        background: &Background,
-    ) {
-        let notices = Self {
+        config: &LogoutConfig,
+    ) -> Self {
+        Self {
             // What is looked for every second takes no connection from the requests.
             store: store.beside(),
             directory: Arc::clone(directory),
             mint: Arc::clone(mint),
             clock: clock.clone(),
-            client: client(&mint.issuer),
-        };
-        let running = Arc::new(notices).run(background.stop.clone());
+            client: client(&mint.issuer, config),
+        }
+    }
+
+    /// Delivers what is due from now on, until the node is told to stop.
+    pub fn start(self, background: &Background) {
+        let running = Arc::new(self).run(background.stop.clone());
         background.spawn_vital("logout notices", running);
     }
 
@@ -222,8 +228,9 @@ impl Notices {
     }
 }
 
-fn client(issuer: &Issuer) -> Result<Client, reqwest::Error> {
+fn client(issuer: &Issuer, config: &LogoutConfig) -> Result<Client, reqwest::Error> {
     Client::builder()
+        .tls_certs_merge(config.ca_certificates.iter().cloned())
         .user_agent(concat!("Grantor/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .connect_timeout(CONNECT_MAX)

@@ -332,4 +332,29 @@ both_stores! {
             refused(set(bad).await, "oidc_logout.backchannel_logout_urls");
         }
     }
+
+    async fn a_file_says_which_other_certificates_are_trusted(world: World) {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = crate::certificates::Authority::new();
+        authority.certify(folder.path());
+        let root = folder.path().join("root.pem");
+        std::fs::write(&root, authority.root_pem()).unwrap();
+        let party = RelyingParty::start_with_tls(folder.path()).await;
+        let desk = Desk::open(&world.node).await;
+        let client = application(&desk, &party.url, json!({})).await;
+        let ann = Person::create(&world.node, "ann@example.com").await;
+        let sid = sign_in(world, &ann, &client).await;
+        end(&world.node, &sid, Why::SignedOut).await;
+        // This node does not trust it: the first attempt fails, and another one is due later.
+        let sql = "select count(*) from logout_notices where attempts > 0";
+        within(SOON, async || world.database.sql().await.number(sql).await == 1).await;
+        assert_eq!(party.told().len(), 0);
+        let trusting = [("GRANTOR_LOGOUT__CA_CERTIFICATES", root.to_str().unwrap())];
+        world.node.app.background.stop.cancel();
+        let trusting = world.another_node_with(&trusting).await;
+        world.clock.advance(3600);
+        told(&party, 1).await;
+        trusting.stop().await;
+        party.end();
+    }
 }

@@ -69,6 +69,7 @@ mod log_writer;
 mod login_pages;
 mod logs;
 mod logs_search;
+mod lost_store;
 mod mail;
 mod mailed_links;
 mod manage_answers;

@@ -1,5 +1,6 @@
 //! An application's own end of a connection: a real listener that is told that sessions have ended.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
@@ -16,8 +17,13 @@ use hyper_util::service::TowerToHyperService;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use reqwest::Method;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Node, header};
 
@@ -84,6 +90,25 @@ impl RelyingParty {
         }
     }
 
+    /// The same over TLS, under a certificate for `localhost` in this folder.
+    pub(crate) async fn start_with_tls(folder: &Path) -> Self {
+        let inside = Arc::new(Inside {
+            told: Mutex::default(),
+            manner: Mutex::new(Manner::Answers(StatusCode::OK)),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let router = Router::new()
+            .route("/logout", post(take))
+            .with_state(Arc::clone(&inside));
+        let served = tokio::spawn(serve_tls(listener, router, acceptor(folder)));
+        Self {
+            url: format!("https://localhost:{port}/logout"),
+            inside,
+            served,
+        }
+    }
+
     pub(crate) fn will(&self, manner: Manner) {
         *self.inside.manner.lock().unwrap() = manner;
     }
@@ -105,6 +130,33 @@ async fn serve(listener: TcpListener, router: Router) {
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::spawn(connection);
     }
+}
+
+async fn serve_tls(listener: TcpListener, router: Router, acceptor: TlsAcceptor) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+        tokio::spawn(async move {
+            // Whoever does not trust the certificate ends the handshake.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                drop(serving.await);
+            }
+        });
+    }
+}
+
+fn acceptor(folder: &Path) -> TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(folder.join("chain.pem")).unwrap();
+    let chain = chain.map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn take(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: String) -> Response {

@@ -135,6 +135,7 @@ fn the_examples_in_the_manual_are_valid() {
             "keys.master",
             "mail.smtp_url",
             "mail.ca_certificates",
+            "logout.ca_certificates",
             "bootstrap.client_secret"
         ],
         "{all}"
