@@ -12,7 +12,8 @@ packages() {
   command -v apt-get >/dev/null && [[ $(id -u) == 0 ]] || return 0
   echo "Installing what is missing from the distribution's packages: $*" >&2
   apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+  # In this runlevel, packages do not start the services that they bring.
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 # program_of PROGRAM PACKAGE: installs the distribution's package where the program is missing.

@@ -189,7 +189,7 @@ fn the_protocol_endpoints_leave_the_store_to_the_layers_below() {
 
 #[test]
 fn one_text_of_each_statement_serves_both_databases() {
-    const MAY_MATCH: &str = "mod connect migrate";
+    const MAY_MATCH: &str = "mod connect migrate pooler";
     const BACKENDS: &str = "Raw Pools Handle Sqlite Postgres";
     const ONE_SIDED: &str =
         " now()|(now()|current_timestamp|for update|skip locked|->>|unnest(|insert or";

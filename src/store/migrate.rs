@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection, PgConnection};
 
-use super::{Pools, Raw, Store, fault};
+use super::{Pools, Raw, Store, fault, pooler};
 use crate::model::fault::Fault;
 
 /// The advisory lock on Postgres: the letters of `grantor`, any number would do.
@@ -39,6 +39,7 @@ impl Store {
             }
             Pools::Postgres(pool) => {
                 let options = pool.connect_options();
+                pooler::check_session(&options).await?;
                 let mut connection = PgConnection::connect_with(&options).await.map_err(fault)?;
                 sqlx::query("select pg_advisory_lock($1)")
                     .bind(LOCK)

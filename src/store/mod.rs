@@ -35,6 +35,7 @@ pub mod user_tickets;
 pub mod users;
 
 mod connect;
+mod pooler;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;

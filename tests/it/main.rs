@@ -105,6 +105,7 @@ mod openapi;
 mod outage;
 mod pages;
 mod password_reset;
+mod pgbouncer;
 mod pushed_requests;
 mod readme;
 mod relying_party;
