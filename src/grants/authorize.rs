@@ -54,7 +54,7 @@ impl Terms {
             |(api, shown): &(Arc<Api>, Scopes)| ConsentPageApi::new(&api.id, shown, requested);
         ConsentPage {
             session_id: session_id.to_owned(),
-            about_user: self.wish.openid.clone(),
+            about_user: self.wish.about_user(),
             apis: self.wish.apis.iter().map(api).collect(),
             duration: self.duration,
             has_warned: self.needs_confirmation,
@@ -140,8 +140,13 @@ impl Asked<'_> {
     /// Consent, where it is needed; and what is authorized.
     async fn settle(&self, session: &Session, means: Means<'_>) -> Result<Ruling, Stop> {
         let request = &self.ticket.request;
-        let by_code = request.response_type.code;
-        let wish = Wish::of(self.application, &self.targets, &request.scope, by_code);
+        let wish = Wish::of(
+            self.application,
+            &self.targets,
+            &request.scope,
+            &request.claims,
+            request.response_type.code,
+        );
         let (user_id, client_id) = (&session.user_id, &self.application.client_id);
         let at_hand = (self.ground, means);
         let places = (user_id.as_str(), client_id.as_str());
@@ -168,7 +173,6 @@ impl Asked<'_> {
             authenticated_at: session.authenticated_at,
             amr: &session.amr,
             nonce: request.nonce.clone(),
-            claims: request.claims.clone(),
         };
         let authorization = wish.authorize(by, self.ground.position);
         Ok(Ruling::Authorized(Box::new(authorization)))

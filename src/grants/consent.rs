@@ -8,7 +8,7 @@ use super::{Ground, Means};
 use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::authorization::{
-    Authorization, AuthorizedApi, ClaimsRequest, OFFLINE_ACCESS, OPENID_SCOPES,
+    Authorization, AuthorizedApi, ClaimsRequest, OFFLINE_ACCESS, OPENID, OPENID_SCOPES,
 };
 use crate::model::consent_page::ConsentPage;
 use crate::model::fault::Fault;
@@ -24,18 +24,22 @@ use crate::tokens::refresh::new_family;
 pub struct Wish {
     /// OpenID's scopes.
     pub openid: Scopes,
+    /// Claims one by one. The consent to each is kept as the scope that it belongs to, and the token does not
+    /// carry that scope.
+    pub claims: ClaimsRequest,
     /// The APIs with the scopes at each.
     pub apis: Vec<(Arc<Api>, Scopes)>,
 }
 
 impl Wish {
-    /// Of the scopes that are asked for; `by_code` where there is an exchange that a refresh token can
-    /// come by.
+    /// Of the scopes and claims that are asked for; `by_code` where there is an exchange that a refresh
+    /// token can come by.
     #[must_use]
     pub fn of(
         application: &Application,
         targets: &[Target],
         asked: &Scopes,
+        claims: &ClaimsRequest,
         by_code: bool,
     ) -> Self {
         // lifetime.md, Refresh tokens: otherwise none is issued, and nothing fails.
@@ -51,8 +55,17 @@ impl Wish {
             openid: known
                 .filter(|value| *value != OFFLINE_ACCESS || may_be_offline)
                 .collect(),
+            // Without openid there is nothing that could tell a claim.
+            claims: claims.limited_to(|_| asked.contains(OPENID)),
             apis: targets.iter().map(of).collect(),
         }
+    }
+
+    /// The scopes that say what the application learns of the user, those of single claims included.
+    #[must_use]
+    pub fn about_user(&self) -> Scopes {
+        let of_claims = self.claims.scopes();
+        self.openid.iter().chain(of_claims.iter()).collect()
     }
 
     /// The same as far as a consent page has shown it; none where the page was about other APIs.
@@ -66,9 +79,11 @@ impl Wish {
         };
         let apis: Option<Vec<_>> = self.apis.iter().map(limit).collect();
         let apis = apis.filter(|apis| apis.len() == page.apis.len())?;
-        let is_shown = |value: &&str| page.about_user.contains(value);
+        let is_shown = |value: &str| page.about_user.contains(value);
+        let openid = self.openid.iter().filter(|value| is_shown(value));
         Some(Self {
-            openid: self.openid.iter().filter(is_shown).collect(),
+            openid: openid.collect(),
+            claims: self.claims.limited_to(is_shown),
             apis,
         })
     }
@@ -119,10 +134,11 @@ impl Wish {
 
     /// Where consent lies: at each API, or where there is none, at userinfo.
     fn places(&self) -> Vec<(Option<&Arc<Api>>, Scopes)> {
+        let about_user = self.about_user();
         if self.apis.is_empty() {
-            return vec![(None, self.openid.clone())];
+            return vec![(None, about_user)];
         }
-        let of = |(api, scopes)| (Some(api), self.openid.iter().chain(Scopes::iter(scopes)));
+        let of = |(api, scopes)| (Some(api), about_user.iter().chain(Scopes::iter(scopes)));
         let places = self.apis.iter().map(|(api, scopes)| of((api, scopes)));
         places.map(|(api, all)| (api, all.collect())).collect()
     }
@@ -145,7 +161,7 @@ impl Wish {
             authenticated_at: by.authenticated_at,
             amr: by.amr.to_vec(),
             nonce: by.nonce,
-            claims: by.claims,
+            claims: self.claims,
             position,
         }
     }
@@ -165,8 +181,6 @@ pub struct By<'a> {
     pub amr: &'a [String],
     /// The application's own.
     pub nonce: Option<String>,
-    /// Claims one by one.
-    pub claims: ClaimsRequest,
 }
 
 /// How a consent comes about.

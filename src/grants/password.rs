@@ -58,7 +58,8 @@ pub(super) async fn decide(
     }
     check_application(application, request)?;
     let found = targets::find(&request.named, application, SubjectType::User, ground).await?;
-    let wish = Wish::of(application, &found, &request.scope, true);
+    let no_claims = ClaimsRequest::default();
+    let wish = Wish::of(application, &found, &request.scope, &no_claims, true);
     let user = authenticate(request, (ground, means)).await?;
     let by = By {
         client_id: &application.client_id,
@@ -67,7 +68,6 @@ pub(super) async fn decide(
         authenticated_at: ground.now,
         amr: &["pwd".to_owned()],
         nonce: None,
-        claims: ClaimsRequest::default(),
     };
     // Whoever hands over the password consents with it.
     let places = (by.user_id, by.client_id);

@@ -6,7 +6,7 @@ use super::targets::{self, Target};
 use super::{Approved, Authenticated, Ground, Means};
 use crate::lifetime::{self, Lifetime, TokenKind};
 use crate::model::audience::Named;
-use crate::model::authorization::{Authorization, OFFLINE_ACCESS, OPENID};
+use crate::model::authorization::{Authorization, ClaimsRequest, OFFLINE_ACCESS, OPENID};
 use crate::model::claims;
 use crate::model::client_grant::SubjectType;
 use crate::model::refusal::{Code, Refusal, Stop, echo};
@@ -163,12 +163,13 @@ impl Held<'_> {
             None
         };
         let scope = self.scope(&targets)?;
+        let claims = self.claims(&targets)?;
         let decision = self.lifetime(&targets, without_api);
         let ends = targets.iter().filter_map(|target| target.grant_ends_at);
         let ends_at = ends.chain(without_api).min();
         let openid = scope.contains(OPENID);
         Ok(Approved {
-            id_token: openid.then(|| self.id_token(user, &scope)),
+            id_token: openid.then(|| self.id_token(user, &scope, &claims)),
             authorization_expires_in: ends_at.map(|end| (end - now).max(0)),
             refresh_token: None,
             user: Some((user.user_id.clone(), user.shown_name().map(str::to_owned))),
@@ -177,7 +178,7 @@ impl Held<'_> {
                 subject: authorization.user_id.clone(),
                 scope: scope.to_text(),
                 opens_userinfo: openid || targets.is_empty(),
-                userinfo_claims: claims::asked_for(user, &authorization.claims.userinfo),
+                userinfo_claims: claims::asked_for(user, &claims.userinfo),
                 apis: targets.into_iter().map(|target| target.api).collect(),
                 decision,
                 gty: self.asked.gty,
@@ -191,9 +192,8 @@ impl Held<'_> {
         })
     }
 
-    /// OpenID's scopes that the user's consent still holds at every place. A consent that has ended and
-    /// was given anew for less does not wake a refresh token.
-    fn openid(&self, targets: &[Target]) -> Result<Scopes, Refusal> {
+    /// The user's consent at every place that the token is for.
+    fn grants(&self, targets: &[Target]) -> Result<Vec<&UserGrant>, Refusal> {
         let mut places: Vec<Option<&str>> = targets
             .iter()
             .map(|target| Some(target.api.id.as_str()))
@@ -201,8 +201,21 @@ impl Held<'_> {
         if places.is_empty() {
             places.push(None);
         }
-        let grants: Result<Vec<_>, _> = places.into_iter().map(|place| self.grant(place)).collect();
-        let grants = grants?;
+        places.into_iter().map(|place| self.grant(place)).collect()
+    }
+
+    /// The claims one by one to whose scope the user's consent still holds at every place (OpenID Connect
+    /// Core §5.4).
+    fn claims(&self, targets: &[Target]) -> Result<ClaimsRequest, Refusal> {
+        let grants = self.grants(targets)?;
+        let holds = |value: &str| grants.iter().all(|grant| grant.scopes.contains(value));
+        Ok(self.asked.authorization.claims.limited_to(holds))
+    }
+
+    /// OpenID's scopes that the user's consent still holds at every place. A consent that has ended and
+    /// was given anew for less does not wake a refresh token.
+    fn openid(&self, targets: &[Target]) -> Result<Scopes, Refusal> {
+        let grants = self.grants(targets)?;
         let holds = |value: &&str| grants.iter().all(|grant| grant.scopes.contains(value));
         let openid: Scopes = self
             .asked
@@ -263,7 +276,7 @@ impl Held<'_> {
         lifetime::decide(self.ground.lifetimes, &terms, &request)
     }
 
-    fn id_token(&self, user: &User, scope: &Scopes) -> IdToken {
+    fn id_token(&self, user: &User, scope: &Scopes, claims: &ClaimsRequest) -> IdToken {
         let authorization = self.asked.authorization;
         let application = &self.client.application;
         IdToken {
@@ -273,7 +286,7 @@ impl Held<'_> {
             amr: authorization.amr.clone(),
             nonce: authorization.nonce.clone(),
             session_id: authorization.session_id.clone(),
-            claims: claims::of_user(user, scope, &authorization.claims.id_token),
+            claims: claims::of_user(user, scope, &claims.id_token),
             lifetime: application.sign_in.id_token_seconds,
             algorithm: application.sign_in.id_token_alg,
         }

@@ -117,7 +117,8 @@ fn show(
 ) -> Response {
     let destination = destination(ticket);
     let logo = logo(application);
-    let about_user: Vec<&str> = terms.wish.openid.iter().collect();
+    let about_user = terms.wish.about_user();
+    let about_user: Vec<&str> = about_user.iter().collect();
     let apis: Vec<ApiView<'_>> = terms.wish.apis.iter().map(api).collect();
     let is_offline = terms.wish.openid.contains(OFFLINE_ACCESS);
     let duration = terms.duration;

@@ -11,7 +11,7 @@ use crate::lifetime::Lifetime;
 pub struct ConsentPage {
     /// The session of that user.
     pub session_id: String,
-    /// OpenID's scopes.
+    /// OpenID's scopes, those that single claims belong to included.
     pub about_user: Scopes,
     /// The APIs.
     pub apis: Vec<ConsentPageApi>,

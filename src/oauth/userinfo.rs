@@ -74,7 +74,8 @@ async fn tell(
         return Err(Refusal::new(Code::InsufficientScope, text).into());
     }
     let means = app.means(entry.whence());
-    let told = userinfo::tell(&found.token, means.store).await?;
+    let own_audience = app.issuer.userinfo();
+    let told = userinfo::tell(&found.token, means.store, &own_audience, now).await?;
     let told = told.ok_or_else(|| invalid("the user is gone or blocked"))?;
     app.recogniser().record_use(&found, now);
     Ok(no_store(StatusCode::OK, &told))

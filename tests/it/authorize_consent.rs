@@ -2,7 +2,7 @@
 
 use grantor::model::instant;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::{
@@ -30,6 +30,11 @@ async fn is_asked(
         }
         Seen::Left(_) => false,
     }
+}
+
+/// Refresh tokens that do not end.
+fn without_end() -> Value {
+    json!({ "refresh_token": { "rotation_type": "non-rotating", "expiration_type": "non-expiring" } })
 }
 
 both_stores! {
@@ -119,6 +124,9 @@ both_stores! {
         says(&both_hands(&in_front, &[short]), &format!("Access lasts 1 minute. {again}")).await;
         says(&[short], &format!("Access lasts 1 minute{more}")).await;
         // What is asked for one token holds for none that a refresh token gives.
+        let for_a_month = "Shop can renew it without you for 30 days, until ";
+        says(&[OFFLINE, short], &format!("Access lasts 1 day{more} {for_a_month}")).await;
+        shop::change(node, &shop, without_end()).await;
         let renews = "Shop can renew it without you, until you take it back.";
         says(&[OFFLINE, short], &format!("Access lasts 1 day{more} {renews}")).await;
         node.change_api(ORDERS, json!({ "max_token_lifetime": 86_400 })).await.expect(StatusCode::OK);
@@ -138,7 +146,7 @@ both_stores! {
     /// RFC 8707 §2.2: a token may be for one of them, and then the others' bounds do not count.
     async fn of_several_apis_the_page_tells_the_longest(world: World) {
         let node = &world.node;
-        let shop = shop::open(node, json!({})).await;
+        let shop = shop::open(node, without_end()).await;
         let short = json!({ "token_lifetime": 3600, "max_token_lifetime": 3600, "user_grant_lifetime": 86_400 });
         node.change_api(STOCK, short).await.expect(StatusCode::OK);
         let ann = Person::create(node, "ann@example.com").await;
