@@ -33,7 +33,7 @@ impl Drop for Pool {
 }
 
 impl Pool {
-    async fn start(database: &Database, mode: &str, more: &str) -> Self {
+    async fn start(database: &Database, mode: &str, settings: &str) -> Self {
         let mut url = Url::parse(&database.url()).unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -46,7 +46,7 @@ impl Pool {
         let name = url.path().trim_start_matches('/');
         let text = format!(
             "[databases]\n{name} = host={} port={} user={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = any\npool_mode = {mode}\n{more}\n",
+             unix_socket_dir =\nauth_type = any\npool_mode = {mode}\n{settings}\n",
             url.host_str().unwrap(),
             url.port().unwrap_or(5432),
             url.username(),
@@ -90,13 +90,13 @@ const LET_PASS: &str = "ignore_startup_parameters = extra_float_digits";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_that_keeps_no_sessions_is_refused_with_the_cause_and_the_setting() {
     let database = Database::create(Backend::Postgres).await;
-    for (mode, more) in [
+    for (mode, settings) in [
         ("transaction", LET_PASS.to_owned()),
         ("transaction", format!("{LET_PASS}\nserver_round_robin = 1")),
         ("transaction", format!("{LET_PASS}\ndefault_pool_size = 1")),
         ("statement", LET_PASS.to_owned()),
     ] {
-        let pool = Pool::start(&database, mode, &more).await;
+        let pool = Pool::start(&database, mode, &settings).await;
         let folder = tempdir().unwrap();
         let program = Program::in_folder(folder.path()).with("GRANTOR_STORE__URL", &*pool.url);
         let ended = program.refuse_to_serve().expect(70);
