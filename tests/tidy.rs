@@ -374,6 +374,23 @@ fn the_architecture_page_names_only_what_is_there() {
 }
 
 #[test]
+fn the_security_page_names_only_tests_that_exist() {
+    let page = Source::read(&root().join("docs/security.md")).text;
+    let named = page.split('`').skip(1).step_by(2);
+    let is_missing = |name: &&str| {
+        let Some((file, test)) = name.split_once("::") else {
+            return false;
+        };
+        let path = root().join(format!("tests/it/{file}.rs"));
+        !path.exists() || !Source::read(&path).text.contains(&format!("fn {test}("))
+    };
+    let missing = named
+        .filter(is_missing)
+        .map(|name| format!("docs/security.md names the test `{name}`, which does not exist."));
+    report(&missing.collect::<Vec<_>>());
+}
+
+#[test]
 fn the_audits_page_has_a_line_for_each_kind_of_record_and_for_no_other() {
     let record = Source::read(&root().join("src/model/record.rs")).code();
     let codes = record.split_once("fn as_str(self)");
