@@ -16,7 +16,7 @@ use crate::relying_party::{Manner, RelyingParty, verified};
 /// On loopback, applications may be told in the clear.
 const LOOPBACK: &str = "http://localhost:8080/";
 /// A node looks once a second.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// An application that is told at `url`; the fields lie over the usual ones.
 async fn application(desk: &Desk<'_>, url: &str, fields: Value) -> Credentials {
