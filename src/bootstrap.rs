@@ -21,7 +21,7 @@ use crate::model::issuer::Issuer;
 use crate::model::settings::Settings;
 use crate::secret::slow::SlowHashes;
 use crate::secret::{self, Digester, Sealer, SecretChecker};
-use crate::store::{self, Store, Write};
+use crate::store::{self, Locks, Scope, Store, Write};
 
 use administrator::FirstApplication;
 use store_keys::StoreKeys;
@@ -60,14 +60,18 @@ pub async fn prepare(
     let slow_hashes = SlowHashes::new(bounds.slow_hashes_at_once_max);
     let digester = store_keys.digester.clone();
     let secrets = SecretChecker::new(digester, &slow_hashes, bounds.slow_hash_queue_max);
-    let mut tx = store.write().await?;
+    // The sweep may change several APIs, too.
+    let locks = Locks::new().shared(Scope::Expiring);
+    let mut tx = store.write_locked(&locks).await?;
     if store_keys.are_new {
         let signing_alg = config.tokens.default_signing_alg;
         insert_system_apis(&mut tx, issuer, signing_alg, now).await?;
         store::settings::update(&mut tx, &Settings::of_new_tenant(), None).await?;
     }
-    store_keys.store(&mut tx, now).await?;
+    // APIs before applications before keys, as everybody locks them.
+    store_keys.reseal_apis(&mut tx).await?;
     let first = administrator::first(&mut tx, config, &secrets, now).await?;
+    store_keys.store(&mut tx, now).await?;
     // Everybody takes the audit's counter before the feed's.
     tx.write_records().await?;
     // At each start: a store that was restored while no node ran must give no number twice.

@@ -11,7 +11,7 @@ use crate::model::fault::Fault;
 use crate::model::logout_notice::LogoutNotice;
 use crate::model::session::Session;
 use crate::secret;
-use crate::store::{self, Store, Write};
+use crate::store::{self, Locks, Scope, Store, Write};
 
 /// How long an application is tried to be told, in seconds.
 const TRIED_SECONDS: i64 = 86_400;
@@ -51,7 +51,8 @@ impl Why {
     }
 }
 
-/// Ends a session, and notes who is to be told; false where it is gone already.
+/// Ends a session, and notes who is to be told; false where it is gone already. The transaction holds
+/// [`Locks::of_user`], or [`locks_of_any`].
 ///
 /// # Errors
 /// A fault of the store.
@@ -109,7 +110,7 @@ pub async fn end_expired(store: &Store, now: i64) -> Result<u64, Fault> {
         if expired.is_empty() {
             return Ok(ended);
         }
-        let mut tx = store.write().await?;
+        let mut tx = store.write_locked(&locks_of_any()).await?;
         for id in &expired {
             ended += u64::from(end_session(&mut tx, id, Why::Expired, now).await?);
         }
@@ -146,12 +147,19 @@ pub async fn end_covered(
         if ids.is_empty() {
             return Ok(ended);
         }
-        let mut tx = store.write().await?;
+        let mut tx = store.write_locked(&locks_of_any()).await?;
         for id in &ids {
             ended += u64::from(end_session(&mut tx, id, Why::Revoked, now).await?);
         }
         tx.commit(now).await?;
     }
+}
+
+/// What ending the sessions of any users locks: everybody who ends some, and every deletion of an application.
+fn locks_of_any() -> Locks {
+    Locks::new()
+        .exclusive(Scope::Expiring)
+        .exclusive(Scope::Catalog)
 }
 
 /// So that two who end several at one time cannot wait for each other.

@@ -73,6 +73,14 @@ pub fn fingerprint(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or(digest))
 }
 
+/// A number that stands for public bytes: 64 bits of their SHA-256.
+#[must_use]
+pub fn number_of(bytes: &[u8]) -> i64 {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let number = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(number)
+}
+
 /// A new secret: 256 random bits.
 #[must_use]
 pub fn new_secret() -> Secret<String> {

@@ -8,7 +8,7 @@ use crate::model::settings::InForce;
 use crate::model::user::User;
 use crate::secret::{self, Digester, Secret};
 use crate::store::group::{GroupDoor, Operation};
-use crate::store::{self, Store, Write};
+use crate::store::{self, Locks, Scope, Store, Write};
 
 /// What sessions need of the server.
 #[derive(Clone, Copy)]
@@ -94,6 +94,7 @@ impl Sessions<'_> {
     pub async fn note_client(&self, session: &Session, client_id: &str) -> Result<(), Fault> {
         let touch = Operation::TouchSession {
             id: session.id.clone(),
+            user_id: session.user_id.clone(),
             client_id: Some(client_id.to_owned()),
         };
         self.door.commit(touch).await?;
@@ -146,6 +147,19 @@ pub async fn open(
         Some(before) => drop(logout::end_session(tx, &before.id, Why::SignedOut, now).await?),
         None => {}
     }
+    // Without the user there is no session, and its cookie opens none: the next page asks who it is.
     store::sessions::insert(tx, &session, &digest).await?;
     Ok(Opened { session, cookie })
+}
+
+/// What [`open`] locks.
+#[must_use]
+pub fn locks_to_open(user_id: &str, before: Option<&Session>) -> Locks {
+    let locks = Locks::new()
+        .shared(Scope::User(user_id))
+        .shared(Scope::Expiring);
+    match before {
+        Some(before) => locks.and_user(&before.user_id),
+        None => locks,
+    }
 }

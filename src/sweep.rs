@@ -18,8 +18,8 @@ use crate::model::instant;
 use crate::model::job::KEPT_SECONDS;
 use crate::store::revocations::{self, CLOCKS_APART_SECONDS_MAX, Revocation};
 use crate::store::{
-    self, Conn, Store, apis, assertions, attempts, authorization_codes, feed, jobs, keys,
-    known_addresses, pushed_requests, refresh_families, tokens, user_tickets,
+    self, Conn, Locks, Scope, Store, Write, apis, assertions, attempts, authorization_codes, feed,
+    jobs, keys, known_addresses, pushed_requests, refresh_families, tokens, user_tickets,
 };
 
 /// Sweeps one node's store again and again.
@@ -133,6 +133,18 @@ async fn compare_with_newest(conn: &mut Conn, clock: &Clock) -> Result<(), Fault
     Ok(())
 }
 
+/// Removes rows of one kind in a transaction that nobody shares who may lock several of them. Each kind has its own,
+/// so that nobody waits for all of them.
+macro_rules! in_a_step {
+    ($store:expr, $now:expr, |$tx:ident| $removal:expr) => {{
+        let locks = Locks::new().exclusive(Scope::Expiring);
+        let mut $tx = $store.write_locked(&locks).await?;
+        let rows: u64 = $removal.await?;
+        $tx.commit($now).await?;
+        rows
+    }};
+}
+
 /// Sweeps once; answers how many rows went.
 ///
 /// # Errors
@@ -140,31 +152,47 @@ async fn compare_with_newest(conn: &mut Conn, clock: &Clock) -> Result<(), Fault
 pub async fn once(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fault> {
     let mut swept = 0;
     loop {
-        let mut tx = store.write().await?;
-        let rows = tokens::sweep(&mut tx, now, rows_max).await?
-            + revocations::sweep(&mut tx, now, rows_max).await?
-            + assertions::sweep(&mut tx, now, rows_max).await?
-            + attempts::sweep(&mut tx, now, rows_max).await?
-            + known_addresses::sweep(&mut tx, now, rows_max).await?
-            + user_tickets::sweep(&mut tx, now, rows_max).await?
-            + jobs::sweep(&mut tx, now - KEPT_SECONDS, rows_max).await?
-            + authorization_codes::sweep(&mut tx, now, rows_max).await?
-            + pushed_requests::sweep(&mut tx, now, rows_max).await?
-            + refresh_families::sweep(&mut tx, now, rows_max).await?
-            + apis::sweep_secrets(&mut tx, now, rows_max).await?
-            + feed::sweep(&mut tx, now, rows_max).await?;
-        let keys = keys::sweep(&mut tx, now, rows_max).await?;
-        for algorithm in &keys {
-            tx.note(Change::SigningKeys(algorithm.clone()));
-        }
-        tx.commit(now).await?;
-        let rows = rows + u64::try_from(keys.len()).unwrap_or(u64::MAX);
+        let rows = in_a_step!(store, now, |tx| tokens::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| revocations::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| assertions::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| attempts::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| known_addresses::sweep(
+                &mut tx, now, rows_max
+            ))
+            + in_a_step!(store, now, |tx| user_tickets::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| jobs::sweep(
+                &mut tx,
+                now - KEPT_SECONDS,
+                rows_max
+            ))
+            + in_a_step!(store, now, |tx| authorization_codes::sweep(
+                &mut tx, now, rows_max
+            ))
+            + in_a_step!(store, now, |tx| pushed_requests::sweep(
+                &mut tx, now, rows_max
+            ))
+            + in_a_step!(store, now, |tx| refresh_families::sweep(
+                &mut tx, now, rows_max
+            ))
+            + in_a_step!(store, now, |tx| apis::sweep_secrets(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| feed::sweep(&mut tx, now, rows_max))
+            + in_a_step!(store, now, |tx| sweep_keys(&mut tx, now, rows_max));
         swept += rows;
         if rows == 0 {
             break;
         }
     }
     Ok(swept + sweep_covered(store, now, rows_max).await?)
+}
+
+/// Removes signing keys whose tokens have all ended.
+async fn sweep_keys(tx: &mut Write, now: i64, rows_max: i64) -> Result<u64, Fault> {
+    keys::lock(tx).await?;
+    let algorithms = keys::sweep(tx, now, rows_max).await?;
+    for algorithm in &algorithms {
+        tx.note(Change::SigningKeys(algorithm.clone()));
+    }
+    u64::try_from(algorithms.len()).map_err(Fault::internal)
 }
 
 /// Removes records and counts that are older than they are kept; answers how many rows went.
@@ -182,10 +210,10 @@ pub async fn audit(
     let before_day = instant::to_day(now - kept.stats_retention_days * DAY_SECONDS);
     let mut swept = 0;
     loop {
-        let mut tx = store.write().await?;
-        let rows = store::audit::sweep(&mut tx, before_ms, now, rows_max).await?
-            + store::issuances::sweep(&mut tx, before_day, rows_max).await?;
-        tx.commit(now).await?;
+        let records = store::audit::sweep;
+        let counts = store::issuances::sweep;
+        let rows = in_a_step!(store, now, |tx| records(&mut tx, before_ms, now, rows_max))
+            + in_a_step!(store, now, |tx| counts(&mut tx, before_day, rows_max));
         if rows == 0 {
             return Ok(swept);
         }
@@ -207,9 +235,9 @@ async fn sweep_covered(store: &Store, now: i64, rows_max: i64) -> Result<u64, Fa
     } in &revocations
     {
         while tokens::is_any_covered(&mut *store.read().await?, covered, *number).await? {
-            let mut tx = store.write().await?;
-            swept += tokens::sweep_covered(&mut tx, covered, *number, rows_max).await?;
-            tx.commit(now).await?;
+            swept += in_a_step!(store, now, |tx| {
+                tokens::sweep_covered(&mut tx, covered, *number, rows_max)
+            });
         }
         swept += sweep_covered_families(store, (covered, *number), now, rows_max).await?;
         swept += logout::end_covered(store, (covered, *number), now).await?;
@@ -237,7 +265,8 @@ async fn sweep_covered_families(
         if ids.is_empty() {
             return Ok(swept);
         }
-        let mut tx = store.write().await?;
+        let locks = Locks::new().exclusive(Scope::Expiring);
+        let mut tx = store.write_locked(&locks).await?;
         for id in &ids {
             swept += u64::from(refresh_families::delete(&mut tx, id).await?);
         }

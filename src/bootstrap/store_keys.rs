@@ -163,9 +163,8 @@ impl StoreKeys {
         Ok(())
     }
 
-    /// Writes what is new.
-    pub(super) async fn store(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
-        // APIs before keys, as whoever gives an API an algorithm locks them.
+    /// Writes the new seals of APIs' secrets.
+    pub(super) async fn reseal_apis(&self, tx: &mut Write) -> Result<(), Fault> {
         for (id, old, new) in &self.resealed_secrets {
             store::apis::reseal_secret(tx, id, old, new).await?;
             tracing::info!(
@@ -173,6 +172,11 @@ impl StoreKeys {
                 "an API's signing secret was sealed under the first master key"
             );
         }
+        Ok(())
+    }
+
+    /// Writes what else is new.
+    pub(super) async fn store(&self, tx: &mut Write, now: i64) -> Result<(), Fault> {
         if let Some(sealed) = &self.sealed_digest_key {
             store::keys::put_sealed(tx, DIGEST_KEY, sealed, now).await?;
         }

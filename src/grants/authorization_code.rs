@@ -14,7 +14,7 @@ use crate::model::fault::Fault;
 use crate::model::refusal::{Code, Refusal, Stop};
 use crate::secret::{self, Secret};
 use crate::store;
-use crate::store::group::CodeRedemption;
+use crate::store::group::{CodeRedemption, Parties};
 use crate::tokens::code;
 
 /// The grant type.
@@ -56,6 +56,7 @@ pub(super) async fn decide(
     let redemption = CodeRedemption {
         digest,
         family: code.authorization.family.clone(),
+        parties: Parties::of(&code.authorization),
         mark: secret::random_text(16),
         refresh: None,
     };

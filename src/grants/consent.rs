@@ -15,7 +15,7 @@ use crate::model::fault::Fault;
 use crate::model::scope::Scopes;
 use crate::model::user_grant::UserGrant;
 use crate::secret;
-use crate::store;
+use crate::store::{self, Locks};
 use crate::tokens::refresh::new_family;
 
 /// What an application wants of a user: what is asked and not to be had is left out, and the answer's
@@ -198,18 +198,23 @@ pub enum Word {
 /// # Errors
 /// A fault of the store.
 pub async fn keep(
-    mut grants: Vec<UserGrant>,
+    grants: Vec<UserGrant>,
     word: Word,
     (ground, means): (Ground<'_>, Means<'_>),
 ) -> Result<(), Fault> {
+    let mut locks = Locks::new();
+    for grant in &grants {
+        locks = locks.and_user(&grant.user_id);
+    }
     if grants.is_empty() {
         return Ok(());
     }
-    // In one order, so that two of them cannot wait for each other.
-    grants.sort_by(|a, b| a.api_id.cmp(&b.api_id));
-    let mut tx = means.store.write().await?;
+    let mut tx = means.store.write_locked(&locks).await?;
     for mut grant in grants {
-        let there = store::user_grants::hold(&mut tx, &grant).await?;
+        // What the consent is about may be gone since the page was shown.
+        let Some(there) = store::user_grants::hold(&mut tx, &grant).await? else {
+            continue;
+        };
         if there.is_live(ground.now) {
             grant.scopes = there.scopes.iter().chain(grant.scopes.iter()).collect();
             if word == Word::Spared {

@@ -16,6 +16,7 @@ use crate::model::session::Device;
 use crate::model::sign_in::RefreshTerms;
 use crate::secret::{self, Secret};
 use crate::store;
+use crate::store::group::Parties;
 use crate::store::refresh_exchange::{Exchange, Exchanged};
 use crate::store::refresh_families::NewFamily;
 use crate::tokens::refresh::Presented;
@@ -136,6 +137,7 @@ impl Held {
         };
         let exchange = Exchange {
             family: presented.family.clone(),
+            parties: Parties::of(&family.authorization),
             presented: presented.digest.clone(),
             successor: kept,
             mark: secret::random_text(16),

@@ -135,7 +135,8 @@ pub(super) async fn signed_in(
         .by(Some(&application.client_id), Some(&application.name))
         .about_user(&user.user_id)
         .says("Successful login");
-    let mut tx = app.store.write().await?;
+    let locks = sessions::locks_to_open(&user.user_id, before.as_ref());
+    let mut tx = app.store.write_locked(&locks).await?;
     let digester = &app.mint.digester;
     let opened = sessions::open(&mut tx, proven, (before, &settings), digester, visit.now).await?;
     tx.record(record);

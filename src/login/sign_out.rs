@@ -14,6 +14,7 @@ use crate::audit::Failure;
 use crate::logout::{self, Why};
 use crate::model::record::{Kind, Record, Whence};
 use crate::sessions::SignedIn;
+use crate::store::Locks;
 use crate::wire::operation::{Answer, Body as Takes, Operation};
 use crate::wire::schema::{Field, choice, text};
 
@@ -174,7 +175,8 @@ async fn sign_out(
             .about_user(&session.user_id)
             .says("User successfully logged out")
             .with("session_id", session.id.as_str().into());
-        let mut tx = app.store.write().await?;
+        let locks = Locks::of_user(&session.user_id);
+        let mut tx = app.store.write_locked(&locks).await?;
         if logout::end_session(&mut tx, &session.id, Why::SignedOut, visit.now).await? {
             tx.record(record);
             tx.commit(visit.now).await?;

@@ -14,7 +14,7 @@ use crate::model::record::{Kind, Record};
 use crate::model::refusal::{Code, Refusal};
 use crate::model::user::{PROVIDER, TYPED_BYTES_MAX, User, is_email};
 use crate::secret::{self, Secret};
-use crate::store;
+use crate::store::{self, Locks, Scope};
 use crate::tokens::ticket::{TICKET_BYTES_MAX, Ticket};
 use crate::users::limits::{Address, Verdict};
 use crate::users::queues::Work;
@@ -124,7 +124,8 @@ async fn make(
         .by(Some(&application.client_id), Some(&application.name))
         .about_user(&user.user_id)
         .says(Kind::SignedUp.says());
-    let mut tx = app.store.write().await?;
+    let names = Locks::new().shared(Scope::UserNames);
+    let mut tx = app.store.write_locked(&names).await?;
     if !store::users::insert(&mut tx, &user, Some(&hash)).await? {
         return Ok(Err(SignUpProblem::EmailRefused));
     }

@@ -23,7 +23,7 @@ use crate::model::fault::Fault;
 use crate::model::issuer::Issuer;
 use crate::model::logout_notice::LogoutNotice;
 use crate::model::record::{Kind, Record, Whence};
-use crate::store::{self, Store};
+use crate::store::{self, Locks, Scope, Store};
 use crate::tokens::issue::Mint;
 use crate::tokens::logout_token::LogoutToken;
 
@@ -129,7 +129,9 @@ impl Notices {
         }
         // In one order, so that two nodes cannot deadlock.
         due.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        let mut tx = self.store.write().await?;
+        // The deletion of an application takes its notices along.
+        let locks = Locks::new().shared(Scope::Catalog);
+        let mut tx = self.store.write_locked(&locks).await?;
         let mut taken = Vec::with_capacity(due.len());
         for mut notice in due {
             let until = now.saturating_add(TAKEN_SECONDS);

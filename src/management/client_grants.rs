@@ -19,12 +19,13 @@ use crate::model::api::{Api, SystemApi};
 use crate::model::change::{Change, Covered};
 use crate::model::client_grant::{ClientGrant, SubjectType};
 use crate::model::described::Described;
+use crate::model::fault::Fault;
 use crate::model::instant;
 use crate::model::refusal::echo;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, SCOPE_CHARS_MAX};
 use crate::secret;
 use crate::store::client_grants::Filter;
-use crate::store::{self, Conn};
+use crate::store::{self, Conn, Write};
 use crate::wire::bearer::Caller;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
@@ -217,7 +218,7 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let (admin, fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let mut tx = app.store.write().await?;
-    store::client_grants::lock(&mut tx, &id).await?;
+    lock(&mut tx, &id).await?;
     let mut grant = store::client_grants::get(&mut tx, &id)
         .await?
         .ok_or_else(not_found)?;
@@ -255,7 +256,7 @@ pub(crate) async fn delete(
     let (admin, mut query) = call.authorize(&app, &DELETE).await?;
     let revoke_tokens = query.boolean("revoke_tokens").unwrap_or(false);
     let mut tx = app.store.write().await?;
-    store::client_grants::lock(&mut tx, &id).await?;
+    lock(&mut tx, &id).await?;
     let Some(grant) = store::client_grants::get(&mut tx, &id).await? else {
         return Ok(gone());
     };
@@ -277,6 +278,17 @@ pub(crate) async fn delete(
             .await?;
     }
     Ok(gone())
+}
+
+/// Takes the row locks of a grant's API and application before that of the grant: whoever deletes one of them
+/// takes it first, and then its grants.
+async fn lock(tx: &mut Write, id: &str) -> Result<(), Fault> {
+    if let Some(grant) = store::client_grants::get(tx, id).await? {
+        store::apis::lock(tx, &grant.api_id).await?;
+        store::applications::lock(tx, &grant.client_id).await?;
+        store::client_grants::lock(tx, id).await?;
+    }
+    Ok(())
 }
 
 fn act(what: &'static str, grant: &ClientGrant) -> Act {

@@ -24,7 +24,7 @@ use crate::model::application::Application;
 use crate::model::change::{Change, Covered};
 use crate::model::described::Described;
 use crate::secret;
-use crate::store;
+use crate::store::{self, Locks};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Form, objects, texts};
 
@@ -261,13 +261,13 @@ pub(crate) async fn update(
         fields::check_resource_server(&mut tx, &app, &application).await?;
     }
     store::applications::update(&mut tx, &application).await?;
-    signing_keys::store_first(&mut tx, &made).await?;
     let mut act = Act::new("Update a client").client(&id).before(was);
     if let Some(kept) = kept {
         secrets::replace(&app, &mut tx, &admin, (&application, &kept)).await?;
         application.secrets = vec![kept];
         act.what = "Update a client and set its secret";
     }
+    signing_keys::store_first(&mut tx, &made).await?;
     tx.note(Change::Application(id));
     let shown = show(&app, &application);
     admin.commit(&app, tx, act.after(shown.clone())).await?;
@@ -295,7 +295,8 @@ pub(crate) async fn delete(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
-    let mut tx = app.store.write().await?;
+    let locks = Locks::of_application_deletion(&id);
+    let mut tx = app.store.write_locked(&locks).await?;
     store::applications::lock(&mut tx, &id).await?;
     let Some(application) = store::applications::get(&mut tx, &id).await? else {
         return Ok(gone());

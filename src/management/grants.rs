@@ -23,7 +23,7 @@ use crate::model::text::{
 };
 use crate::model::user_grant::UserGrant;
 use crate::store::user_grants::Filter;
-use crate::store::{self, Conn, PageStart, Write};
+use crate::store::{self, Conn, Locks, PageStart, Write};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Tables, boolean, instant as instant_of, text, texts,
@@ -122,7 +122,9 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let expires_at = future_instant(&mut fields, "expires_at", admin.now)?;
-    let mut tx = app.store.write().await?;
+    let locks = locks(&app, &id).await?;
+    let locks = locks.ok_or_else(|| Problem::not_found(Missing::UserGrant))?;
+    let mut tx = app.store.write_locked(&locks).await?;
     store::user_grants::lock(&mut tx, &id).await?;
     let found = store::user_grants::get(&mut tx, &id).await?;
     let mut grant = found.ok_or_else(|| Problem::not_found(Missing::UserGrant))?;
@@ -156,7 +158,10 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (admin, mut query) = call.authorize(&app, &DELETE).await?;
     let revoke_tokens = query.boolean("revoke_tokens").unwrap_or(false);
-    let mut tx = app.store.write().await?;
+    let Some(locks) = locks(&app, &id).await? else {
+        return Ok(gone());
+    };
+    let mut tx = app.store.write_locked(&locks).await?;
     store::user_grants::lock(&mut tx, &id).await?;
     let Some(grant) = store::user_grants::get(&mut tx, &id).await? else {
         return Ok(gone());
@@ -195,7 +200,8 @@ pub(crate) async fn delete_of_user(
         user_id: query.text("user_id"),
         ..Filter::default()
     };
-    let mut tx = app.store.write().await?;
+    let user_id = filter.user_id.as_deref().unwrap_or_default();
+    let mut tx = app.store.write_locked(&Locks::of_user(user_id)).await?;
     let mut taken_back = Vec::new();
     loop {
         let first = PageStart::Offset(0);
@@ -219,6 +225,12 @@ pub(crate) async fn delete_of_user(
         admin.commit(&app, tx, act.before(was)).await?;
     }
     Ok(gone())
+}
+
+/// What a change of a grant locks; none where it is gone.
+async fn locks(app: &App, id: &str) -> Result<Option<Locks>, Fault> {
+    let grant = store::user_grants::get(&mut *app.store.read().await?, id).await?;
+    Ok(grant.map(|grant| Locks::of_user(&grant.user_id)))
 }
 
 /// Removes a grant with the refresh tokens that it carries. A code that is out needs the grant, and

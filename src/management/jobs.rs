@@ -21,7 +21,7 @@ use crate::model::job::{Job, JobKind};
 use crate::model::json::Unique;
 use crate::model::user::{CONNECTION, CONNECTION_ID};
 use crate::secret;
-use crate::store;
+use crate::store::{self, Locks};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, boolean, free, instant as instant_of, integer, is_off, object, objects, text,
@@ -198,8 +198,8 @@ pub(crate) async fn send_verification(
     if !app.users.offers_reset() {
         return Err(Problem::unsent());
     }
-    let mut tx = app.store.write().await?;
     let user_id = fields.text("user_id").unwrap_or_default();
+    let mut tx = app.store.write_locked(&Locks::of_user(&user_id)).await?;
     // Nobody's address changes between the mail to it and the link.
     store::users::lock(&mut tx, &user_id).await?;
     let found = store::users::get(&mut tx, &user_id).await?;

@@ -21,7 +21,7 @@ use super::sessions::{DEVICE, ShownDevice, metadata, read_metadata};
 use super::{clients, users};
 use crate::app::App;
 use crate::directory::Stance;
-use crate::model::authorization::AuthorizedApi;
+use crate::model::authorization::{Authorization, AuthorizedApi};
 use crate::model::change::{Change, Covered};
 use crate::model::fault::Fault;
 use crate::model::instant;
@@ -29,7 +29,7 @@ use crate::model::refresh::Family;
 use crate::model::sign_in::RefreshTerms;
 use crate::model::text::{CLIENT_ID_BYTES_MAX, IDENTIFIER_CHARS_MAX, USER_ID_CHARS_MAX};
 use crate::store::refresh_families::Filter;
-use crate::store::{self, Conn};
+use crate::store::{self, Conn, Locks};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Tables, boolean, instant as instant_of, objects, text, texts,
@@ -246,8 +246,12 @@ pub(crate) async fn update(
 ) -> Result<Response, Problem> {
     let (admin, mut fields) = call.authorize_body(&app, &UPDATE, body).await?;
     let found = store::refresh_families::get(&mut *app.store.read().await?, &id).await?;
-    let (_, terms) = living(&app, found, admin.now).await?;
-    let mut tx = app.store.write().await?;
+    let (family, terms) = living(&app, found, admin.now).await?;
+    let Authorization {
+        user_id, client_id, ..
+    } = &family.authorization;
+    let locks = Locks::below(user_id, client_id);
+    let mut tx = app.store.write_locked(&locks).await?;
     store::refresh_families::lock(&mut tx, &id).await?;
     let found = store::refresh_families::get(&mut tx, &id).await?;
     let mut family = found.ok_or_else(|| Problem::not_found(Missing::RefreshToken))?;
@@ -282,9 +286,22 @@ pub(crate) async fn delete(
     Ok(accepted())
 }
 
+/// What ending these families locks.
+async fn locks(app: &App, ids: &[impl AsRef<str>]) -> Result<Locks, Fault> {
+    let mut conn = app.store.read().await?;
+    let mut locks = Locks::new();
+    for id in ids {
+        if let Some(family) = store::refresh_families::get(&mut conn, id.as_ref()).await? {
+            locks = locks.and_user(&family.authorization.user_id);
+        }
+    }
+    Ok(locks)
+}
+
 /// Ends the family of an id, where it is there.
 pub(super) async fn end_one(app: &App, admin: &Admin, id: &str) -> Result<(), Problem> {
-    let mut tx = app.store.write().await?;
+    let locks = locks(app, &[id]).await?;
+    let mut tx = app.store.write_locked(&locks).await?;
     if let Some(family) = store::refresh_families::get(&mut tx, id).await? {
         Ending::of(app, admin).one(&mut tx, &family).await?;
         let act = act("Revoke a refresh token", &family);
@@ -306,7 +323,7 @@ pub(crate) async fn delete_of_user(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE_OF_USER).await?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_locked(&Locks::of_user(&user_id)).await?;
     check_user(&mut tx, &user_id).await?;
     let act = Act::new("Revoke a user's refresh tokens").user(&user_id);
     let ending = Ending::of(&app, &admin);
@@ -337,9 +354,10 @@ pub(crate) async fn revoke(
 ) -> Result<Response, Problem> {
     let (admin, fields) = call.authorize_body(&app, &REVOKE, body).await?;
     let ending = Ending::of(&app, &admin);
-    let mut tx = app.store.write().await?;
+    let object = Object::read(fields)?;
+    let mut tx = app.store.write_locked(&object.locks(&app).await?).await?;
     let act = Act::new("Revoke refresh tokens");
-    let act = match Object::read(fields)? {
+    let act = match object {
         Object::Ids(ids) => {
             let mut ended = Vec::new();
             for id in ids {
@@ -383,6 +401,17 @@ enum Object {
 }
 
 impl Object {
+    async fn locks(&self, app: &App) -> Result<Locks, Fault> {
+        match self {
+            Self::Ids(ids) => locks(app, ids).await,
+            Self::User(filter) => {
+                let user_id = filter.user_id.as_deref().unwrap_or_default();
+                Ok(Locks::of_user(user_id))
+            }
+            Self::Application(_) => Ok(Locks::new()),
+        }
+    }
+
     fn read(mut fields: Fields) -> Result<Self, Problem> {
         let named = (
             fields.texts("ids"),

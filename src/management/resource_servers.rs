@@ -27,7 +27,7 @@ use crate::model::described::Described;
 use crate::model::scope::Scope;
 use crate::model::text::IDENTIFIER_CHARS_MAX;
 use crate::secret::{self, Secret};
-use crate::store::{self, Conn};
+use crate::store::{self, Conn, Locks};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{Field, Fields, Form, Tables, boolean, text, texts};
 
@@ -150,10 +150,10 @@ pub(crate) async fn create(
     let made = named.make_keys(&app, otherwise, admin.now).await?;
     let secret = named.overlay(&app, &mut api, None, admin.now)?;
     let mut tx = app.store.write().await?;
-    signing_keys::store_first(&mut tx, &made).await?;
     if !store::apis::insert(&mut tx, &api).await? {
         return Err(fields::taken());
     }
+    signing_keys::store_first(&mut tx, &made).await?;
     tx.note(Change::Api(api.identifier.clone()));
     // An application is linked to an API that is there already.
     let shown = show(&api, &app.config.lifetimes, &Links::default());
@@ -225,8 +225,8 @@ pub(crate) async fn update(
     let mut api = changed(&app, &before, fields)?;
     let secret = named.overlay(&app, &mut api, had, admin.now)?;
     signing::check_system(system, had, &api)?;
-    signing_keys::store_first(&mut tx, &made).await?;
     store::apis::update(&mut tx, &api).await?;
+    signing_keys::store_first(&mut tx, &made).await?;
     tx.note(Change::Api(api.identifier.clone()));
     let shown = show(&api, &app.config.lifetimes, &linked);
     // The images are without secrets, so the words have to tell.
@@ -275,7 +275,7 @@ pub(crate) async fn delete(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_locked(&Locks::of_api_deletion()).await?;
     let Some(found) = find(&mut tx, &id).await? else {
         return Ok(gone());
     };
@@ -292,12 +292,15 @@ pub(crate) async fn delete(
     let linked = links(&mut tx, std::slice::from_ref(&api)).await?;
     let was = show(&api, &app.config.lifetimes, &linked);
     admin.check_match(&state_of(&was, &api))?;
+    let linked = store::resource_servers::lock(&mut tx, &api.identifier).await?;
     let was_default = store::settings::clear_default(&mut tx, &api.id).await?;
     if store::apis::delete(&mut tx, &api.id).await? {
         tx.note(Change::Api(api.identifier.clone()));
-        let linked = store::applications::unlink_resource_server(&mut tx, &api.identifier).await?;
         for client_id in linked {
-            tx.note(Change::Application(client_id));
+            let identifier = &api.identifier;
+            if store::resource_servers::unlink(&mut tx, &client_id, identifier).await? {
+                tx.note(Change::Application(client_id));
+            }
         }
         tx.note(Change::Revocation(Covered::Api(api.identifier.clone())));
         let mut act = Act::new("Delete a resource server").audience(&api.identifier);
@@ -338,7 +341,7 @@ type Links = HashMap<String, String>;
 /// The oldest application that is the resource server, of each of the APIs that have one.
 async fn links(conn: &mut Conn, apis: &[Api]) -> Result<Links, Problem> {
     let identifiers: Vec<_> = apis.iter().map(|api| api.identifier.as_str()).collect();
-    let all = store::applications::resource_servers(conn, &identifiers).await?;
+    let all = store::resource_servers::of_apis(conn, &identifiers).await?;
     // Of two pairs of one key, the last stays.
     Ok(all.into_iter().rev().collect())
 }

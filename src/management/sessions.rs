@@ -22,7 +22,7 @@ use crate::model::instant;
 use crate::model::session::{Device, Session, SessionLifetimes};
 use crate::model::text::{CLIENT_ID_BYTES_MAX, USER_ID_CHARS_MAX};
 use crate::store::session_lists::Live;
-use crate::store::{self, refresh_families};
+use crate::store::{self, Locks, refresh_families};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Tables, choice, instant as instant_of, map, object, objects, text,
@@ -156,7 +156,10 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
     let live = live(&app, admin.now).await?;
-    let mut tx = app.store.write().await?;
+    let Some(locks) = locks(&app, &id).await? else {
+        return Ok(accepted());
+    };
+    let mut tx = app.store.write_locked(&locks).await?;
     if let Some((session, clients)) = store::session_lists::get(&mut tx, &id, live).await? {
         let was = show(&session, &clients, live);
         admin.check_match(&was)?;
@@ -183,7 +186,8 @@ pub(crate) async fn revoke(
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &REVOKE).await?;
     let live = live(&app, admin.now).await?;
-    let mut tx = app.store.write().await?;
+    let locks = locks(&app, &id).await?.ok_or_else(not_found)?;
+    let mut tx = app.store.write_locked(&locks).await?;
     let found = store::session_lists::get(&mut tx, &id, live).await?;
     let (session, clients) = found.ok_or_else(not_found)?;
     logout::end_session(&mut tx, &id, Why::Revoked, admin.now).await?;
@@ -244,13 +248,19 @@ pub(crate) async fn delete_of_user(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE_OF_USER).await?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_locked(&Locks::of_user(&user_id)).await?;
     refresh_tokens::check_user(&mut tx, &user_id).await?;
     let ended = logout::end_sessions(&mut tx, &user_id, Why::Revoked, admin.now).await?;
     let act = Act::new("Delete a user's sessions").user(&user_id);
     let act = act.before(json!({ "sessions": ended }));
     admin.commit(&app, tx, act).await?;
     Ok(accepted())
+}
+
+/// What ending a session locks; none where it is gone.
+async fn locks(app: &App, id: &str) -> Result<Option<Locks>, Fault> {
+    let session = store::sessions::get(&mut *app.store.read().await?, id).await?;
+    Ok(session.map(|session| Locks::of_user(&session.user_id)))
 }
 
 /// Which sessions live by today's settings.

@@ -156,7 +156,8 @@ async fn unblock(
     target: &Target,
     user: Option<&User>,
 ) -> Result<Response, Problem> {
-    let mut tx = app.store.write().await?;
+    let locks = target.locks();
+    let mut tx = app.store.write_locked(&locks).await?;
     app.users.limits.unblock(&mut tx, target, admin.now).await?;
     let act = Act::new("Unblock a user");
     let act = match user {

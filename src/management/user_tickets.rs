@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::model::instant;
 use crate::model::user::{CONNECTION_ID, User};
 use crate::model::user_ticket::{TicketKind, UserTicket};
-use crate::store;
+use crate::store::{self, Locks};
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{
     Field, Fields, Form, Shape, Tables, boolean, formed, integer, is_null, is_off, object, text,
@@ -171,7 +171,8 @@ async fn issue(
     ticket: &UserTicket,
     act: Act,
 ) -> Result<Response, Problem> {
-    let mut tx = app.store.write().await?;
+    let locks = Locks::of_user(&ticket.user_id);
+    let mut tx = app.store.write_locked(&locks).await?;
     let issued = app.users.tickets.issue(&mut tx, ticket).await?;
     let text = issued.ok_or_else(not_found)?;
     let shown = json!({

@@ -21,8 +21,8 @@ use crate::app::App;
 use crate::logout::Why;
 use crate::model::user::{CONNECTION, User, user_id_of};
 use crate::secret;
-use crate::store;
 use crate::store::user_lists::Search;
+use crate::store::{self, Locks, Scope};
 use crate::users;
 use crate::users::queues::Work;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
@@ -125,7 +125,8 @@ pub(crate) async fn create(
     let work = Work::administration();
     let kept = app.users.passwords.keep(&password, &user, &work).await?;
     let kept = kept.map_err(|weak| Problem::identity(weak.to_string()))?;
-    let mut tx = app.store.write().await?;
+    let names = Locks::new().shared(Scope::UserNames);
+    let mut tx = app.store.write_locked(&names).await?;
     if !store::users::insert(&mut tx, &user, Some(&kept)).await? {
         return Err(Problem::user_exists());
     }
@@ -183,7 +184,7 @@ pub(crate) async fn delete(
     call: Call,
 ) -> Result<Response, Problem> {
     let (admin, _) = call.authorize(&app, &DELETE).await?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_locked(&Locks::of_user(&id)).await?;
     store::users::lock(&mut tx, &id).await?;
     let Some(user) = store::users::get(&mut tx, &id).await? else {
         return Ok(gone());

@@ -14,8 +14,8 @@ use super::refresh_tokens::{Ending, check_user};
 use super::sessions;
 use crate::app::App;
 use crate::logout::{self, Why};
-use crate::store;
 use crate::store::refresh_families::Filter;
+use crate::store::{self, Locks};
 use crate::users;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
 use crate::wire::schema::{boolean, text};
@@ -42,7 +42,7 @@ pub(crate) async fn revoke(
     let (admin, mut fields) = call.authorize_body(&app, &REVOKE, body).await?;
     let session_id = fields.text("session_id");
     let keeps_refresh_tokens = fields.boolean("preserve_refresh_tokens").unwrap_or(false);
-    let mut tx = app.store.write().await?;
+    let mut tx = app.store.write_locked(&Locks::of_user(&user_id)).await?;
     check_user(&mut tx, &user_id).await?;
     match &session_id {
         Some(id) => {

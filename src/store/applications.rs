@@ -248,26 +248,6 @@ pub async fn lock(tx: &mut Write, client_id: &str) -> Result<bool, Fault> {
     Ok(locked == 1)
 }
 
-/// Takes the API from the applications that are its resource server, and answers their
-/// `client_id`s: an API that is made anew under the same identifier does not inherit them.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn unlink_resource_server(
-    tx: &mut Write,
-    identifier: &str,
-) -> Result<Vec<String>, Fault> {
-    let rows = run!(
-        fetch_all,
-        tx,
-        (String,),
-        "update applications set resource_server_identifier = null
-          where resource_server_identifier = $1 returning client_id",
-        identifier
-    )?;
-    Ok(rows.into_iter().map(|(client_id,)| client_id).collect())
-}
-
 /// Removes an application with its secrets and client grants; false where it is gone already.
 ///
 /// # Errors
@@ -434,30 +414,6 @@ pub async fn count(conn: &mut Conn, filter: &Filter) -> Result<i64, Fault> {
         &filter.name_start
     )?;
     Ok(count)
-}
-
-/// The applications that are the resource servers of these APIs, as pairs of identifier and
-/// `client_id`, oldest first.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn resource_servers(
-    conn: &mut Conn,
-    identifiers: &[&str],
-) -> Result<Vec<(String, String)>, Fault> {
-    // No identifier holds a control character, so a line is an identifier.
-    let lines = format!("\n{}\n", identifiers.join("\n"));
-    run!(
-        fetch_all,
-        conn,
-        (String, String),
-        "select resource_server_identifier, client_id from applications
-          where app_type = 'resource_server' and resource_server_identifier is not null
-            and replace($1, $2 || resource_server_identifier || $2, '') <> $1
-          order by created_at, client_id",
-        &lines,
-        "\n"
-    )
 }
 
 /// The oldest application that can get a token with every scope of the Management API now, by a secret.

@@ -3,7 +3,7 @@
 
 use sqlx::FromRow;
 
-use super::group::CodeRedemption;
+use super::group::{CodeRedemption, Reach};
 use super::{Conn, Write, execute, families, parse_json, refresh_families, run, to_json};
 use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
@@ -19,8 +19,9 @@ struct CodeRow {
     expires_at: i64,
 }
 
-/// Stores a code. Its digest is of 256 random bits, so a second row of the same digest is this same
-/// request's, run again after an unknown outcome.
+/// Stores a code, where its application and user are still there: it is worth nothing without them. Its digest
+/// is of 256 random bits, so a second row of the same digest is this same request's, run again after an unknown
+/// outcome.
 pub(super) async fn insert(
     tx: &mut Write,
     digest: &str,
@@ -31,7 +32,8 @@ pub(super) async fn insert(
         tx,
         "insert into authorization_codes (digest, family, client_id, user_id, position, request,
              authorized, created_at, expires_at, kept_until)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         select $1, $2, a.client_id, u.user_id, $5, $6, $7, $8, $9, $10
+           from applications a, users u where a.client_id = $3 and u.user_id = $4
          on conflict (digest) do nothing",
         digest,
         &authorization.family,
@@ -76,6 +78,8 @@ pub enum Redeemed {
     ByThis,
     /// Another request has it: what that one got has ended now.
     ByAnother,
+    /// Nobody's yet: to redeem it, more rows of the user have to change.
+    NeedsUser,
 }
 
 /// Takes a code for a request, by the request's mark. The first to come has it, and keeps it however
@@ -84,6 +88,7 @@ pub enum Redeemed {
 pub(super) async fn redeem(
     tx: &mut Write,
     redemption: &CodeRedemption,
+    reach: Reach,
     now: i64,
 ) -> Result<Redeemed, Fault> {
     let CodeRedemption {
@@ -91,7 +96,13 @@ pub(super) async fn redeem(
         family,
         mark,
         refresh,
+        ..
     } = redemption;
+    if let (Reach::Row, Some(new)) = (reach, refresh)
+        && refresh_families::is_full(tx, new).await?
+    {
+        return Ok(Redeemed::NeedsUser);
+    }
     let taken = execute!(
         tx,
         "update authorization_codes set mark = $2
@@ -101,9 +112,12 @@ pub(super) async fn redeem(
     )?;
     if taken == 1 {
         if let Some(new) = refresh {
-            refresh_families::insert(tx, new).await?;
+            refresh_families::insert(tx, new, reach).await?;
         }
         return Ok(Redeemed::ByThis);
+    }
+    if reach == Reach::Row {
+        return Ok(Redeemed::NeedsUser);
     }
     // From now on it is nobody's: whoever had it and runs again does not bring the family back.
     execute!(

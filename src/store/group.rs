@@ -6,6 +6,9 @@
 //! running its operations again, one by one; that also keeps a bad row its own request's trouble.
 //! What counts once bears the mark of the request that has it, and so gives it the same answer again.
 
+mod locks;
+mod of_users;
+
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -16,7 +19,7 @@ use super::authorization_codes::Redeemed;
 use super::refresh_exchange::{self, Exchange, Exchanged};
 use super::refresh_families::{self, NewFamily};
 use super::{
-    Store, Write, assertions, authorization_codes, families, pushed_requests, revocations,
+    Locks, Store, Write, assertions, authorization_codes, families, pushed_requests, revocations,
     sessions, tokens,
 };
 use crate::background::Background;
@@ -26,6 +29,10 @@ use crate::model::authorization_code::AuthorizationCode;
 use crate::model::fault::Fault;
 use crate::model::record::Record;
 use crate::model::token::Token;
+
+pub use locks::Parties;
+pub(super) use locks::Reach;
+use of_users::{answer_first, settle};
 
 /// What a transaction may take: a connection that has gone silent must not hold up everybody.
 const COMMIT_MAX: Duration = Duration::from_secs(10);
@@ -84,6 +91,8 @@ pub enum Operation {
     GiveBackFamily {
         /// The family.
         id: String,
+        /// Whose it is.
+        parties: Parties,
         /// What the user has consented to ends as well.
         takes_grants: bool,
     },
@@ -91,6 +100,8 @@ pub enum Operation {
     TouchSession {
         /// The session.
         id: String,
+        /// Whose it is.
+        user_id: String,
         /// The application that it signs the user in to, where it is one more.
         client_id: Option<String>,
     },
@@ -117,6 +128,8 @@ pub struct CodeRedemption {
     pub digest: String,
     /// What the code is part of.
     pub family: String,
+    /// Whose the code is.
+    pub parties: Parties,
     /// The request's own, random.
     pub mark: String,
     /// The refresh tokens that begin with it.
@@ -134,6 +147,8 @@ enum Effect {
     TakenByAnother,
     /// What became of a refresh token.
     Exchanged(Exchanged),
+    /// Nothing yet: it needs [`Reach::User`].
+    NeedsUser,
 }
 
 impl Effect {
@@ -142,6 +157,16 @@ impl Effect {
             Self::Changed
         } else {
             Self::TakenByAnother
+        }
+    }
+}
+
+impl From<Redeemed> for Effect {
+    fn from(redeemed: Redeemed) -> Self {
+        match redeemed {
+            Redeemed::ByThis => Self::Changed,
+            Redeemed::ByAnother => Self::TakenByAnother,
+            Redeemed::NeedsUser => Self::NeedsUser,
         }
     }
 }
@@ -174,18 +199,18 @@ impl Operation {
         }
     }
 
-    async fn run(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+    async fn run(&self, tx: &mut Write, reach: Reach, now: i64) -> Result<Effect, Fault> {
         let Self::Recorded(operation, record) = self else {
-            return self.run_alone(tx, now).await;
+            return self.run_alone(tx, reach, now).await;
         };
-        let effect = operation.run_alone(tx, now).await?;
+        let effect = operation.run_alone(tx, reach, now).await?;
         if effect == Effect::Changed {
             tx.record(record.as_ref().clone());
         }
         Ok(effect)
     }
 
-    async fn run_alone(&self, tx: &mut Write, now: i64) -> Result<Effect, Fault> {
+    async fn run_alone(&self, tx: &mut Write, reach: Reach, now: i64) -> Result<Effect, Fault> {
         let is_changed = match self {
             Self::StoreToken { digest, token } => tokens::insert(tx, digest, token).await?,
             Self::RevokeStored { digest } => tokens::delete(tx, digest).await?,
@@ -202,8 +227,8 @@ impl Operation {
                 authorization_codes::insert(tx, digest, code).await?
             }
             Self::RedeemCode(redemption) => {
-                let redeemed = authorization_codes::redeem(tx, redemption, now).await?;
-                return Ok(Effect::of_taking(redeemed == Redeemed::ByThis));
+                let redeemed = authorization_codes::redeem(tx, redemption, reach, now);
+                return Ok(redeemed.await?.into());
             }
             Self::StorePushed(pushed) => {
                 let (digest, pushed) = pushed.as_ref();
@@ -213,15 +238,21 @@ impl Operation {
                 let redeemed = pushed_requests::redeem(tx, digest, mark).await?;
                 return Ok(Effect::of_taking(redeemed));
             }
-            Self::StoreFamily(new) => refresh_families::insert(tx, new).await?,
+            Self::StoreFamily(new) => {
+                if reach == Reach::Row && refresh_families::is_full(tx, new).await? {
+                    return Ok(Effect::NeedsUser);
+                }
+                refresh_families::insert(tx, new, reach).await?
+            }
             Self::ExchangeRefresh(exchange) => {
-                let exchanged = refresh_exchange::run(tx, exchange, now).await?;
-                return Ok(Effect::Exchanged(exchanged));
+                let exchanged = refresh_exchange::run(tx, exchange, reach, now).await?;
+                return Ok(exchanged.map_or(Effect::NeedsUser, Effect::Exchanged));
             }
-            Self::GiveBackFamily { id, takes_grants } => {
-                families::give_back(tx, (id, *takes_grants), now).await?
-            }
-            Self::TouchSession { id, client_id } => {
+            Self::GiveBackFamily { .. } if reach == Reach::Row => return Ok(Effect::NeedsUser),
+            Self::GiveBackFamily {
+                id, takes_grants, ..
+            } => families::give_back(tx, (id, *takes_grants), now).await?,
+            Self::TouchSession { id, client_id, .. } => {
                 let is_noted = match client_id {
                     Some(client_id) => sessions::note_client(tx, (id, client_id), now).await?,
                     None => false,
@@ -254,7 +285,7 @@ impl GroupDoor {
     #[must_use]
     pub fn open(store: Store, clock: Clock, queue_max: usize, background: &Background) -> Self {
         let (queue, waiting) = mpsc::channel(queue_max);
-        background.spawn_vital("group commit", run(store, clock, waiting));
+        background.spawn_vital("group commit", run(store, clock, waiting, queue_max));
         Self { queue }
     }
 
@@ -286,7 +317,7 @@ impl GroupDoor {
         let done = self.run(Operation::RedeemCode(redemption)).await?;
         Ok(match done.effect {
             Effect::TakenByAnother => Err(done.last),
-            Effect::Changed | Effect::Nothing | Effect::Exchanged(_) => Ok(()),
+            Effect::Changed | Effect::Nothing | Effect::Exchanged(_) | Effect::NeedsUser => Ok(()),
         })
     }
 
@@ -335,35 +366,53 @@ impl GroupDoor {
     }
 }
 
-async fn run(store: Store, clock: Clock, mut queue: mpsc::Receiver<Waiting>) {
+async fn run(store: Store, clock: Clock, queue: mpsc::Receiver<Waiting>, queue_max: usize) {
+    let (of_users, waiting) = mpsc::channel(queue_max);
+    tokio::join!(
+        run_batches(&store, &clock, queue, of_users),
+        of_users::run(&store, &clock, waiting)
+    );
+}
+
+async fn run_batches(
+    store: &Store,
+    clock: &Clock,
+    mut queue: mpsc::Receiver<Waiting>,
+    of_users: mpsc::Sender<Waiting>,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
         batch.sort_by(|a, b| a.operation.key().cmp(b.operation.key()));
         let operations: Vec<&Operation> = batch.iter().map(|waiting| &waiting.operation).collect();
-        match commit(&store, &operations, clock.now()).await {
+        match commit(store, &operations, Reach::Row, clock.now()).await {
             Ok(done) => batch
                 .drain(..)
                 .zip(done)
-                .for_each(|(waiting, done)| answer(waiting, Ok(done))),
+                .for_each(|(waiting, done)| settle(waiting, done, &of_users)),
             Err(Failed::AtTheDoor(fault)) => {
                 refuse_all(&mut batch, &fault);
             }
             Err(Failed::Within(fault)) => {
                 let operations = batch.len();
                 tracing::warn!(%fault, operations, "a batch failed; its operations run one by one");
-                run_one_by_one(&store, &clock, &mut batch).await;
+                run_one_by_one(store, clock, &mut batch, &of_users).await;
             }
         }
     }
 }
 
-async fn run_one_by_one(store: &Store, clock: &Clock, batch: &mut Vec<Waiting>) {
+async fn run_one_by_one(
+    store: &Store,
+    clock: &Clock,
+    batch: &mut Vec<Waiting>,
+    of_users: &mpsc::Sender<Waiting>,
+) {
     while let Some(waiting) = batch.pop() {
-        match commit(store, &[&waiting.operation], clock.now()).await {
-            Ok(done) => {
-                let nothing = Err(Fault::internal("an operation without an outcome"));
-                answer(waiting, done.first().cloned().map_or(nothing, Ok));
-            }
+        match commit(store, &[&waiting.operation], Reach::Row, clock.now()).await {
+            Ok(done) => match done.into_iter().next() {
+                Some(done) => settle(waiting, done, of_users),
+                None => answer_first(waiting, Vec::new()),
+            },
             Err(Failed::Within(fault)) => answer(waiting, Err(fault)),
             Err(Failed::AtTheDoor(fault)) => {
                 answer(waiting, Err(fault.clone()));
@@ -388,12 +437,22 @@ enum Failed {
 }
 
 /// What came of each operation, in their order.
-async fn commit(store: &Store, operations: &[&Operation], now: i64) -> Result<Vec<Done>, Failed> {
+async fn commit(
+    store: &Store,
+    operations: &[&Operation],
+    reach: Reach,
+    now: i64,
+) -> Result<Vec<Done>, Failed> {
     let mut tx = store.write().await.map_err(Failed::AtTheDoor)?;
+    let mut locks = Locks::new();
+    for operation in operations {
+        locks.extend(operation.locks(reach));
+    }
     let running = async {
+        tx.lock(&locks).await?;
         let mut effects = Vec::with_capacity(operations.len());
         for operation in operations {
-            effects.push(operation.run(&mut tx, now).await?);
+            effects.push(operation.run(&mut tx, reach, now).await?);
         }
         let last = tx.commit(now).await?;
         let done = |effect| Done { last, effect };

@@ -18,11 +18,13 @@ pub mod issuances;
 pub mod jobs;
 pub mod keys;
 pub mod known_addresses;
+pub mod locks;
 pub mod logout_notices;
 pub mod migrate;
 pub mod pushed_requests;
 pub mod refresh_exchange;
 pub mod refresh_families;
+pub mod resource_servers;
 pub mod revocations;
 pub mod secrets;
 pub mod session_lists;
@@ -50,6 +52,7 @@ use crate::model::issuer::Issuer;
 use crate::model::record::Record;
 
 pub use connect::{location, make_private_folder};
+pub use locks::{Locks, Scope};
 
 /// Runs one statement on whichever database `$conn` is of, and collects what it needs of the rows.
 macro_rules! run {
@@ -174,6 +177,17 @@ impl Store {
         })
     }
 
+    /// A transaction that begins by taking locks by name, in one order and before any row. SQLite needs
+    /// none: whoever writes is alone.
+    ///
+    /// # Errors
+    /// As [`Store::write`]; also where Postgres gives up waiting.
+    pub async fn write_locked(&self, locks: &Locks) -> Result<Write, Fault> {
+        let mut tx = self.write().await?;
+        tx.lock(locks).await?;
+        Ok(tx)
+    }
+
     /// The same database for what is written beside the requests: statements are counted apart, and
     /// on Postgres it has one connection of its own, so that requests never wait for it.
     #[must_use]
@@ -296,6 +310,32 @@ impl DerefMut for Write {
 }
 
 impl Write {
+    /// Takes locks by name: once, before anything else ([`Store::write_locked`]).
+    async fn lock(&mut self, locks: &Locks) -> Result<(), Fault> {
+        use std::fmt::Write as _;
+
+        let Handle::PostgresTransaction(transaction) = &mut self.conn.handle else {
+            return Ok(());
+        };
+        let mut text = String::new();
+        for (key, mode) in locks.in_order() {
+            let function = match mode {
+                locks::Mode::Shared => "pg_advisory_xact_lock_shared",
+                locks::Mode::Exclusive => "pg_advisory_xact_lock",
+            };
+            write!(text, "select {function}({key});").map_err(Fault::internal)?;
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        // The statements of one message run in their order. The text holds numbers only.
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+            .execute(&mut **transaction)
+            .await
+            .map_err(fault)?;
+        Ok(())
+    }
+
     /// Notes a change for the feed. It gets its number at the commit, because the counter is taken
     /// after every other row lock of the transaction.
     pub fn note(&mut self, change: Change) {

@@ -1,6 +1,7 @@
 //! The exchange of a refresh token. The usual one is a single conditional statement; what it does not
 //! find is judged by the family's own rules (`model/refresh.rs`) under the lock of its row.
 
+use super::group::{Parties, Reach};
 use super::{Write, execute, families, refresh_families};
 use crate::model::fault::Fault;
 use crate::model::record::Record;
@@ -11,6 +12,8 @@ use crate::model::refresh::{Family, Presentation, Previous, Standing};
 pub struct Exchange {
     /// The token's family.
     pub family: String,
+    /// Whose it is.
+    pub parties: Parties,
     /// The keyed digest of its text.
     pub presented: String,
     /// What is in its place afterwards; none: it stays, because the application's do not rotate.
@@ -56,23 +59,29 @@ pub enum Exchanged {
     Gone,
 }
 
-/// Exchanges a token. Run again by the same request after an unknown outcome, it answers the same.
-pub(super) async fn run(tx: &mut Write, own: &Exchange, now: i64) -> Result<Exchanged, Fault> {
+/// Exchanges a token. Run again by the same request after an unknown outcome, it answers the same. None: it ends
+/// the family, which takes [`Reach::User`].
+pub(super) async fn run(
+    tx: &mut Write,
+    own: &Exchange,
+    reach: Reach,
+    now: i64,
+) -> Result<Option<Exchanged>, Fault> {
     let usual = match &own.successor {
         Some(successor) => rotate(tx, own, successor, now).await?,
         None => stay(tx, own, now).await?,
     };
     if let Some(done) = usual {
-        return Ok(done);
+        return Ok(Some(done));
     }
     if !refresh_families::lock(tx, &own.family).await? {
-        return Ok(Exchanged::Gone);
+        return Ok(Some(Exchanged::Gone));
     }
     let Some(family) = refresh_families::get(tx, &own.family).await? else {
-        return Ok(Exchanged::Gone);
+        return Ok(Some(Exchanged::Gone));
     };
     if is_own_successor(&family, own) {
-        return Ok(Exchanged::Rotated);
+        return Ok(Some(Exchanged::Rotated));
     }
     let presented = Presentation {
         digest: &own.presented,
@@ -84,8 +93,9 @@ pub(super) async fn run(tx: &mut Write, own: &Exchange, now: i64) -> Result<Exch
     match (family.standing(presented), &family.previous) {
         // It was not a moment ago, and no token becomes the current one again.
         (Standing::Current, _) => Err(Fault::internal("a current refresh token was not exchanged")),
-        (Standing::Replayable, Some(previous)) => replay(tx, own, previous).await,
-        (Standing::Replayable | Standing::Spent, _) => end(tx, own, &family, now).await,
+        (Standing::Replayable, Some(previous)) => replay(tx, own, previous).await.map(Some),
+        (Standing::Replayable | Standing::Spent, _) if reach == Reach::Row => Ok(None),
+        (Standing::Replayable | Standing::Spent, _) => end(tx, own, &family, now).await.map(Some),
     }
 }
 

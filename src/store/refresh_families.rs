@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use sqlx::FromRow;
 
+use super::group::Reach;
 use super::{Conn, PageStart, Write, execute, parse_json, run, to_json};
 use crate::model::authorization::Authorization;
 use crate::model::change::Covered;
@@ -90,9 +91,32 @@ pub struct NewFamily {
     pub evicted: Record,
 }
 
+/// True where an older family has to give way to one that begins.
+pub(super) async fn is_full(conn: &mut Conn, new: &NewFamily) -> Result<bool, Fault> {
+    let Authorization {
+        family,
+        user_id,
+        client_id,
+        ..
+    } = &new.family.authorization;
+    let row = run!(
+        fetch_optional,
+        conn,
+        (String,),
+        "select id from refresh_families where user_id = $1 and client_id = $2 and id <> $3
+          limit 1 offset $4",
+        user_id,
+        client_id,
+        family,
+        new.families_max - 1
+    )?;
+    Ok(row.is_some())
+}
+
 /// Stores a family that begins; false where it is there already, stored by this same request, which
-/// runs again after an unknown outcome.
-pub(super) async fn insert(tx: &mut Write, new: &NewFamily) -> Result<bool, Fault> {
+/// runs again after an unknown outcome, and where its application or user is gone. Others give way only where the
+/// user is locked: whoever has less asks first whether any has to ([`is_full`]).
+pub(super) async fn insert(tx: &mut Write, new: &NewFamily, reach: Reach) -> Result<bool, Fault> {
     let Family {
         authorization,
         device,
@@ -103,7 +127,8 @@ pub(super) async fn insert(tx: &mut Write, new: &NewFamily) -> Result<bool, Faul
         "insert into refresh_families (id, client_id, user_id, session_id, position, authorized,
              generation, current_digest, initial_ip, initial_user_agent, last_ip, last_user_agent,
              created_at, ends_at, used_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         select $1, a.client_id, u.user_id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+           from applications a, users u where a.client_id = $2 and u.user_id = $3
          on conflict (id) do nothing",
         &authorization.family,
         &authorization.client_id,
@@ -125,7 +150,9 @@ pub(super) async fn insert(tx: &mut Write, new: &NewFamily) -> Result<bool, Faul
         return Ok(false);
     }
     insert_apis(tx, authorization).await?;
-    evict(tx, new).await?;
+    if reach == Reach::User {
+        evict(tx, new).await?;
+    }
     Ok(true)
 }
 

@@ -69,17 +69,18 @@ impl SessionRow {
     }
 }
 
-/// Stores a new session.
+/// Stores a new session; false where its user is gone.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn insert(tx: &mut Write, session: &Session, cookie_digest: &str) -> Result<(), Fault> {
-    execute!(
+pub async fn insert(tx: &mut Write, session: &Session, cookie_digest: &str) -> Result<bool, Fault> {
+    let inserted = execute!(
         tx,
         "insert into sessions (id, cookie_digest, user_id, position, amr, is_persistent, initial_ip,
              initial_user_agent, last_ip, last_user_agent, metadata, created_at, updated_at,
              authenticated_at, last_interacted_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         select $1, $2, user_id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
+           from users where user_id = $3",
         &session.id,
         cookie_digest,
         &session.user_id,
@@ -97,7 +98,7 @@ pub async fn insert(tx: &mut Write, session: &Session, cookie_digest: &str) -> R
         session.last_interacted_at,
         session.expires_at
     )?;
-    Ok(())
+    Ok(inserted == 1)
 }
 
 /// The session of a cookie.

@@ -399,12 +399,26 @@ pub async fn is_any_covered(
     Ok(row?.is_some())
 }
 
-/// Removes the stored tokens of a family: what came from one authorization of a user.
+/// Removes the stored tokens of a family: what came from one authorization of a user. In the order in which
+/// batches of the group-commit door go through tokens.
 ///
 /// # Errors
 /// A fault of the store.
 pub async fn delete_family(tx: &mut Write, family: &str) -> Result<u64, Fault> {
-    execute!(tx, "delete from tokens where family = $1", family)
+    let rows = run!(
+        fetch_all,
+        tx,
+        (String,),
+        "select digest from tokens where family = $1",
+        family
+    )?;
+    let mut digests: Vec<String> = rows.into_iter().map(|(digest,)| digest).collect();
+    digests.sort_unstable();
+    let mut deleted = 0;
+    for digest in &digests {
+        deleted += u64::from(delete(tx, digest).await?);
+    }
+    Ok(deleted)
 }
 
 /// Removes up to `rows_max` tokens that a wholesale revocation covers.

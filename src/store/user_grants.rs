@@ -93,19 +93,22 @@ pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<UserGrant>, Fault> 
 }
 
 /// Takes the lock of the row that a consent goes to, and answers what is there: the grant itself where
-/// there was nothing.
+/// there was nothing. None where the user, the application or the API is gone.
 ///
 /// # Errors
 /// A fault of the store.
-pub async fn hold(tx: &mut Write, grant: &UserGrant) -> Result<UserGrant, Fault> {
+pub async fn hold(tx: &mut Write, grant: &UserGrant) -> Result<Option<UserGrant>, Fault> {
     // The idle update makes the row that is there answer, in the one statement.
-    let (id, scopes, expires_at, created_at, updated_at) = run!(
-        fetch_one,
+    let row = run!(
+        fetch_optional,
         tx,
         (String, String, Option<i64>, i64, i64),
         "insert into user_grants (id, user_id, client_id, place, api_id, scopes, expires_at,
              created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         select $1, u.user_id, a.client_id, $4, $5, $6, $7, $8, $9
+           from users u, applications a
+          where u.user_id = $2 and a.client_id = $3
+            and (cast($5 as text) is null or exists (select 1 from apis where apis.id = $5))
          on conflict (user_id, client_id, place) do update set id = user_grants.id
          returning id, scopes, expires_at, created_at, updated_at",
         &grant.id,
@@ -118,14 +121,17 @@ pub async fn hold(tx: &mut Write, grant: &UserGrant) -> Result<UserGrant, Fault>
         grant.created_at,
         grant.updated_at
     )?;
-    Ok(UserGrant {
+    let Some((id, scopes, expires_at, created_at, updated_at)) = row else {
+        return Ok(None);
+    };
+    Ok(Some(UserGrant {
         id,
         scopes: parse_json(&scopes)?,
         expires_at,
         created_at,
         updated_at,
         ..grant.clone()
-    })
+    }))
 }
 
 /// Keeps what a user has consented to just now, in the place of what was there: the caller has locked

@@ -13,7 +13,7 @@ use crate::model::refresh::Family;
 use crate::model::sign_in::RefreshTerms;
 use crate::model::user_grant::UserGrant;
 use crate::secret::{self, Secret, seal_under, unseal_under};
-use crate::store::group::Operation;
+use crate::store::group::{Operation, Parties};
 use crate::store::refresh_exchange::Successor;
 use crate::store::{refresh_families, user_grants};
 
@@ -208,6 +208,7 @@ impl Recogniser<'_> {
     ) -> Result<(), Fault> {
         let operation = Operation::GiveBackFamily {
             id: found.presented.family.clone(),
+            parties: Parties::of(&found.family.authorization),
             takes_grants,
         };
         let operation = Operation::Recorded(Box::new(operation), Box::new(record));

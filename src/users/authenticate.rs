@@ -174,7 +174,7 @@ impl Users {
         counted: &SignIn,
     ) -> Result<Outcome, Fault> {
         let mut user = found.user;
-        let mut tx = self.store.write().await?;
+        let mut tx = self.store.write_locked(&counted.locks()).await?;
         let login = (attempt.now, attempt.ip);
         let version = found.password_version;
         if !store::users::note_login(&mut tx, &user.user_id, version, login).await? {

@@ -12,7 +12,7 @@ use crate::config;
 use crate::model::fault::Fault;
 use crate::model::user::{User, fold};
 use crate::secret::Digester;
-use crate::store::{Store, Write, attempts, known_addresses};
+use crate::store::{Locks, Scope, Store, Write, attempts, known_addresses};
 
 pub use address::Address;
 use gate::Gate;
@@ -73,7 +73,31 @@ struct HiddenGate {
     ignores_limits: bool,
 }
 
+impl Account {
+    /// What a transaction locks that changes several counts of the account, or its known addresses.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        Locks::new()
+            .exclusive(Scope::Account(&self.0))
+            .shared(Scope::Expiring)
+    }
+}
+
+impl Target {
+    /// What ending its limits locks.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        self.account.locks()
+    }
+}
+
 impl SignIn {
+    /// What [`Limits::signed_in`] locks.
+    #[must_use]
+    pub fn locks(&self) -> Locks {
+        self.target.locks()
+    }
+
     /// The limit that the answer tells of, unless the password is right and looked at.
     #[must_use]
     pub fn limited(&self) -> Option<Limited> {
@@ -368,7 +392,7 @@ impl Limits {
             return Ok(Verdict::Limited(limited));
         }
         drop(conn);
-        let mut tx = self.store.write().await?;
+        let mut tx = self.store.write_locked(&of_gates()).await?;
         let limited = gate::take_all(&mut tx, gates, now_ms).await?;
         tx.commit(now_ms.div_euclid(1000)).await?;
         Ok(limited.map_or(Verdict::Admitted(()), Verdict::Limited))
@@ -389,7 +413,7 @@ impl Limits {
         if limited.is_some() && !(hidden.ignores_limits && has_room) {
             return Ok((limited, false));
         }
-        let mut tx = self.store.write().await?;
+        let mut tx = self.store.write_locked(&of_gates()).await?;
         if limited.is_none() {
             limited = gate::take_all(&mut tx, visible, now_ms).await?;
         }
@@ -425,6 +449,11 @@ impl Limits {
         let subject = format!("{account} {address}");
         Gate::new("sign-in success", &subject, rate, Reason::Account)
     }
+}
+
+/// What counting at gates locks: the sweep removes counts in another order.
+fn of_gates() -> Locks {
+    Locks::new().shared(Scope::Expiring)
 }
 
 /// Where sign-ins to an account are limited.

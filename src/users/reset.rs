@@ -16,7 +16,7 @@ use crate::model::user::User;
 use crate::model::user_ticket::{TicketKind, UserTicket};
 use crate::secret::Secret;
 use crate::store;
-use crate::store::Write;
+use crate::store::{Locks, Write};
 
 /// Which request it is.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl Users {
                 let Some(user) = found.into_iter().next() else {
                     return Ok(None);
                 };
-                let mut tx = store.write().await?;
+                let mut tx = store.write_locked(&Locks::of_user(&user.user_id)).await?;
                 let ticket = tickets.by_mail(TicketKind::ResetPassword, &user.user_id, visit.now());
                 let Some(text) = tickets.issue(&mut tx, &ticket).await? else {
                     return Ok(None);
@@ -115,7 +115,8 @@ impl Users {
     where
         W: FnOnce(&User, &Secret<String>) -> Result<Mail, Fault>,
     {
-        let mut tx = self.store.write().await?;
+        let locks = Locks::of_user(&user.user_id);
+        let mut tx = self.store.write_locked(&locks).await?;
         let Some((place, mail)) = self
             .write_verification(&mut tx, user, visit.now(), write)
             .await?
@@ -192,7 +193,10 @@ impl Users {
             Ok(hash) => hash,
             Err(weak) => return Ok(Changed::Weak(weak)),
         };
-        let mut tx = self.store.write().await?;
+        let account = self.limits.account_of(&user.user_id);
+        let mut locks = Locks::of_user(&user.user_id);
+        locks.extend(account.locks());
+        let mut tx = self.store.write_locked(&locks).await?;
         // A change of the address or the password that is under way comes first, and ends the ticket.
         store::users::lock(&mut tx, &user.user_id).await?;
         let Some(ticket) = self.tickets.redeem(&mut tx, (kind, ticket), now).await? else {
@@ -201,7 +205,6 @@ impl Users {
         store::users::set_password_hash(&mut tx, &user.user_id, &hash, now).await?;
         end_everything(&mut tx, &user.user_id, Why::PasswordChanged, now).await?;
         let user = verified(&mut tx, &ticket, now).await?.unwrap_or(user);
-        let account = self.limits.account_of(&user.user_id);
         self.limits.forgive(&mut tx, &account, now).await?;
         self.limits
             .welcome(&mut tx, &account, &address, now)
@@ -224,7 +227,8 @@ impl Users {
         let Some(user) = self.ticket_holder(kind, ticket, now).await? else {
             return Ok(None);
         };
-        let mut tx = self.store.write().await?;
+        let locks = Locks::of_user(&user.user_id);
+        let mut tx = self.store.write_locked(&locks).await?;
         store::users::lock(&mut tx, &user.user_id).await?;
         let Some(ticket) = self.tickets.redeem(&mut tx, (kind, ticket), now).await? else {
             return Ok(None);

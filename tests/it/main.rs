@@ -65,6 +65,7 @@ mod keys_signing;
 mod limits;
 mod limits_of_names;
 mod limits_of_pages;
+mod lock_order;
 mod log_writer;
 mod login_pages;
 mod logs;

@@ -47,6 +47,7 @@ pub(crate) async fn sign_in(app: &App, user_id: &str, clients: &[&str]) -> Strin
     for client_id in clients {
         let touch = Operation::TouchSession {
             id: id.clone(),
+            user_id: user_id.to_owned(),
             client_id: Some((*client_id).to_owned()),
         };
         app.mint.door.commit(touch).await.unwrap();

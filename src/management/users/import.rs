@@ -4,6 +4,7 @@
 //! job says is what was done. Where the node ends in between, later batches are missing and the job
 //! says so after a while; the same file can be sent again with `upsert`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -19,7 +20,7 @@ use crate::model::job::Job;
 use crate::model::user::{User, user_id_of};
 use crate::secret::Secret;
 use crate::store::users::SignIn;
-use crate::store::{self, Write};
+use crate::store::{self, Locks, Scope, Write};
 use crate::users::{self, password};
 use crate::wire::schema::{Fields, Violation};
 
@@ -90,10 +91,11 @@ pub(in crate::management) async fn run(
 ) -> Result<Job, Problem> {
     let mut batches = users.chunks(BATCH_USERS).peekable();
     while let Some(batch) = batches.next() {
-        let mut tx = app.store.write().await?;
+        let held = Held::find(&app, batch, job.upsert).await?;
+        let mut tx = app.store.write_locked(&held.locks).await?;
         let (mut inserted, mut updated) = (Vec::new(), Vec::new());
         for user in batch {
-            match take(&mut tx, user, job.upsert, admin.now).await? {
+            match take(&mut tx, (user, &held), job.upsert, admin.now).await? {
                 Ok(Taken::Inserted(user_id)) => inserted.push(user_id),
                 Ok(Taken::Updated(user_id)) => updated.push(user_id),
                 Ok(Taken::UpdatedButPassword(user_id)) => {
@@ -120,13 +122,39 @@ pub(in crate::management) async fn run(
     Ok(job)
 }
 
+/// What one batch locks before it begins. Batches change many users in the order of their file, so only one
+/// runs at a time.
+struct Held {
+    locks: Locks,
+    /// The users whom the batch may block.
+    user_ids: HashSet<String>,
+}
+
+impl Held {
+    async fn find(app: &App, batch: &[Value], upsert: bool) -> Result<Self, Fault> {
+        let mut locks = Locks::new().exclusive(Scope::UserNames);
+        let mut user_ids = HashSet::new();
+        let blocked = |user: &&Value| upsert && user["blocked"] == true;
+        for user in batch.iter().filter(blocked) {
+            let identifier = user["email"].as_str().or(user["username"].as_str());
+            let mut conn = app.store.read().await?;
+            let found = store::users::find_for_sign_in(&mut conn, identifier.unwrap_or_default());
+            if let Some(found) = found.await? {
+                locks = locks.and_user(&found.user.user_id);
+                user_ids.insert(found.user.user_id);
+            }
+        }
+        Ok(Self { locks, user_ids })
+    }
+}
+
 fn count(users: &[String]) -> i64 {
     i64::try_from(users.len()).unwrap_or(i64::MAX)
 }
 
 async fn take(
     tx: &mut Write,
-    entry: &Value,
+    (entry, held): (&Value, &Held),
     upsert: bool,
     now: i64,
 ) -> Result<Result<Taken, Rejected>, Problem> {
@@ -146,13 +174,13 @@ async fn take(
     if !upsert {
         return Ok(Err(Rejected::new("CONFLICT", "The user already exists.")));
     }
-    update(tx, &user, (rest, hash), now).await
+    update(tx, (&user, held), (rest, hash), now).await
 }
 
 /// Changes the user who has the address or username. A password that is there stays.
 async fn update(
     tx: &mut Write,
-    wanted: &User,
+    (wanted, held): (&User, &Held),
     (rest, hash): (Map<String, Value>, Option<Secret<String>>),
     now: i64,
 ) -> Result<Result<Taken, Rejected>, Problem> {
@@ -166,6 +194,11 @@ async fn update(
     let was_blocked = user.blocked;
     if let Err(why) = lay_over(&mut user, rest) {
         return Ok(Err(why));
+    }
+    let is_blocked_now = user.blocked && !was_blocked;
+    if is_blocked_now && !held.user_ids.contains(&user_id) {
+        let why = "The user was changed at the same time. Import the user again.";
+        return Ok(Err(Rejected::new("CONFLICT", why)));
     }
     user.updated_at = now;
     if !store::users::update(tx, &user).await? {
@@ -181,7 +214,7 @@ async fn update(
         (Some(hash), Some(own)) => keeps_password = hash.expose() != own.expose(),
         (None, _) => {}
     }
-    if user.blocked && !was_blocked {
+    if is_blocked_now {
         users::end_everything(tx, &user_id, Why::AccountDeactivated, now).await?;
     }
     Ok(Ok(if keeps_password {

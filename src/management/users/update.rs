@@ -15,7 +15,7 @@ use crate::management::answer::{Problem, selected};
 use crate::management::call::{Act, Call};
 use crate::model::user::{User, fold};
 use crate::secret::Secret;
-use crate::store;
+use crate::store::{self, Locks, Scope};
 use crate::users;
 use crate::users::queues::Work;
 use crate::wire::operation::{Access, Answer, Body as Takes, Operation};
@@ -50,7 +50,8 @@ pub(crate) async fn update(
         None => None,
         Some(password) => Some(keep(&app, &id, &password).await?),
     };
-    let mut tx = app.store.write().await?;
+    let locks = locks(&fields, &id, kept.is_some());
+    let mut tx = app.store.write_locked(&locks).await?;
     store::users::lock(&mut tx, &id).await?;
     let found = store::users::get(&mut tx, &id).await?;
     let mut user = found.ok_or_else(not_found)?;
@@ -82,6 +83,18 @@ pub(crate) async fn update(
     let state = fields::state_of(&shown);
     let readable = admin.readable(super::READERS, &["user_id"], shown);
     Ok(selected(StatusCode::OK, &state, &readable))
+}
+
+/// Another name waits for others who want the same one; a block or another password ends sessions and tokens.
+fn locks(fields: &Fields, id: &str, sets_password: bool) -> Locks {
+    let mut locks = Locks::new();
+    if fields.names("email") || fields.names("username") {
+        locks = locks.shared(Scope::UserNames);
+    }
+    if sets_password || fields.names("blocked") {
+        locks = locks.and_user(id);
+    }
+    locks
 }
 
 fn check_one_at_a_time(fields: &Fields) -> Result<(), Problem> {

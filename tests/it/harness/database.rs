@@ -205,6 +205,15 @@ impl Sql {
         }
     }
 
+    /// Runs statements one behind the other, which have no parameters.
+    pub(crate) async fn run_script(&mut self, sql: &str) {
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(c) => sql.execute(c).await.map(drop).unwrap(),
+            Self::Postgres(c) => sql.execute(c).await.map(drop).unwrap(),
+        }
+    }
+
     /// The tables of an SQLite database.
     async fn tables(&mut self) -> Vec<String> {
         let Self::Sqlite(connection) = self else {

@@ -6,7 +6,7 @@ use grantor::model::application::{Application, ApplicationSecret, AuthMethod, Ve
 use grantor::model::client_grant::{ClientGrant, SubjectType};
 use grantor::model::described::Described;
 use grantor::store::applications::Filter;
-use grantor::store::{PageStart, Write, applications, client_credentials};
+use grantor::store::{PageStart, applications, client_credentials};
 
 use super::{Bench, NOW, ODD, api, application, both_databases, expect_defect, grant, odd, secret};
 use crate::harness::MANAGEMENT;
@@ -232,27 +232,6 @@ both_databases! {
         }
     }
 
-    async fn the_resource_servers_of_apis_are_found_oldest_first(bench: Bench) {
-        for (id, created_at, app_type, to) in [
-            ("young", NOW, "resource_server", "https://x/"),
-            ("old", NOW - 1, "resource_server", "https://x/"),
-            ("other", NOW, "resource_server", "https://x/more"),
-            ("none", NOW, "spa", "https://y/"),
-        ] {
-            let (app_type, to) = (Some(app_type.to_owned()), Some(to.to_owned()));
-            bench.insert_application(&Application { created_at, app_type, resource_server_identifier: to, ..application(id) }).await;
-        }
-        let of = async |identifiers: &[&str]| {
-            let mut conn = bench.store.read().await.unwrap();
-            let pairs = applications::resource_servers(&mut conn, identifiers).await.unwrap();
-            pairs.into_iter().map(|(to, id)| format!("{id} {to}")).collect::<Vec<_>>()
-        };
-        assert_eq!(of(&["https://y/", "https://x/"]).await, ["old https://x/", "young https://x/"]);
-        assert_eq!(of(&["https://x/more"]).await, ["other https://x/more"]);
-        assert_eq!(of(&["https://x", "", ODD]).await, [""; 0]);
-        assert_eq!(of(&[]).await, [""; 0]);
-    }
-
     async fn the_origins_of_all_applications_are_those_that_are_stored_last(bench: Bench) {
         let listing = |id: &str, urls: &[&str]| {
             let described = Described([("web_origins".to_owned(), urls.into())].into_iter().collect());
@@ -274,28 +253,6 @@ both_databases! {
         change(listing("a", &["https://c.example"])).await;
         change(listing("b", &[])).await;
         assert_eq!(all().await, ["https://c.example"]);
-    }
-
-    async fn an_api_that_goes_is_taken_from_its_resource_servers(bench: Bench) {
-        let linked = |id: &str, to: &str| Application {
-            resource_server_identifier: Some(to.into()),
-            ..application(id)
-        };
-        for own in [linked("a", "https://x/"), linked("b", "https://x/"), linked("c", "https://y/")] {
-            bench.insert_application(&own).await;
-        }
-        let unlink = async |tx: &mut Write| {
-            applications::unlink_resource_server(tx, "https://x/").await
-        };
-        let mut unlinked = bench.write(unlink).await.unwrap();
-        unlinked.sort();
-        assert_eq!(unlinked, ["a", "b"]);
-        let mut conn = bench.store.read().await.unwrap();
-        let mut left = Vec::new();
-        for id in ["a", "b", "c"] {
-            left.push(applications::get(&mut conn, id).await.unwrap().unwrap().resource_server_identifier);
-        }
-        assert_eq!(left, [None, None, Some("https://y/".to_owned())]);
     }
 
     async fn the_first_administrator_is_the_oldest_that_holds_every_management_scope(bench: Bench) {

@@ -2,7 +2,7 @@
 //! ends what the first one got.
 
 use grantor::model::authorization_code::{AuthorizationCode, CodeRequest};
-use grantor::store::group::{CodeRedemption, GroupDoor, Operation};
+use grantor::store::group::{CodeRedemption, GroupDoor, Operation, Parties};
 use grantor::store::{authorization_codes, revocations};
 
 use super::authorizations::{ORDERS, authorization, family, get, new, people};
@@ -34,6 +34,7 @@ fn by(mark: &str, digest: &str, code: &AuthorizationCode) -> CodeRedemption {
     CodeRedemption {
         digest: digest.into(),
         family: code.authorization.family.clone(),
+        parties: Parties::of(&code.authorization),
         mark: mark.into(),
         refresh: Some(Box::new(new(&own))),
     }

@@ -4,7 +4,7 @@
 use grantor::clock::Clock;
 use grantor::model::refresh::Family;
 use grantor::model::token::family_name;
-use grantor::store::group::{GroupDoor, Operation};
+use grantor::store::group::{GroupDoor, Operation, Parties};
 use grantor::store::refresh_exchange::{Exchange, Exchanged, Successor};
 use grantor::store::{revocations, user_grants};
 
@@ -31,6 +31,7 @@ async fn a_family(bench: &Bench) -> Family {
 fn by(mark: &str, family: &Family, presented: &str) -> Exchange {
     Exchange {
         family: family.id().into(),
+        parties: Parties::of(&family.authorization),
         presented: presented.into(),
         successor: Some(Successor {
             digest: mark.into(),
@@ -178,7 +179,11 @@ both_databases! {
         let sibling = family(authorization("app", &[ORDERS]), None, NOW);
         begin(&door, &sibling).await;
         let give_back = async |family: &Family, takes_grants| {
-            let operation = Operation::GiveBackFamily { id: family.id().into(), takes_grants };
+            let operation = Operation::GiveBackFamily {
+                id: family.id().into(),
+                parties: Parties::of(&family.authorization),
+                takes_grants,
+            };
             let record = Box::new(record("given back"));
             door.commit(Operation::Recorded(Box::new(operation), record)).await.unwrap()
         };

@@ -67,7 +67,7 @@ both_databases! {
         }
         insert(bench, &session("d", "auth0|other app")).await;
         for client_id in ["other app", "app"] {
-            let touch = Operation::TouchSession { id: "a".into(), client_id: Some(client_id.into()) };
+            let touch = Operation::TouchSession { id: "a".into(), user_id: USER.into(), client_id: Some(client_id.into()) };
             door(bench, 10).commit(touch).await.unwrap();
         }
         let own = |id: &str| (id.to_owned(), Vec::new());

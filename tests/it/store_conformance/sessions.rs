@@ -70,10 +70,12 @@ async fn ids_of_user(bench: &Bench, user: &str, rows_max: i64) -> Vec<String> {
 }
 
 async fn touch(door: &GroupDoor, id: &str, client_id: Option<&str>) {
-    let (id, client_id) = (id.to_owned(), client_id.map(str::to_owned));
-    door.commit(Operation::TouchSession { id, client_id })
-        .await
-        .unwrap();
+    let touch = Operation::TouchSession {
+        id: id.to_owned(),
+        user_id: "auth0|a".to_owned(),
+        client_id: client_id.map(str::to_owned),
+    };
+    door.commit(touch).await.unwrap();
 }
 
 both_databases! {

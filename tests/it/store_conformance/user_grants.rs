@@ -82,10 +82,23 @@ both_databases! {
             let anew = UserGrant { scopes: ["write"].into_iter().collect(), created_at: NOW + 9, updated_at: NOW + 9, ..grant("another", "app", api) };
             for (held, there) in [(&first, &first), (&anew, &first)] {
                 let found = bench.write(async |tx| user_grants::hold(tx, held).await).await.unwrap();
-                assert_eq!(&found, there);
+                assert_eq!(found.as_ref(), Some(there));
                 assert_eq!(get(bench, id).await.as_ref(), Some(there));
             }
         }
+    }
+
+    async fn nothing_is_held_for_who_or_what_is_gone(bench: Bench) {
+        people(bench).await;
+        let there = grant("g", "app", Some(ORDERS));
+        for gone in [
+            UserGrant { user_id: "auth0|nobody".into(), ..there.clone() },
+            UserGrant { client_id: "nothing".into(), ..there.clone() },
+            UserGrant { api_id: Some("no API".into()), ..there.clone() },
+        ] {
+            assert_eq!(bench.write(async |tx| user_grants::hold(tx, &gone).await).await.unwrap(), None);
+        }
+        assert!(bench.write(async |tx| user_grants::hold(tx, &there).await).await.unwrap().is_some());
     }
 
     async fn a_grants_end_is_set_and_cleared_and_the_grant_removed(bench: Bench) {
