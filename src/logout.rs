@@ -52,7 +52,7 @@ impl Why {
 }
 
 /// Ends a session, and notes who is to be told; false where it is gone already. The transaction holds
-/// [`Locks::of_user`], or [`locks_of_any`].
+/// [`Locks::of_user`], or `locks_of_any`.
 ///
 /// # Errors
 /// A fault of the store.
